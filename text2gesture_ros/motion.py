@@ -1,0 +1,163 @@
+"""Motion: joint positions over time, with what it shows. The one exchange format of this package."""
+
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.skeleton import JOINTS, FloatArray, check_positions, mirror, order_joints
+
+FRAME_RATE = 60.0
+_MAX_FILE_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A clip of human motion.
+
+    Attributes:
+        positions: (T, K, 3) joint positions [m], pelvis frame.
+        frame_rate: frames per second [Hz].
+        gesture: what the clip shows, empty when unknown.
+        emotion: how it is done, empty when unknown.
+
+    Raises:
+        InputError: positions are no finite (T, K, 3) with T >= 1, or the frame rate is outside [1, 1000].
+    """
+
+    positions: FloatArray
+    frame_rate: float = FRAME_RATE
+    gesture: str = ""
+    emotion: str = ""
+
+    def __post_init__(self) -> None:
+        positions = np.asarray(self.positions, dtype=np.float32)
+        if positions.ndim != 3 or not len(positions):
+            raise InputError(
+                f"motion: positions must be (T, {len(JOINTS)}, 3) with T >= 1, are {positions.shape}"
+            )
+        object.__setattr__(self, "positions", check_positions(positions, "motion"))
+        if not 1.0 <= self.frame_rate <= 1000.0:
+            raise InputError(f"motion: frame_rate must be in [1, 1000] Hz but is {self.frame_rate}")
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def duration(self) -> float:
+        """Time from the first to the end of the last frame [s]."""
+        return len(self) / self.frame_rate
+
+    def resampled(self, frame_rate: float) -> "Motion":
+        """Return the same motion at another frame rate [Hz], linear between frames."""
+        old = np.arange(len(self)) / self.frame_rate
+        count = max(1, int(np.floor(old[-1] * frame_rate + 1e-9)) + 1)
+        new = np.arange(count) / frame_rate
+        left = np.clip(np.searchsorted(old, new, side="right") - 1, 0, max(len(self) - 2, 0))
+        right = np.minimum(left + 1, len(self) - 1)
+        weight = np.clip((new - old[left]) * self.frame_rate, 0.0, 1.0)[:, None, None]
+        return replace(
+            self,
+            positions=(1 - weight) * self.positions[left] + weight * self.positions[right],
+            frame_rate=frame_rate,
+        )
+
+    def mirrored(self) -> "Motion":
+        """Return the motion with left and right exchanged."""
+        return replace(self, positions=mirror(self.positions))
+
+    def joined(self, other: "Motion") -> "Motion":
+        """Return this motion followed by `other`, resampled to this frame rate; labels are this one's."""
+        return replace(
+            self, positions=np.concatenate([self.positions, other.resampled(self.frame_rate).positions])
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the motion as .npz: positions, joints, fps, label, emotion."""
+        np.savez_compressed(
+            path,
+            positions=self.positions,
+            joints=np.array(JOINTS),
+            fps=np.float64(self.frame_rate),
+            label=np.array(self.gesture),
+            emotion=np.array(self.emotion),
+        )
+
+
+@dataclass(frozen=True)
+class FrameBlock:
+    """A few consecutive frames of one utterance's gesture, as they travel from generator to retargeter.
+
+    Attributes:
+        utterance_id: name of the utterance.
+        gesture: label of the gesture.
+        emotion: label of the emotion.
+        sequence: 0, 1, 2, ... within the utterance.
+        first_frame: index of the first frame within the utterance.
+        frame_rate: frames per second at which they are to be played [Hz].
+        due: when the first frame is to be seen [s], on the clock of whoever asks.
+        positions: (T, K, 3) joint positions [m], pelvis frame.
+        stop_probabilities: (T,) the stop token after each frame.
+        last: whether the utterance ends with this block.
+
+    Raises:
+        InputError: as `Motion`, or the stop probabilities are not (T,) numbers in [0, 1].
+    """
+
+    utterance_id: str
+    gesture: str
+    emotion: str
+    sequence: int
+    first_frame: int
+    frame_rate: float
+    due: float
+    positions: FloatArray
+    stop_probabilities: FloatArray
+    last: bool
+
+    def __post_init__(self) -> None:
+        motion = Motion(self.positions, self.frame_rate)
+        object.__setattr__(self, "positions", motion.positions)
+        stops = np.asarray(self.stop_probabilities, dtype=np.float32)
+        if stops.shape != (len(motion),) or not ((stops >= 0) & (stops <= 1)).all():
+            raise InputError(f"frames: stop_probabilities must be {len(motion)} numbers in [0, 1]")
+        object.__setattr__(self, "stop_probabilities", stops)
+        if not np.isfinite(self.due):
+            raise InputError(f"frames: due time {self.due} is not finite")
+
+    @property
+    def end(self) -> float:
+        """When the last frame is to be seen [s]."""
+        return self.due + (len(self.positions) - 1) / self.frame_rate
+
+
+def load_motion(path: Path | str) -> Motion:
+    """Read a motion written by `Motion.save`; joints are matched by name.
+
+    Raises:
+        InputError: the file cannot be read, is too large, lacks a key or holds no human motion.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise InputError(f"{path}: larger than {_MAX_FILE_BYTES // 2**20} MB")
+        with np.load(path, allow_pickle=False) as data:
+            missing = [key for key in ("positions", "joints", "fps") if key not in data]
+            if missing:
+                raise InputError(
+                    f"{path}: keys missing: {', '.join(missing)}. Found: {', '.join(data.files)}"
+                )
+            positions = np.asarray(data["positions"], dtype=np.float32)
+            names = [str(name) for name in data["joints"]]
+            if positions.ndim != 3 or positions.shape[1:] != (len(names), 3):
+                raise InputError(f"{path}: positions {positions.shape} do not fit {len(names)} joints")
+            return Motion(
+                positions=positions[:, order_joints(names, str(path))],
+                frame_rate=float(data["fps"]),
+                gesture=str(data["label"]) if "label" in data else "",
+                emotion=str(data["emotion"]) if "emotion" in data else "",
+            )
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{path}: no motion file (.npz): {error}") from None

@@ -1,0 +1,60 @@
+"""Where the package's files (robots, parameters, models) lie: in the source tree or installed."""
+
+import os
+import sys
+from pathlib import Path
+
+from text2gesture_ros.errors import ConfigurationError
+
+PACKAGE = "text2gesture_ros"
+
+
+def share_directory() -> Path:
+    """Return the directory that holds config/ and models/.
+
+    The source tree comes first, so that an edited file counts at once; then ROS prefixes; then pip's data.
+
+    Raises:
+        ConfigurationError: none of the places holds them.
+    """
+    root = Path(__file__).resolve().parents[1]
+    prefixes = [
+        Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix
+    ]
+    places = [root, *(prefix / "share" / PACKAGE for prefix in [*prefixes, Path(sys.prefix)])]
+    for place in places:
+        if (place / "config" / "robots").is_dir():
+            return place
+    raise ConfigurationError(f"no config/robots found. Looked in: {', '.join(map(str, places))}")
+
+
+def find_robot_file(robot: str) -> Path:
+    """Return the YAML file of a robot given by name (`pepper`) or path (`./my_robot.yaml`).
+
+    Raises:
+        ConfigurationError: no such file; the message lists the robots that ship.
+    """
+    directory = share_directory() / "config" / "robots"
+    path = Path(robot) if robot.endswith((".yaml", ".yml")) else directory / f"{robot}.yaml"
+    if not path.is_file() or (path.parent == directory and Path(robot).name != robot):
+        known = sorted(file.stem for file in directory.glob("*.yaml"))
+        raise ConfigurationError(
+            f"unknown robot {robot!r}. Known: {', '.join(known)}, or a path to a .yaml file"
+        )
+    return path
+
+
+def find_model(model: str) -> Path:
+    """Return the directory of a model given by name (`intent`) or path (`./my_model`).
+
+    Raises:
+        ConfigurationError: no such directory; the message lists the models that ship.
+    """
+    directory = share_directory() / "models"
+    path = directory / model if Path(model).name == model else Path(model)
+    if not (path / "config.json").is_file():
+        known = sorted(file.parent.name for file in directory.glob("*/config.json"))
+        raise ConfigurationError(
+            f"no model {model!r} (no {path}/config.json). Known: {', '.join(known) or 'none'}, or a path"
+        )
+    return path
