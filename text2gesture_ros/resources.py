@@ -36,7 +36,7 @@ def find_robot_file(robot: str) -> Path:
     """
     directory = share_directory() / "config" / "robots"
     path = Path(robot) if robot.endswith((".yaml", ".yml")) else directory / f"{robot}.yaml"
-    if not path.is_file() or (path.parent == directory and Path(robot).name != robot):
+    if not path.is_file() or (path.suffix not in robot and Path(robot).name != robot):
         known = sorted(file.stem for file in directory.glob("*.yaml"))
         raise ConfigurationError(
             f"unknown robot {robot!r}. Known: {', '.join(known)}, or a path to a .yaml file"

@@ -124,7 +124,8 @@ def check_positions(positions: FloatArray, where: str) -> FloatArray:
     if positions.size and np.abs(positions).max() > 5.0:
         worst = np.unravel_index(np.abs(positions).argmax(), positions.shape)
         raise InputError(
-            f"{where}: joint {JOINTS[int(worst[-2])]!r} is {np.abs(positions).max():.3g} m from the pelvis, allowed 5 m"
+            f"{where}: joint {JOINTS[int(worst[-2])]!r} is {np.abs(positions).max():.3g} m from the pelvis,"
+            " allowed 5 m"
         )
     return positions
 
