@@ -1,0 +1,191 @@
+"""Every parameter of every node: default, meaning, unit, bounds, and whether it may change while running."""
+
+from dataclasses import Field, asdict, dataclass, field, fields
+from typing import Any
+
+from text2gesture_ros.errors import ConfigurationError
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What a parameter is, apart from its name and default.
+
+    Attributes:
+        description: one sentence for people.
+        unit: SI unit, empty for none.
+        low, high: inclusive bounds of a number, None for other types.
+        choices: the allowed strings; empty: any that is not empty.
+        live: whether it may be set while the node runs; else it is read-only.
+    """
+
+    description: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+
+    def check(self, name: str, value: object, kind: type) -> None:
+        """Raise ConfigurationError unless `value` is a `kind` within the bounds or among the choices."""
+        if type(value) is not kind:
+            hint = " (write 20.0, not 20)" if kind is float and type(value) is int else ""
+            raise ConfigurationError(
+                f"{name} must be a {kind.__name__}{hint} but is {value!r}, a {type(value).__name__}"
+            )
+        if isinstance(value, float | int) and self.low is not None and self.high is not None:
+            if not self.low <= value <= self.high:
+                unit = f" {self.unit}" if self.unit else ""
+                raise ConfigurationError(
+                    f"{name} must be in [{self.low:g}, {self.high:g}]{unit} but is {value}"
+                )
+        elif self.choices and value not in self.choices:
+            raise ConfigurationError(f"{name} must be one of {', '.join(self.choices)} but is {value!r}")
+        elif value == "":
+            raise ConfigurationError(f"{name} must not be empty")
+
+
+def parameter(
+    default: Value,
+    description: str,
+    bounds: tuple[float, float] | None = None,
+    unit: str = "",
+    *,
+    choices: tuple[str, ...] = (),
+    live: bool = False,
+) -> Any:
+    """Return a dataclass field with its specification."""
+    low, high = bounds or (None, None)
+    return field(
+        default=default,
+        metadata={"specification": Specification(description, unit, low, high, choices, live)},
+    )
+
+
+@dataclass(frozen=True)
+class NodeParameters:
+    """What the parameters of all nodes share.
+
+    Raises:
+        ConfigurationError: a value has the wrong type, is out of bounds or no choice; the message says what
+            is allowed.
+    """
+
+    autostart: bool = parameter(True, "Configure and activate by itself after the start.")
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            specification(item).check(item.name, getattr(self, item.name), type(item.default))
+
+
+@dataclass(frozen=True)
+class ModelParameters(NodeParameters):
+    """What the parameters of the nodes that run a model share."""
+
+    device: str = parameter(
+        "auto",
+        "Where the model runs; auto takes a GPU where the run time offers one.",
+        choices=("auto", "cpu", "cuda"),
+    )
+    threads: int = parameter(1, "Threads the model may use on a CPU.", (1, 64))
+
+
+@dataclass(frozen=True)
+class IntentClassifierParameters(ModelParameters):
+    """Parameters of the node intent_classifier."""
+
+    model: str = parameter("intent", "Name of a model that ships, or path of a model directory.")
+    confidence_threshold: float = parameter(
+        0.4,
+        "Probability a gesture must reach to be accepted; below it the robot stays neutral.",
+        (0.0, 1.0),
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class GestureGeneratorParameters(ModelParameters):
+    """Parameters of the node gesture_generator."""
+
+    model: str = parameter("motion", "Name of a model that ships, or path of a model directory.")
+    block_size: int = parameter(
+        8,
+        "Frames per message; small blocks start sooner, large ones cost less.",
+        (1, 60),
+        "frames",
+        live=True,
+    )
+    look_ahead: float = parameter(
+        0.5, "How long before it is due a block is sent at the earliest.", (0.05, 5.0), "s", live=True
+    )
+    start_delay: float = parameter(
+        0.05, "Time from the arrival of an intent to the first frame.", (0.0, 5.0), "s", live=True
+    )
+    speed_scale: float = parameter(
+        1.0, "Speed of playback; 1 is the speed people have.", (0.5, 2.0), live=True
+    )
+    variation: float = parameter(
+        1.0,
+        "How much one performance of a gesture differs from the next; 0: not at all.",
+        (0.0, 2.0),
+        live=True,
+    )
+    seed: int = parameter(
+        -1,
+        "Seed of the variation; the same seed gives the same gestures. -1: another at every start.",
+        (-1, 2**31 - 1),
+    )
+    neutral_motion: bool = parameter(
+        True, "Whether a spoken text without an accepted gesture gets small talking motion.", live=True
+    )
+    max_duration: float = parameter(
+        4.0, "A gesture whose stop token has not fired by then is ended.", (0.5, 30.0), "s", live=True
+    )
+
+
+@dataclass(frozen=True)
+class GestureRetargeterParameters(NodeParameters):
+    """Parameters of the node gesture_retargeter."""
+
+    robot: str = parameter("pepper", "Name of a robot that ships, or path of a robot file (.yaml).")
+    rate: float = parameter(100.0, "Rate of the control loop.", (10.0, 200.0), "Hz")
+    gesture_scale: float = parameter(
+        1.0, "Size of the gestures; 1 is human size, 0 is standing still.", (0.0, 1.5), live=True
+    )
+    mirror: bool = parameter(False, "Whether left and right are exchanged.", live=True)
+    blend_time: float = parameter(
+        0.3, "Time in which a new gesture takes over from what the robot does.", (0.0, 2.0), "s", live=True
+    )
+    frame_timeout: float = parameter(
+        0.3,
+        "Frames missing for this long end the gesture, and the robot goes to rest.",
+        (0.05, 5.0),
+        "s",
+        live=True,
+    )
+    publish_markers: bool = parameter(
+        True,
+        "Whether the human and the robot are drawn on gesture_markers when someone subscribes.",
+        live=True,
+    )
+    marker_frame: str = parameter("base_link", "Frame in which they are drawn.")
+
+
+def specification(item: "Field[Any]") -> Specification:
+    """Return the specification of a field made by `parameter`."""
+    found = item.metadata["specification"]
+    assert isinstance(found, Specification)  # set by `parameter`, the only maker of these fields
+    return found
+
+
+PARAMETERS: dict[str, type[NodeParameters]] = {
+    "intent_classifier": IntentClassifierParameters,
+    "gesture_generator": GestureGeneratorParameters,
+    "gesture_retargeter": GestureRetargeterParameters,
+}
+
+
+def defaults(node: str) -> dict[str, Value]:
+    """Return name and default of every parameter of a node."""
+    return asdict(PARAMETERS[node]())
