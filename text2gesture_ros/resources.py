@@ -35,8 +35,9 @@ def find_robot_file(robot: str) -> Path:
         ConfigurationError: no such file; the message lists the robots that ship.
     """
     directory = share_directory() / "config" / "robots"
-    path = Path(robot) if robot.endswith((".yaml", ".yml")) else directory / f"{robot}.yaml"
-    if not path.is_file() or (path.suffix not in robot and Path(robot).name != robot):
+    is_path = robot.endswith((".yaml", ".yml"))
+    path = Path(robot) if is_path else directory / f"{robot}.yaml"
+    if not path.is_file() or not (is_path or path.parent == directory):
         known = sorted(file.stem for file in directory.glob("*.yaml"))
         raise ConfigurationError(
             f"unknown robot {robot!r}. Known: {', '.join(known)}, or a path to a .yaml file"
