@@ -1,0 +1,319 @@
+"""A model is a directory: config.json, weights.safetensors, graphs without weights. Nothing in it is pickled.
+
+The graphs (ONNX) carry the names of the PyTorch parameters in place of the numbers, and the numbers are put
+in from weights.safetensors when a session is made. So PyTorch and ONNX Runtime read the same bytes and
+cannot drift, and the weights are stored once. ONNX Runtime, safetensors and PyTorch are imported when needed.
+"""
+
+import copy
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from text2gesture_ros.errors import ConfigurationError, ModelError
+from text2gesture_ros.labels import TASKS
+from text2gesture_ros.resources import find_model
+
+if TYPE_CHECKING:
+    import torch
+
+Weights = dict[str, npt.NDArray[Any]]
+
+FORMAT = 1
+# Which vocabularies a model of each kind must have been trained on.
+KINDS = {"intent": ("subject", "gesture", "emotion"), "motion": ("gesture", "emotion")}
+DEVICES = ("auto", "cpu", "cuda")
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "weights.safetensors"
+_MAX_CONFIG_BYTES = 1 << 20
+_MAX_GRAPH_BYTES = 16 << 20
+_MAX_WEIGHTS_BYTES = 2 << 30
+_MAX_NAME = 127  # bytes; longer names would need two bytes of length in a graph, see `_mentioned`
+
+
+@dataclass(frozen=True)
+class ModelDirectory:
+    """An opened model directory, its config.json checked.
+
+    Attributes:
+        path: the directory.
+        config: config.json: kind, name, format, labels, and what the model of that kind needs.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What the model calls itself."""
+        return str(self.config["name"])
+
+    def number(self, key: str, low: float, high: float) -> float:
+        """Return a number of config.json.
+
+        Raises:
+            ModelError: it is missing, no number, or outside [low, high].
+        """
+        value = self.config.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ModelError(
+                f"{self.path / CONFIG_FILE}: {key!r} must be a number in [{low}, {high}] but is {value!r}"
+            )
+        return value
+
+    def weights(self) -> Weights:
+        """Return every array of weights.safetensors, the floating ones as float32.
+
+        Raises:
+            ModelError: the file is missing, too large, damaged or holds a number that is not finite.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        path = self.path / WEIGHTS_FILE
+        try:
+            arrays = load(_read(path, _MAX_WEIGHTS_BYTES))
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise ModelError(f"{path}: no safetensors file: {error}") from None
+        result: Weights = {}
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise ModelError(f"{path}: {name!r} holds a number that is not finite")
+            result[name] = array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
+        return result
+
+    def session(self, graph: str = "graph.onnx", threads: int = 1, device: str = "cpu") -> Any:
+        """Return an `onnxruntime.InferenceSession` of a graph of this directory, with its weights put in.
+
+        Args:
+            graph: file name of the graph.
+            threads: threads that work on one operation. They do not spin while they wait: a node idles
+                most of the time and shares its cores with the control loop.
+            device: cpu, or cuda where ONNX Runtime has its CUDA provider.
+
+        Raises:
+            ModelError: the graph is missing or damaged, or does not fit the weights.
+        """
+        import onnxruntime
+
+        path = self.path / graph
+        if Path(graph).name != graph:
+            raise ModelError(f"{self.path}: {graph!r} is no file name of a model directory")
+        data = _read(path, _MAX_GRAPH_BYTES)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        weights = {name: array for name, array in self.weights().items() if _mentioned(name, data)}
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), values)
+        providers = ["CUDAExecutionProvider"] if device == "cuda" else []
+        try:
+            return onnxruntime.InferenceSession(data, options, providers=[*providers, "CPUExecutionProvider"])
+        except _onnxruntime_errors() as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(f"{path}: does not load or does not fit {WEIGHTS_FILE}: {reason}") from None
+
+
+def open_model(model: str, kind: str) -> ModelDirectory:
+    """Open a model given by name (`intent`) or path (`./my_model`) and check its config.json.
+
+    Raises:
+        ModelError: no such directory, config.json is missing or wrong, or the model is of another kind.
+    """
+    try:
+        path = find_model(model)
+    except ConfigurationError as error:
+        raise ModelError(str(error)) from None
+    file = path / CONFIG_FILE
+    try:
+        config = json.loads(_read(file, _MAX_CONFIG_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{file}: no JSON: {error}") from None
+    _check_config(config, str(file))
+    if config["kind"] != kind:
+        raise ModelError(f"{file}: 'kind' is {config['kind']!r}, but a model of kind {kind!r} is needed")
+    return ModelDirectory(path, config)
+
+
+def save_model(path: Path, config: Mapping[str, Any], weights: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write config.json and weights.safetensors (floating arrays as float16) into a directory.
+
+    Each file appears whole or not at all. Graphs are written by `export_graph`.
+
+    Args:
+        path: the directory; made when missing.
+        config: kind, name, labels and what the model needs; "format" is added.
+        weights: arrays by name; the names of a PyTorch state_dict where there is one.
+
+    Raises:
+        ModelError: the config is incomplete, or a weight is not finite or too large for float16.
+    """
+    from safetensors.numpy import save
+
+    config = {**config, "format": FORMAT}
+    _check_config(config, str(path / CONFIG_FILE))
+    arrays: Weights = {}
+    for name, array in weights.items():
+        if len(name.encode()) > _MAX_NAME:
+            raise ModelError(f"{path / WEIGHTS_FILE}: the name {name!r} is longer than {_MAX_NAME} bytes")
+        array = np.ascontiguousarray(array)
+        if np.issubdtype(array.dtype, np.floating):
+            if not (np.abs(array) <= np.finfo(np.float16).max).all():
+                raise ModelError(f"{path / WEIGHTS_FILE}: {name!r} is not finite or too large for float16")
+            array = array.astype(np.float16)
+        arrays[name] = array
+    path.mkdir(parents=True, exist_ok=True)
+    # The config comes last: a directory is found by its config, so a new one is complete when it is found.
+    write_file(path / WEIGHTS_FILE, save(arrays))
+    write_file(path / CONFIG_FILE, (json.dumps(config, indent=2) + "\n").encode())
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(data)
+        temporary = file.name
+    try:
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def export_graph(
+    module: "torch.nn.Module",
+    example_inputs: "tuple[torch.Tensor, ...]",
+    path: Path,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
+) -> None:
+    """Write a module as an ONNX graph without weights; each weight's place carries its name in state_dict.
+
+    The graph depends on the module's structure alone, not on what it has learnt.
+
+    Args:
+        module: what to export; it is not changed.
+        example_inputs: one tensor per argument of `module.forward`.
+        path: the .onnx file to write.
+        input_names: names of the graph's inputs, in the order of `example_inputs`.
+        output_names: names of the graph's outputs.
+        dynamic_axes: axes of inputs and outputs that vary, by name; None for none.
+    """
+    import onnx
+    import torch
+
+    module = copy.deepcopy(module).eval()
+    with torch.no_grad():
+        # The exporter merges parameters of equal content (two zero biases) into one. None are equal now.
+        for parameter in module.parameters():
+            parameter.normal_()
+    with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
+        # The TorchScript exporter is the one that keeps parameter names; it says at length that it is old.
+        warnings.simplefilter("ignore")
+        file = Path(directory) / path.name
+        torch.onnx.export(
+            module,
+            example_inputs,
+            file,
+            input_names=list(input_names),
+            output_names=list(output_names),
+            dynamic_axes={name: dict(axes) for name, axes in (dynamic_axes or {}).items()},
+            do_constant_folding=False,
+            dynamo=False,
+        )
+        model = onnx.load(file)
+    known = module.state_dict()
+    for tensor in model.graph.initializer:
+        if tensor.name in known:
+            tensor.ClearField("raw_data")
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            tensor.external_data.add(key="location", value=WEIGHTS_FILE)
+    write_file(path, model.SerializeToString())
+
+
+def choose_engine(device: str) -> str:
+    """Return which engine runs models on a device: "onnxruntime-cpu", "onnxruntime-cuda" or "torch-cuda".
+
+    `auto` takes ONNX Runtime's CUDA provider where it is installed and the processor otherwise; `cuda` takes
+    PyTorch where that provider is not at hand.
+
+    Raises:
+        ConfigurationError: the device is unknown, or cuda is asked for and neither engine has it.
+    """
+    import onnxruntime
+
+    if device not in DEVICES:
+        raise ConfigurationError(f"unknown device {device!r}. Known: {', '.join(DEVICES)}")
+    if device == "cpu":
+        return "onnxruntime-cpu"
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        return "onnxruntime-cuda"
+    if device == "auto":
+        return "onnxruntime-cpu"
+    try:
+        import torch
+    except ImportError:
+        raise ConfigurationError("device 'cuda' needs onnxruntime-gpu or PyTorch") from None
+    if not torch.cuda.is_available():
+        raise ConfigurationError("device 'cuda': no CUDA device found. Use cpu or auto")
+    return "torch-cuda"
+
+
+def _check_config(config: Any, where: str) -> None:
+    if not isinstance(config, dict):
+        raise ModelError(f"{where}: must be a JSON object")
+    if config.get("format") != FORMAT:
+        raise ModelError(f"{where}: 'format' must be {FORMAT} but is {config.get('format')!r}")
+    kind = config.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ModelError(f"{where}: 'kind' must be one of {', '.join(KINDS)} but is {kind!r}")
+    if not isinstance(config.get("name"), str) or not config["name"].strip():
+        raise ModelError(f"{where}: 'name' must be a text but is {config.get('name')!r}")
+    labels = config.get("labels")
+    for task in KINDS[kind]:
+        given = labels.get(task) if isinstance(labels, dict) else None
+        if not isinstance(given, list | tuple) or tuple(given) != TASKS[task]:
+            raise ModelError(
+                f"{where}: 'labels' must name under {task!r} in this order: {', '.join(TASKS[task])}"
+            )
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        if path.stat().st_size > limit:
+            raise ModelError(f"{path}: larger than {limit >> 20} MB")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _mentioned(name: str, graph: bytes) -> bool:
+    """Whether a graph holds a weight of this name: ONNX Runtime refuses weights that a graph does not know.
+
+    In the bytes of a graph a weight's name (field 8 of TensorProto) is 0x42, its length, the name. Looking
+    for these bytes spares the run time the onnx package.
+    """
+    encoded = name.encode()
+    return len(encoded) <= _MAX_NAME and bytes([0x42, len(encoded)]) + encoded in graph
+
+
+def _onnxruntime_errors() -> Any:
+    """Return the exception classes of ONNX Runtime, which have no common base but `Exception`."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return tuple(
+        value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception)
+    )
