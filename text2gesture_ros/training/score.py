@@ -1,0 +1,137 @@
+"""A score: which posture is reached when, and what swings meanwhile; read out at any time as joint angles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.training.body import CHANNEL, CHANNELS, REST
+
+# How long each joint trails the first one [s]: shoulder, elbow, forearm, wrist, thumb; torso before head.
+_LAGS = {"head": 0.02, "elbow": 0.025, "twist": 0.035, "flexion": 0.06, "deviation": 0.06, "thumb": 0.05}
+LAG = np.array([max((lag for key, lag in _LAGS.items() if key in name), default=0.0) for name in CHANNELS])
+_SETTLING = 0.16
+
+
+def minimum_jerk(phase: FloatArray) -> FloatArray:
+    """Return the minimum-jerk course from 0 to 1 over `phase` 0 to 1 (Flash and Hogan, 1985, eq. 12)."""
+    phase = np.clip(phase, 0.0, 1.0)
+    return np.asarray(phase**3 * (10.0 - 15.0 * phase + 6.0 * phase**2))
+
+
+def vector(channels: Mapping[str, float]) -> FloatArray:
+    """Return named channels as (C,) numbers, the others zero."""
+    result = np.zeros(len(CHANNELS))
+    for name, value in channels.items():
+        result[CHANNEL[name]] = value
+    return result
+
+
+@dataclass
+class Score:
+    """Key postures and swings on one clock, starting from rest.
+
+    Attributes:
+        clock: where the next move begins [s].
+        posture: (C,) the posture reached by then [rad].
+    """
+
+    clock: float = 0.0
+    posture: FloatArray = field(default_factory=lambda: REST.copy())
+    _moves: list[tuple[float, float, FloatArray, float]] = field(default_factory=list)
+    _swings: list[tuple[float, float, float, FloatArray, bool]] = field(default_factory=list)
+
+    def move(self, target: Mapping[str, float], duration: float, overshoot: float = 0.0) -> None:
+        """Go to `target` (channels it does not name stay) and advance the clock.
+
+        Args:
+            target: channel -> angle [rad].
+            duration: [s].
+            overshoot: by what part of the way the target is passed before settling.
+        """
+        goal = self.posture.copy()
+        for name, angle in target.items():
+            goal[CHANNEL[name]] = angle
+        self._moves.append((self.clock, duration, goal - self.posture, overshoot))
+        self.posture = goal
+        self.clock += duration
+
+    def hold(self, duration: float) -> None:
+        """Stay [s]."""
+        self.clock += duration
+
+    def rest(self, duration: float) -> None:
+        """Go back to rest within `duration` [s]."""
+        self.move({name: float(REST[index]) for name, index in CHANNEL.items()}, duration)
+
+    def accent(self, change: Mapping[str, float], start: float, rise: float, end: float, fall: float) -> None:
+        """Add a change that comes and goes beside the moves, without touching the clock.
+
+        Args:
+            change: channel -> angle to add [rad].
+            start: when it begins [s].
+            rise: how long it takes to come [s].
+            end: when it has gone [s].
+            fall: how long it takes to go [s].
+        """
+        step = vector(change)
+        self._moves.append((start, rise, step, 0.0))
+        self._moves.append((end - fall, fall, -step, 0.0))
+
+    def swing(
+        self,
+        change: Mapping[str, float],
+        cycles: float,
+        frequency: float,
+        start: float | None = None,
+        beat: bool = False,
+    ) -> None:
+        """Add an oscillation that starts and ends at zero; without `start` it advances the clock.
+
+        Args:
+            change: channel -> amplitude [rad].
+            cycles: how many.
+            frequency: cycles per second [Hz].
+            start: when it begins [s]; the clock when missing.
+            beat: go to `change` and back each cycle, instead of as far to either side.
+        """
+        self._swings.append((self.clock if start is None else start, cycles, frequency, vector(change), beat))
+        if start is None:
+            self.clock += cycles / frequency
+
+    def angles(self, times: FloatArray, posture: FloatArray, looseness: float) -> FloatArray:
+        """Return the joint angles at `times`.
+
+        Args:
+            times: (T,) [s].
+            posture: (C,) this person's deviation from rest, always there [rad].
+            looseness: factor on how long the outer joints trail the inner ones.
+
+        Returns:
+            (T, C) joint angles [rad].
+        """
+        local = times[:, None] - looseness * LAG  # (T, C)
+        result = np.broadcast_to(REST + posture, local.shape).copy()
+        for start, duration, step, overshoot in self._moves:
+            result += step * minimum_jerk((local - start) / duration)
+            if overshoot:
+                apart = np.clip((local - start - duration) / _SETTLING, -1.0, 1.0)
+                result += overshoot * step * (1.0 - apart**2) ** 3
+        for start, cycles, frequency, change, beat in self._swings:
+            phase = np.clip((local - start) * frequency, 0.0, cycles)
+            ramp = min(0.5, cycles / 2)
+            envelope = minimum_jerk(phase / ramp) * minimum_jerk((cycles - phase) / ramp)
+            if beat:
+                # Each beat a little smaller than the one before, as people do.
+                wave = 0.5 * (1.0 - np.cos(2 * np.pi * phase)) * 0.85 ** np.floor(phase)
+            else:
+                wave = np.sin(2 * np.pi * phase) * envelope
+            result += change * wave
+        return result
+
+    def end(self, looseness: float) -> float:
+        """Return when everything has come to rest [s]."""
+        ends = [start + duration for start, duration, _, _ in self._moves]
+        ends += [start + cycles / frequency for start, cycles, frequency, _, _ in self._swings]
+        return max(ends, default=0.0) + looseness * float(LAG.max())
