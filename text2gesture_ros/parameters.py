@@ -133,8 +133,8 @@ class GestureGeneratorParameters(ModelParameters):
     )
     seed: int = parameter(
         -1,
-        "Seed of the variation; the same seed gives the same gestures. -1: another at every start.",
-        (-1, 2**31 - 1),
+        "Seed of the variation: with one seed a gesture always looks the same. -1: each time another.",
+        (-1, 999_999),
     )
     neutral_motion: bool = parameter(
         True, "Whether a spoken text without an accepted gesture gets small talking motion.", live=True
@@ -169,7 +169,6 @@ class GestureRetargeterParameters(NodeParameters):
         "Whether the human and the robot are drawn on gesture_markers when someone subscribes.",
         live=True,
     )
-    marker_frame: str = parameter("base_link", "Frame in which they are drawn.")
 
 
 def specification(item: "Field[Any]") -> Specification:

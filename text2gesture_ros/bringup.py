@@ -1,0 +1,187 @@
+"""The three nodes and how they are started: read by launch/bringup.launch.py and by `text2gesture bringup`.
+
+Both give a node the same ROS arguments, made here, so that the two ways to start cannot drift apart.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.resources import find_robot_file
+
+_NAMESPACE = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
+_PATIENCE = 10.0  # a node that was asked to end may bring its robot to rest first [s]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What may be said when the nodes are started; empty: what the parameter file or the table says."""
+
+    name: str
+    default: str
+    description: str
+
+
+ARGUMENTS = (
+    Argument("robot", "", "name of a robot that ships (pepper, nao), or path of a robot file"),
+    Argument("params_file", "", "YAML file with parameters of the nodes, as config/text2gesture.yaml"),
+    Argument("namespace", "", "namespace of the nodes and their topics"),
+    Argument("device", "", "where the models run: auto, cpu or cuda"),
+    Argument("use_sim_time", "false", "true: the nodes follow the topic /clock"),
+)
+
+# Which node takes which argument as a parameter of the same name. Executable, node and module share one name.
+NODES: Mapping[str, tuple[str, ...]] = {
+    "intent_classifier": ("device",),
+    "gesture_generator": ("device",),
+    "gesture_retargeter": ("robot",),
+}
+
+
+def ros_arguments(node: str, given: Mapping[str, str]) -> list[str]:
+    """Return what a node is told after `--ros-args`.
+
+    Args:
+        node: one of `NODES`.
+        given: values of `ARGUMENTS` by name; one that is missing or empty is left to file and table.
+
+    Raises:
+        ConfigurationError: an argument is unknown, or its value cannot be right.
+    """
+    unknown = sorted(set(given) - {argument.name for argument in ARGUMENTS})
+    if unknown:
+        known = ", ".join(argument.name for argument in ARGUMENTS)
+        raise ConfigurationError(f"unknown argument {unknown[0]!r}. Known: {known}")
+    arguments: list[str] = []
+    namespace = given.get("namespace", "")
+    if namespace:
+        if not _NAMESPACE.fullmatch(namespace):
+            raise ConfigurationError(f"namespace {namespace!r} is none: words of a-z, 0-9 and _, joined by /")
+        arguments += ["-r", f"__ns:=/{namespace.removeprefix('/')}"]
+    file = given.get("params_file", "")
+    if file:
+        if not Path(file).is_file():  # ROS would only warn and go on with the defaults
+            raise ConfigurationError(f"params_file: no file {file!r}")
+        arguments += ["--params-file", file]
+    simulated = given.get("use_sim_time", "") or "false"
+    if simulated.lower() not in ("true", "false"):
+        raise ConfigurationError(f"use_sim_time must be true or false but is {simulated!r}")
+    arguments += ["-p", f"use_sim_time:={simulated.lower()}"]
+    if given.get("robot"):
+        find_robot_file(given["robot"])
+    for name in NODES[node]:
+        if given.get(name):
+            # Quoted, or YAML would read `y` as true and `1` as a number.
+            arguments += ["-p", f"{name}:={json.dumps(given[name])}"]
+    return arguments
+
+
+def start_processes(
+    given: Mapping[str, str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    output: IO[bytes] | None = None,
+) -> dict[str, "subprocess.Popen[bytes]"]:
+    """Start every node as a process of its own; return them by name.
+
+    Args:
+        given: as for `ros_arguments`.
+        environment: their environment variables; None: ours.
+        output: where what they log goes; None: to our standard error.
+
+    Raises:
+        ConfigurationError: as `ros_arguments`; nothing has been started then.
+    """
+    commands = {
+        node: [
+            *(sys.executable, "-m", f"text2gesture_ros.nodes.{node}", "--ros-args"),
+            *ros_arguments(node, given),
+        ]
+        for node in NODES
+    }
+    variables = dict(os.environ if environment is None else environment)
+    source = str(Path(__file__).parents[1])
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, (source, variables.get("PYTHONPATH", ""))))
+    # A session of their own: Ctrl-C reaches them through `stop_processes`, once.
+    return {
+        node: subprocess.Popen(
+            command,
+            env=variables,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for node, command in commands.items()
+    }
+
+
+def ended(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> str:
+    """Return one line about a process that has ended, empty while all run."""
+    for node, process in processes.items():
+        status = process.poll()
+        if status is not None:
+            return f"{node} has ended with status {status}"
+    return ""
+
+
+def stop_processes(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> None:
+    """Ask every process to end, the last in the chain first, and make sure that it does."""
+    for process in reversed(list(processes.values())):
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + _PATIENCE
+    for process in processes.values():
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def run(given: Mapping[str, str]) -> int:
+    """Run the nodes until Ctrl-C, SIGTERM or the end of one of them; return the exit status.
+
+    Raises:
+        ConfigurationError: as `ros_arguments`.
+    """
+    asked: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda got, _frame: asked.append(got))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    processes = start_processes(given)
+    try:
+        while not asked and not ended(processes):
+            time.sleep(0.1)
+        trouble = "" if asked else ended(processes)
+    finally:
+        stop_processes(processes)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if trouble:
+        sys.stderr.write(f"{trouble}; the others were stopped\n")
+        return 1
+    return 0
+
+
+def as_mapping(arguments: Sequence[str]) -> dict[str, str]:
+    """Return `name:=value` arguments as ros2 launch takes them as a mapping.
+
+    Raises:
+        ConfigurationError: one of them has another form.
+    """
+    pairs = [argument.partition(":=") for argument in arguments]
+    for name, separator, _ in pairs:
+        if not separator:
+            raise ConfigurationError(f"{name!r} is no name:=value")
+    return {name: value for name, _, value in pairs}

@@ -1,0 +1,296 @@
+"""What the nodes share: parameters from the table, lifecycle, one-line errors, diagnostics, a clean end."""
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from typing import Any, Generic, TypeVar
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+
+from text2gesture_ros.errors import Text2GestureError
+from text2gesture_ros.parameters import PARAMETERS, NodeParameters, Specification, specification
+
+P = TypeVar("P", bound=NodeParameters)
+
+_LONGEST_LINE = 400  # characters of an error that are logged; messages from outside may be quoted in it
+
+
+class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy comes without types
+    """A lifecycle node with the parameters of its row in the table.
+
+    A node overrides `load`, `start`, `stop`, `changed` and `report`; nothing else has to be known of rclpy's
+    lifecycle. What `load` raises as Text2GestureError becomes one line and a failed transition.
+
+    Args:
+        name: name of the node and key of `PARAMETERS`.
+        options: passed on to rclpy's node.
+
+    Raises:
+        ConfigurationError: a parameter given at the start has a wrong type or value.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.active = False
+        self.rejected = 0  # messages that could not be used
+        self._trouble = ""  # why the node could not be configured
+        self.parameters: P = self._declare_parameters(name)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._swap_parameters)
+        self._guard_change_state()
+        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.loop_clock = self._steady_clock
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(1.0, self._publish_diagnostics, clock=self._steady_clock)
+        if self.parameters.autostart:
+            self._autostart = self.create_timer(0.0, self._start_by_itself, clock=self._steady_clock)
+
+    # What a node overrides
+
+    def load(self) -> None:
+        """Read models and robots; called by configure. Raises Text2GestureError when that fails."""
+
+    def start(self) -> None:
+        """Begin to work; called by activate."""
+
+    def stop(self) -> None:
+        """Bring the work to its end; called by deactivate and before the program ends."""
+
+    def changed(self, old: P) -> None:
+        """Take note that `self.parameters` has replaced `old`."""
+
+    def report(self) -> Mapping[str, object]:
+        """Return what is to be seen on /diagnostics; a `warning` that is not empty raises the level."""
+        return {}
+
+    # What a node uses
+
+    def now(self) -> float:
+        """Return the time of the node's clock [s]; simulated time with use_sim_time."""
+        return float(self.get_clock().now().nanoseconds) * 1e-9
+
+    def loop_now(self) -> float:
+        """Return the time of the clock that loops run on [s]; it never jumps unless time is simulated."""
+        return float(self.loop_clock.now().nanoseconds) * 1e-9
+
+    def subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None], depth: int) -> None:
+        """Call `callback` with each message while the node is active; one it cannot use is a warning."""
+
+        def guarded(message: Any) -> None:
+            if not self.active:
+                return
+            try:
+                callback(message)
+            except Text2GestureError as error:
+                self.reject(topic, error)
+
+        self.create_subscription(message_type, topic, guarded, depth)
+
+    def reject(self, topic: str, error: Text2GestureError) -> None:
+        """Count what arrived on `topic` as unusable and say why, at most once a second."""
+        self.rejected += 1
+        self.get_logger().warning(f"{topic}: {one_line(error)}", throttle_duration_sec=1.0)
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load what the node needs; one line says why where that is impossible."""
+        with self._swallowed_errors_logged():
+            try:
+                self.load()
+            except Text2GestureError as error:
+                self._trouble = f"cannot configure: {one_line(error)}"
+                self.get_logger().error(self._trouble)
+                return TransitionCallbackReturn.FAILURE
+        self._trouble = ""
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Enable the publishers, then begin to work."""
+        result = super().on_activate(state)
+        simulated = self.get_parameter("use_sim_time").value
+        self.loop_clock = self.get_clock() if simulated else self._steady_clock
+        with self._swallowed_errors_logged():
+            self.start()
+        self.active = True
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the work, then disable the publishers."""
+        self._end_work()
+        return super().on_deactivate(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the work, whatever state the node is in."""
+        self._end_work()
+        return super().on_shutdown(state)
+
+    def _end_work(self) -> None:
+        if self.active:
+            self.active = False
+            with self._swallowed_errors_logged():
+                self.stop()
+
+    def finish(self) -> None:
+        """End the work because the program ends."""
+        if self.active:
+            self.trigger_deactivate()
+
+    @contextmanager
+    def _swallowed_errors_logged(self) -> Iterator[None]:
+        # rclpy turns what a transition raises into a silent failure; an error in the program must be seen.
+        try:
+            yield
+        except BaseException:
+            self.get_logger().fatal(traceback.format_exc())
+            raise
+
+    def _start_by_itself(self) -> None:
+        self._autostart.cancel()
+        try:
+            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                self.trigger_activate()
+        except rclpy_implementation.RCLError:
+            self.get_logger().info("autostart: someone else has already begun to configure this node")
+
+    def _guard_change_state(self) -> None:
+        # On Jazzy a transition that the current state does not know raises out of spin and ends the node.
+        service = self._service_change_state
+        change_state = service.callback
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return change_state(request, response)
+            except rclpy_implementation.RCLError as error:
+                self.get_logger().error(f"refused a lifecycle transition: {one_line(error)}")
+                response.success = False
+                return response
+
+        service.callback = guarded
+
+    # Parameters
+
+    def _declare_parameters(self, name: str) -> P:
+        # First without a type, so that the table's own sentence answers a wrong value, then as what they are.
+        table = fields(PARAMETERS[name])
+        for item in table:
+            self.declare_parameter(item.name, item.default, ParameterDescriptor(dynamic_typing=True))
+        values = {item.name: self.get_parameter(item.name).value for item in table}
+        parameters = PARAMETERS[name](**values)
+        for item in table:
+            self.set_descriptor(item.name, descriptor(specification(item), item.default))
+        return parameters  # type: ignore[return-value]  # the table's row for `name` is P
+
+    def _table_values(self, given: Sequence[Any]) -> dict[str, Any]:
+        names = {item.name for item in fields(self.parameters)}
+        return {parameter.name: parameter.value for parameter in given if parameter.name in names}
+
+    def _check_parameters(self, given: Sequence[Any]) -> SetParametersResult:
+        try:
+            replace(self.parameters, **self._table_values(given))
+        except Text2GestureError as error:
+            return SetParametersResult(successful=False, reason=one_line(error))
+        return SetParametersResult(successful=True)
+
+    def _swap_parameters(self, given: Sequence[Any]) -> None:
+        old = self.parameters
+        self.parameters = replace(old, **self._table_values(given))
+        if self.parameters != old:
+            self.changed(old)
+
+    # Diagnostics
+
+    def _publish_diagnostics(self) -> None:
+        state = "active" if self.active else "inactive"
+        values = {"state": state, "messages rejected": self.rejected, **self.report()}
+        warning = str(values.pop("warning", ""))
+        level = DiagnosticStatus.WARN if warning else DiagnosticStatus.OK
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.ERROR if self._trouble else level,
+            name=self.get_fully_qualified_name(),
+            message=self._trouble or warning or state,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error as one line of bounded length."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + " ..."
+
+
+def descriptor(specification: Specification, default: object) -> ParameterDescriptor:
+    """Return the ROS descriptor of a parameter."""
+    what = [specification.description]
+    if specification.unit:
+        what.append(f"[{specification.unit}]")
+    result = ParameterDescriptor(
+        type=Parameter.Type.from_parameter_value(default).value,
+        description=" ".join(what),
+        additional_constraints=f"one of {', '.join(specification.choices)}" if specification.choices else "",
+        read_only=not specification.live,
+    )
+    if specification.low is not None and specification.high is not None:
+        if isinstance(default, float):
+            bounds = FloatingPointRange(from_value=specification.low, to_value=specification.high)
+            result.floating_point_range = [bounds]
+        else:
+            span = IntegerRange(from_value=int(specification.low), to_value=int(specification.high))
+            result.integer_range = [span]
+    return result
+
+
+def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | None = None) -> int:
+    """Run one node until SIGINT or SIGTERM, let it end its work, and return the exit status.
+
+    rclpy's own handlers would close the connection at once, and a robot in mid-gesture would stay there: so
+    the signals are taken here. A second signal ends the program at once.
+    """
+    asked_to_end = threading.Event()
+
+    def ask(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        asked_to_end.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError) as error:
+        sys.stderr.write(f"cannot start: {one_line(error)}\n")
+        return 2
+    try:
+        node = make_node()
+    except Text2GestureError as error:
+        get_logger("text2gesture_ros").error(f"cannot start: {one_line(error)}")
+        rclpy.shutdown()
+        return 2
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while rclpy.ok() and not asked_to_end.is_set():
+            executor.spin_once(timeout_sec=0.1)
+        node.finish()
+    except ExternalShutdownException:
+        pass
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,313 @@
+"""Between messages and core types: the only file that knows both.
+
+What goes out is made of plain Python numbers and strings: rclpy no longer checks fields, and aborts on numpy's.
+What comes in is checked here, and InputError says what is wrong with it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Point
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from visualization_msgs.msg import Marker, MarkerArray
+
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.labels import check_label
+from text2gesture_ros.motion import FrameBlock
+from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
+from text2gesture_ros.skeleton import BONES, JOINTS, FloatArray, order_joints
+
+if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
+    from text2gesture_ros.classifier import Intent, Prediction
+    from text2gesture_ros.kinematics import Array
+    from text2gesture_ros.performing import Trajectory
+    from text2gesture_ros.robot import Robot
+
+LONGEST_ID = 128  # characters of an utterance id
+MOST_FRAMES = 1200  # in one message: 20 s
+HUMAN_BESIDE = 1.0  # where the human is drawn, to the left of the robot [m]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What is about to be said, as far as the speaker knows.
+
+    Attributes:
+        text: the words.
+        utterance_id: its name, empty when it has none yet.
+        duration: length of the speech [s], 0 when unknown.
+        words, word_starts: the words and when each starts [s], both empty when unknown.
+        gesture, emotion: what to do whatever the text says, empty: what the text says.
+    """
+
+    text: str
+    utterance_id: str = ""
+    duration: float = 0.0
+    words: tuple[str, ...] = ()
+    word_starts: tuple[float, ...] = ()
+    gesture: str = ""
+    emotion: str = ""
+
+
+@dataclass(frozen=True)
+class GestureRequest:
+    """What the generator reads of an intent.
+
+    Attributes:
+        utterance_id: name of the utterance.
+        gesture, emotion: known labels.
+        accepted: whether the gesture was recognised, so that it is to be shown.
+        spoken: whether there are words in the text at all.
+    """
+
+    utterance_id: str
+    gesture: str
+    emotion: str
+    accepted: bool
+    spoken: bool
+
+
+def to_time(seconds: float) -> Time:
+    """Return a stamp; what lies before 1970 becomes zero."""
+    nanoseconds = max(0, round(seconds * 1e9))
+    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def to_seconds(stamp: Time) -> float:
+    """Return a stamp in seconds."""
+    return float(stamp.sec) + float(stamp.nanosec) * 1e-9
+
+
+def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
+    """Return what a Speech says and, one line each, what in it cannot be used and is left out."""
+    complaints = []
+
+    def label(task: str, given: str) -> str:
+        try:
+            return check_label(task, given) if given else ""
+        except InputError as error:
+            complaints.append(str(error))
+            return ""
+
+    gesture, emotion = label("gesture", message.gesture), label("emotion", message.emotion)
+    utterance_id = message.utterance_id
+    if len(utterance_id) > LONGEST_ID:
+        complaints.append(f"utterance_id has {len(utterance_id)} characters, allowed {LONGEST_ID}")
+        utterance_id = ""
+    duration = float(message.duration)
+    if not (math.isfinite(duration) and duration >= 0.0):
+        complaints.append(f"duration must be at least 0 s but is {duration}")
+        duration = 0.0
+    words, starts = tuple(message.words), tuple(float(start) for start in message.word_starts)
+    if len(words) != len(starts) or not all(math.isfinite(start) and start >= 0.0 for start in starts):
+        complaints.append(
+            f"{len(words)} words do not fit {len(starts)} word_starts, or one is no time in speech"
+        )
+        words, starts = (), ()
+    return Utterance(message.text, utterance_id, duration, words, starts, gesture, emotion), complaints
+
+
+def intent_message(intent: "Intent", utterance: Utterance, arrival: float) -> GestureIntent:
+    """Return an intent as a message.
+
+    Args:
+        intent: what the text means.
+        utterance: where the text came from; its id is not empty.
+        arrival: when the text arrived [s], on the ROS clock.
+    """
+    message = GestureIntent(
+        utterance_id=utterance.utterance_id,
+        text=intent.text,
+        span_start=int(intent.span[0]),
+        span_end=int(intent.span[1]),
+        subject=_prediction_message(intent.subject),
+        gesture=_prediction_message(intent.gesture),
+        emotion=_prediction_message(intent.emotion),
+        accepted=bool(intent.accepted),
+        reason=intent.reason,
+        model=intent.model,
+        duration=utterance.duration,
+        words=list(utterance.words),
+        word_starts=list(utterance.word_starts),
+    )
+    message.header.stamp = to_time(arrival)
+    return message
+
+
+def _prediction_message(prediction: "Prediction") -> LabelProbabilities:
+    return LabelProbabilities(
+        chosen=prediction.chosen,
+        labels=list(prediction.labels),
+        probabilities=prediction.probabilities.tolist(),
+    )
+
+
+def read_intent(message: GestureIntent) -> GestureRequest:
+    """Return what the generator needs of an intent.
+
+    Raises:
+        InputError: the utterance has no usable id, or a label is unknown.
+    """
+    return GestureRequest(
+        utterance_id=_check_id(message.utterance_id),
+        gesture=check_label("gesture", message.gesture.chosen),
+        emotion=check_label("emotion", message.emotion.chosen),
+        accepted=bool(message.accepted),
+        spoken=any(character.isalpha() for character in message.text),
+    )
+
+
+def frames_message(block: FrameBlock, clock_offset: float) -> GestureFrames:
+    """Return frames as a message.
+
+    Args:
+        block: the frames.
+        clock_offset: what to add to `block.due` to have ROS time [s].
+    """
+    message = GestureFrames(
+        utterance_id=block.utterance_id,
+        gesture=block.gesture,
+        emotion=block.emotion,
+        sequence=int(block.sequence),
+        first_frame=int(block.first_frame),
+        frame_rate=float(block.frame_rate),
+        joint_names=list(JOINTS),
+        positions=block.positions.ravel().tolist(),
+        stop_probabilities=block.stop_probabilities.tolist(),
+        last=bool(block.last),
+    )
+    message.header.stamp = to_time(block.due + clock_offset)
+    message.header.frame_id = "pelvis"
+    return message
+
+
+def read_frames(message: GestureFrames, clock_offset: float) -> FrameBlock:
+    """Return the frames of a message, joints matched by name.
+
+    Args:
+        message: as it arrived.
+        clock_offset: what to take from ROS time to have the clock of `FrameBlock.due` [s].
+
+    Raises:
+        InputError: the utterance has no usable id, a joint is missing, a count does not fit or a number is
+            no position of a human body.
+    """
+    count = len(message.stop_probabilities)
+    if not 1 <= count <= MOST_FRAMES:
+        raise InputError(f"{count} stop_probabilities, allowed 1 to {MOST_FRAMES}, one for each frame")
+    names = list(message.joint_names)
+    if len(names) != len(JOINTS):
+        raise InputError(f"{len(names)} joint_names, expected {len(JOINTS)}")
+    order = order_joints(names, "joint_names")
+    if len(message.positions) != count * len(JOINTS) * 3:
+        raise InputError(
+            f"{len(message.positions)} positions, expected {count} frames x {len(JOINTS)} joints x 3"
+        )
+    positions = np.asarray(message.positions, dtype=np.float32).reshape(count, len(JOINTS), 3)
+    return FrameBlock(
+        utterance_id=_check_id(message.utterance_id),
+        gesture=message.gesture,
+        emotion=message.emotion,
+        sequence=int(message.sequence),
+        first_frame=int(message.first_frame),
+        frame_rate=float(message.frame_rate),
+        due=to_seconds(message.header.stamp) - clock_offset,
+        positions=positions[:, order],
+        stop_probabilities=np.asarray(message.stop_probabilities, dtype=np.float32),
+        last=bool(message.last),
+    )
+
+
+def _check_id(utterance_id: str) -> str:
+    if not 1 <= len(utterance_id) <= LONGEST_ID:
+        raise InputError(f"utterance_id has {len(utterance_id)} characters, allowed 1 to {LONGEST_ID}")
+    return utterance_id
+
+
+def joint_state_message(
+    names: Sequence[str], positions: FloatArray, velocities: FloatArray, utterance_id: str, now: float
+) -> JointState:
+    """Return a command: positions (N,) [rad] and velocities (N,) [rad/s], `now` [s] on the ROS clock."""
+    message = JointState(name=list(names), position=positions.tolist(), velocity=velocities.tolist())
+    message.header.stamp = to_time(now)
+    message.header.frame_id = utterance_id
+    return message
+
+
+def trajectory_message(
+    names: Sequence[str], trajectory: "Trajectory", utterance_id: str, start: float
+) -> JointTrajectory:
+    """Return a look-ahead as a message.
+
+    Args:
+        names: the N joints.
+        trajectory: times (P,) after `start` [s], positions (P, N) [rad], velocities (P, N) [rad/s].
+        utterance_id: what it performs.
+        start: when it starts [s], on the ROS clock.
+    """
+    points = [
+        JointTrajectoryPoint(positions=positions, velocities=velocities, time_from_start=_duration(time))
+        for time, positions, velocities in zip(
+            trajectory.times.tolist(),
+            trajectory.positions.tolist(),
+            trajectory.velocities.tolist(),
+            strict=True,
+        )
+    ]
+    message = JointTrajectory(joint_names=list(names), points=points)
+    message.header.stamp = to_time(start)
+    message.header.frame_id = utterance_id
+    return message
+
+
+def _duration(seconds: float) -> Duration:
+    nanoseconds = round(seconds * 1e9)
+    return Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def markers_message(robot: "Robot", angles: "Array", human: FloatArray | None, now: float) -> MarkerArray:
+    """Return the robot and, beside it, the human it follows, as lines for RViz.
+
+    Args:
+        robot: gives the points and the frame, its base link.
+        angles: (N,) what it is commanded [rad].
+        human: (K, 3) joint positions [m]; None: nobody is drawn.
+        now: [s] on the ROS clock.
+    """
+    points = {name: point.tolist() for name, point in robot.points(angles).items()}
+    pairs = [pair for line in robot.lines for pair in pairwise(line)]
+    markers = [
+        _lines("robot", robot.base, [points[name] for pair in pairs for name in pair], (0.1, 0.4, 0.8))
+    ]
+    if human is None:
+        gone = Marker(ns="human", action=Marker.DELETE)
+        gone.header.frame_id = robot.base
+        markers.append(gone)
+    else:
+        beside = (human + np.array([0.0, HUMAN_BESIDE, 0.0])).tolist()
+        ends = [beside[joint] for bone in BONES for joint in bone]
+        markers.append(_lines("human", robot.base, ends, (0.9, 0.5, 0.1)))
+    for marker in markers:
+        marker.header.stamp = to_time(now)
+    return MarkerArray(markers=markers)
+
+
+def _lines(namespace: str, frame: str, ends: list[list[float]], colour: tuple[float, float, float]) -> Marker:
+    marker = Marker(
+        ns=namespace,
+        type=Marker.LINE_LIST,
+        action=Marker.ADD,
+        points=[Point(x=x, y=y, z=z) for x, y, z in ends],
+    )
+    marker.header.frame_id = frame
+    marker.pose.orientation.w = 1.0
+    marker.scale.x = 0.02
+    marker.color.r, marker.color.g, marker.color.b = colour
+    marker.color.a = 1.0
+    return marker

@@ -1,0 +1,100 @@
+"""Node gesture_generator: what a sentence calls for -> human motion, in blocks of frames as it is made.
+
+Subscribes gesture_intent (GestureIntent), publishes gesture_frames (GestureFrames).
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from text2gesture_ros.generator import GestureGenerator, GestureStream
+from text2gesture_ros.labels import NEUTRAL
+from text2gesture_ros.msg import GestureFrames, GestureIntent
+from text2gesture_ros.nodes.base import ManagedNode, run
+from text2gesture_ros.nodes.conversions import frames_message, read_intent
+from text2gesture_ros.parameters import GestureGeneratorParameters
+
+_POLL_PERIOD = 0.02  # [s]; a block is several times longer
+
+
+class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
+    """Plays one gesture at a time; a new one takes the place of the one being played."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__("gesture_generator", **options)
+        self._frames = self.create_lifecycle_publisher(GestureFrames, "gesture_frames", 100)
+        self.subscribe(GestureIntent, "gesture_intent", self._begin, 50)
+        self._stream: GestureStream | None = None
+        self._gestures = self._replaced = self._without_motion = self._frames_sent = 0
+
+    def load(self) -> None:
+        """Load the model and make one gesture, so that the first one asked for starts as fast as the rest."""
+        given = self.parameters
+        self._generator = GestureGenerator(given.model, device=given.device, threads=given.threads)
+        for _ in self._generator.frames(NEUTRAL, max_duration=given.max_duration):
+            pass
+        self.get_logger().info(f"moves with model {self._generator.name!r} on {self._generator.engine}")
+
+    def start(self) -> None:
+        """Begin to send the blocks of what is being played when they are nearly due."""
+        self._timer = self.create_timer(_POLL_PERIOD, self._send, clock=self.loop_clock)
+
+    def stop(self) -> None:
+        """Send no more; the retargeter brings the robot to rest when frames stop coming."""
+        self.destroy_timer(self._timer)
+        self._stream = None
+
+    def _begin(self, message: GestureIntent) -> None:
+        request = read_intent(message)
+        given = self.parameters
+        if not request.accepted and not (request.spoken and given.neutral_motion):
+            self._without_motion += 1
+            return
+        self._replaced += self._stream is not None
+        self._gestures += 1
+        gesture = request.gesture if request.accepted else NEUTRAL
+        self._stream = GestureStream(
+            self._generator.frames(
+                gesture,
+                request.emotion,
+                seed=None if given.seed < 0 else given.seed,
+                variation=given.variation,
+                max_duration=given.max_duration,
+            ),
+            utterance_id=request.utterance_id,
+            gesture=gesture,
+            emotion=request.emotion,
+            start=self.loop_now() + given.start_delay,
+            frame_rate=self._generator.frame_rate * given.speed_scale,
+            block_size=given.block_size,
+            look_ahead=max(given.look_ahead, given.start_delay),
+        )
+        self._send()
+
+    def _send(self) -> None:
+        if self._stream is None:
+            return
+        block = self._stream.poll(self.loop_now())
+        if block is not None:
+            self._frames_sent += len(block.positions)
+            self._frames.publish(frames_message(block, self.now() - self.loop_now()))
+        if self._stream.finished:
+            self._stream = None
+
+    def report(self) -> Mapping[str, object]:
+        """Return how many gestures were played, replaced or not called for."""
+        return {
+            "gestures": self._gestures,
+            "gestures replaced": self._replaced,
+            "intents without motion": self._without_motion,
+            "frames": self._frames_sent,
+            "model": self.parameters.model,
+        }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node until it is asked to end."""
+    return run(GestureGeneratorNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Node intent_classifier: what the robot is about to say -> what it calls for.
+
+Subscribes speech_text (std_msgs/String) and speech (Speech), publishes gesture_intent (GestureIntent).
+"""
+
+import itertools
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from std_msgs.msg import String
+
+from text2gesture_ros.classifier import Intent, IntentClassifier
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.msg import GestureIntent, Speech
+from text2gesture_ros.nodes.base import ManagedNode, run
+from text2gesture_ros.nodes.conversions import Utterance, intent_message, read_speech
+from text2gesture_ros.parameters import IntentClassifierParameters
+
+
+class IntentClassifierNode(ManagedNode[IntentClassifierParameters]):
+    """Answers every text with exactly one intent, accepted or not."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__("intent_classifier", **options)
+        self._intents = self.create_lifecycle_publisher(GestureIntent, "gesture_intent", 50)
+        self.subscribe(String, "speech_text", lambda message: self._answer(Utterance(message.data)), 50)
+        self.subscribe(Speech, "speech", self._answer_speech, 50)
+        self._new_ids = (f"{uuid.uuid4().hex[:8]}-{number}" for number in itertools.count(1))
+        self._received = self._accepted = 0
+
+    def load(self) -> None:
+        """Load the model and read one sentence, so that the first one is answered as fast as the rest."""
+        given = self.parameters
+        self._classifier = IntentClassifier(given.model, device=given.device, threads=given.threads)
+        self._classifier.classify(["hello"], given.confidence_threshold)
+        self.get_logger().info(f"reads with model {self._classifier.name!r} on {self._classifier.engine}")
+
+    def _answer_speech(self, message: Speech) -> None:
+        utterance, complaints = read_speech(message)
+        for complaint in complaints:
+            self.reject("speech", InputError(complaint))
+        self._answer(utterance)
+
+    def _answer(self, utterance: Utterance) -> None:
+        arrival = self.now()
+        if not utterance.utterance_id:
+            utterance = replace(utterance, utterance_id=next(self._new_ids))
+        (intent,) = self._classifier.classify([utterance.text], self.parameters.confidence_threshold)
+        intent = overridden(intent, utterance)
+        self._received += 1
+        self._accepted += intent.accepted
+        self._intents.publish(intent_message(intent, utterance, arrival))
+
+    def report(self) -> Mapping[str, object]:
+        """Return how many texts were read and how many called for a gesture."""
+        return {"texts": self._received, "accepted": self._accepted, "model": self.parameters.model}
+
+
+def overridden(intent: Intent, utterance: Utterance) -> Intent:
+    """Return the intent with what the speaker asked for; the probabilities stay the model's."""
+    if utterance.emotion:
+        intent = replace(intent, emotion=replace(intent.emotion, chosen=utterance.emotion))
+    if utterance.gesture:
+        gesture = replace(intent.gesture, chosen=utterance.gesture)
+        intent = replace(intent, gesture=gesture, accepted=True, reason="")
+    return intent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node until it is asked to end."""
+    return run(IntentClassifierNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
