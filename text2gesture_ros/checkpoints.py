@@ -125,8 +125,12 @@ class ModelDirectory:
             raise ModelError(f"{path}: does not load or does not fit {WEIGHTS_FILE}: {reason}") from None
 
 
-def open_model(model: str, kind: str) -> ModelDirectory:
+def open_model(model: str, kind: str = "") -> ModelDirectory:
     """Open a model given by name (`intent`) or path (`./my_model`) and check its config.json.
+
+    Args:
+        model: name or path.
+        kind: what kind it must be, one of `KINDS`; empty: any.
 
     Raises:
         ModelError: no such directory, config.json is missing or wrong, or the model is of another kind.
@@ -141,7 +145,7 @@ def open_model(model: str, kind: str) -> ModelDirectory:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{file}: no JSON: {error}") from None
     _check_config(config, str(file))
-    if config["kind"] != kind:
+    if kind and config["kind"] != kind:
         raise ModelError(f"{file}: 'kind' is {config['kind']!r}, but a model of kind {kind!r} is needed")
     return ModelDirectory(path, config)
 
