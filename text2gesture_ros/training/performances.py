@@ -30,7 +30,7 @@ class Manner:
     side: str
     generator: np.random.Generator
 
-    def between(self, faint: float, grand: float, spread: float = 0.06) -> float:
+    def between(self, faint: float, grand: float, spread: float = 0.05) -> float:
         """Return a number between both ends by vigour, with a little chance."""
         return (faint + (grand - faint) * self.vigour) * float(np.exp(self.generator.normal(0.0, spread)))
 
@@ -82,9 +82,9 @@ def wave(manner: Manner) -> Score:
     swing = np.array([0.0, manner.between(0.06, 0.13 if form != "small" else 0.09), 0.0])
     elbow, thumb = (-0.1, 0.5, -1.0), (0.0, -1.0, 0.2)
     centre, outer = reach(wrist, elbow, thumb), reach(wrist + swing, elbow, thumb)
-    score.move(arm(manner.side, {**centre, "deviation": 0.0, "thumb": 0.35}), manner.between(0.85, 0.72))
+    score.move(arm(manner.side, {**centre, "deviation": 0.0, "thumb": 0.35}), manner.between(0.90, 0.83))
     cycles = manner.count(2, 3)
-    frequency = manner.between(1.75, 2.4)
+    frequency = manner.between(1.9, 2.6)
     change = {**apart(centre, outer), "deviation": -manner.between(0.10, 0.22)}
     sign = 1.0 if manner.side == "left" else -1.0
     end = score.clock + cycles / frequency
@@ -97,7 +97,7 @@ def wave(manner: Manner) -> Score:
     )
     score.clock -= 0.06
     score.swing(arm(manner.side, change), cycles, frequency)
-    score.rest(manner.between(0.86, 0.74))
+    score.rest(manner.between(0.90, 0.83))
     return score
 
 
@@ -123,7 +123,7 @@ def shakehead(manner: Manner) -> Score:
     """The head turns left and right; sometimes one or both hands, raised flat, say no along with it."""
     score = Score()
     form = manner.choose("head", "hand", "hands", weights=(0.6, 0.25, 0.15))
-    cycles, frequency = manner.count(2, 3), manner.between(1.15, 1.6)
+    cycles, frequency = manner.count(2, 3), manner.between(1.25, 1.75)
     sign = 1.0 if manner.chance(0.5) else -1.0
     start = 0.15
     if form != "head":
@@ -132,7 +132,7 @@ def shakehead(manner: Manner) -> Score:
         elbow, thumb = (-0.2, 0.5, -1.0), (0.0, -0.9, 0.5)
         centre = reach(wrist, elbow, thumb)
         outer = reach(wrist + np.array([0.0, manner.between(0.05, 0.10), 0.0]), elbow, thumb)
-        score.move(arms({**centre, "flexion": -0.45}, sides), manner.between(0.62, 0.48))
+        score.move(arms({**centre, "flexion": -0.45}, sides), manner.between(0.54, 0.47))
         start = score.clock - 0.15
         score.swing(arms(apart(centre, outer), sides), cycles, frequency, start=start)
     score.swing(
@@ -141,7 +141,7 @@ def shakehead(manner: Manner) -> Score:
     score.accent({"head_pitch": manner.between(0.14, 0.05)}, 0.0, 0.4, start + cycles / frequency + 0.35, 0.4)
     score.clock = start + cycles / frequency
     if form != "head":
-        score.rest(manner.between(0.7, 0.55))
+        score.rest(manner.between(0.6, 0.52))
     return score
 
 
@@ -202,19 +202,19 @@ def grabhead(manner: Manner) -> Score:
     form = manner.choose("temples", "forehead", "top", weights=(0.45, 0.35, 0.2))
     sides = (manner.side,) if form == "forehead" else SIDES
     faint, grand, elbow, thumb = {
-        "temples": ((0.09, 0.155, 0.62), (0.08, 0.165, 0.66), (0.5, 1.0, -0.6), (-0.8, -0.2, 0.3)),
-        "forehead": ((0.17, 0.11, 0.62), (0.17, 0.12, 0.65), (0.6, 0.7, -0.8), (-0.5, -0.6, -0.3)),
-        "top": ((0.07, 0.16, 0.70), (0.05, 0.18, 0.73), (0.3, 1.0, 0.0), (-0.8, 0.0, -0.3)),
+        "temples": ((0.09, 0.165, 0.62), (0.08, 0.175, 0.66), (0.5, 1.0, -0.6), (-0.8, -0.2, 0.3)),
+        "forehead": ((0.15, 0.11, 0.63), (0.145, 0.12, 0.66), (0.6, 0.7, -0.8), (-0.5, -0.6, -0.3)),
+        "top": ((0.06, 0.16, 0.69), (0.04, 0.18, 0.72), (0.3, 1.0, 0.0), (-0.8, 0.0, -0.3)),
     }[form]
     wrist = manner.place(faint, grand, 0.006)
     shape = arms({**reach(wrist, elbow, thumb), "flexion": 0.25}, sides)
     down = manner.between(0.34, 0.22)
-    score.move({**shape, "head_pitch": down, "lean": manner.between(0.10, 0.03)}, manner.between(0.92, 0.78))
+    score.move({**shape, "head_pitch": down, "lean": manner.between(0.10, 0.03)}, manner.between(1.0, 0.92))
     if manner.chance(0.5):
-        score.swing({"head_yaw": manner.between(0.06, 0.13), "turn": 0.02}, manner.count(1, 2), 1.3)
+        score.swing({"head_yaw": manner.between(0.06, 0.13), "turn": 0.02}, 1.5, manner.between(1.5, 1.7))
     else:
         score.hold(manner.between(0.75, 0.5, 0.15))
-    score.rest(manner.between(0.95, 0.8))
+    score.rest(manner.between(1.0, 0.92))
     return score
 
 
@@ -222,21 +222,21 @@ def yay(manner: Manner) -> Score:
     """Both arms up above the head: held as a V, pumped, or bounced with the knees."""
     score = Score()
     form = manner.choose("vee", "pump", "bounce", weights=(0.35, 0.4, 0.25))
-    wrist = manner.place((0.16, 0.26, 0.80), (0.05, 0.34, 0.97))
+    wrist = manner.place((0.15, 0.30, 0.80), (0.06, 0.40, 0.91))
     elbow, thumb = (0.1, 1.0, -0.1), (-0.5, -0.8, 0.1)
     high, low = reach(wrist, elbow, thumb), reach(wrist - np.array([-0.05, -0.03, 0.12]), elbow, thumb)
     looking = {"head_pitch": -manner.between(0.05, 0.20), "lean": -manner.between(0.0, 0.06)}
     score.accent({"knees": manner.between(0.06, 0.2)}, 0.0, 0.28, 0.62, 0.3)
-    score.move({**arms(high), **looking}, manner.between(1.0, 0.93), overshoot=0.02)
+    score.move({**arms(high), **looking}, manner.between(1.08, 1.02), overshoot=0.02)
     if form == "vee":
         score.hold(manner.between(0.35, 0.55, 0.15))
     else:
         change = arms(apart(high, low))
         if form == "bounce":
             change = {**{name: 0.5 * angle for name, angle in change.items()}, "knees": 0.26}
-        score.swing(change, manner.count(1, 2), manner.between(2.0, 2.5), beat=True)
+        score.swing(change, manner.count(1, 2), manner.between(2.2, 2.8), beat=True)
         score.hold(0.02)
-    score.rest(manner.between(1.0, 0.95))
+    score.rest(manner.between(1.08, 1.02))
     return score
 
 
@@ -244,10 +244,10 @@ def handshake(manner: Manner) -> Score:
     """The right hand goes forward at belly height and shakes up and down; the other may join."""
     score = Score()
     form = manner.choose("plain", "bowing", "both", weights=(0.5, 0.3, 0.2))
-    wrist = manner.place((0.36, 0.08, 0.08), (0.42, 0.10, 0.15))
+    wrist = manner.place((0.37, 0.08, 0.15), (0.42, 0.10, 0.20))
     elbow, thumb = (-0.4, 0.4, -1.0), (0.0, -0.15, 1.0)
     centre = reach(wrist, elbow, thumb)
-    up = reach(wrist + np.array([0.0, 0.0, manner.between(0.04, 0.075)]), elbow, thumb)
+    up = reach(wrist + np.array([0.0, 0.0, manner.between(0.03, 0.05)]), elbow, thumb)
     shape = arm("right", {**centre, "thumb": 0.25})
     if form == "both":
         other = reach(
@@ -274,9 +274,9 @@ def point(manner: Manner) -> Score:
     sign = 1.0 if manner.side == "left" else -1.0
     shoulder = np.array([-0.01, 0.19, 0.46])
     forward, outward, upward, extent = {
-        "aside": (manner.between(0.35, 0.15), 1.0, manner.between(-0.12, 0.10), manner.between(0.45, 0.51)),
-        "listener": (1.0, -0.15, manner.between(-0.22, 0.0), manner.between(0.44, 0.50)),
-        "up": (0.55, 0.12, manner.between(0.9, 1.4), manner.between(0.44, 0.51)),
+        "aside": (manner.between(0.35, 0.15), 1.0, manner.between(-0.12, 0.10), manner.between(0.515, 0.535)),
+        "listener": (1.0, -0.15, manner.between(-0.22, 0.0), manner.between(0.505, 0.53)),
+        "up": (0.55, 0.12, manner.between(0.9, 1.4), manner.between(0.51, 0.535)),
         "self": (1.0, 0.0, 0.0, 0.0),
     }[form]
     if form == "self":
@@ -285,7 +285,7 @@ def point(manner: Manner) -> Score:
         turned = 0.0
     else:
         direction = np.array([forward, outward, upward])
-        wrist = shoulder + min(extent, 0.52) * direction / np.linalg.norm(direction)
+        wrist = shoulder + min(extent, 0.537) * direction / np.linalg.norm(direction)
         shape = reach(wrist, (-0.3, 0.3, -1.0), (0.0, -0.7, 0.7) if form != "aside" else (0.6, 0.0, 0.6))
         turned = sign * (manner.between(0.35, 0.65) if form == "aside" else 0.0)
     head = {
@@ -295,7 +295,7 @@ def point(manner: Manner) -> Score:
         "lean": 0.05 if form == "listener" else 0.0,
     }
     # The eyes are there first.
-    duration = manner.between(0.74, 0.64)
+    duration = manner.between(0.74, 0.64) * (1.25 if form == "up" else 1.0)
     score.move(head, 0.08 + duration)
     score.clock = 0.08
     score.move(arm(manner.side, {**shape, "thumb": 0.0}), duration, overshoot=0.04 if form != "self" else 0.0)
@@ -304,7 +304,7 @@ def point(manner: Manner) -> Score:
         score.hold(0.15)
     else:
         score.hold(manner.between(0.45, 0.6, 0.2))
-    score.rest(manner.between(0.8, 0.7))
+    score.rest(1.1 * duration)
     return score
 
 
@@ -323,7 +323,7 @@ def pat(manner: Manner) -> Score:
         lean |= {"head_yaw": sign * 0.25, "turn": sign * 0.06}
     score.move({**arm(manner.side, {**high, "flexion": 0.1}), **lean}, manner.between(0.72, 0.58))
     change = {**apart(high, low), "flexion": manner.between(0.15, 0.3)}
-    score.swing(arm(manner.side, change), manner.count(2, 4), manner.between(1.8, 2.5), beat=True)
+    score.swing(arm(manner.side, change), manner.count(2, 4), manner.between(1.95, 2.8), beat=True)
     score.hold(0.1)
     score.rest(manner.between(0.74, 0.62))
     return score
@@ -336,11 +336,11 @@ def uplift(manner: Manner) -> Score:
     width = 0.10 if form == "wide" else 0.0
     elbow, thumb = (-0.4, 0.5, -1.0), (0.0, 1.0, 0.0)
     low = reach(manner.place((0.27, 0.19 + width, 0.05), (0.27, 0.20 + width, 0.02)), elbow, thumb)
-    faint, grand = (0.30, 0.22 + width, 0.38), (0.27, 0.30 + width, 0.62)
+    faint, grand = (0.35, 0.22 + width, 0.38), (0.34, 0.28 + width, 0.58)
     high = reach(manner.place(faint, grand), (-0.2, 0.6, -1.0), (-0.2, 1.0, 0.2))
     score.move({**arms({**low, "flexion": 0.0}), "lean": 0.04}, manner.between(0.55, 0.44))
     times = 2 if form == "repeated" else 1
-    rise = manner.between(0.62, 0.5) * (0.75 if times > 1 else 1.0)
+    rise = manner.between(0.64, 0.56) * (0.75 if times > 1 else 1.0)
     raised = {**arms({**high, "flexion": -0.2}), "head_pitch": -manner.between(0.02, 0.14), "lean": -0.02}
     if times > 1:
         # Between two rises the hands do not sink all the way.
@@ -350,7 +350,7 @@ def uplift(manner: Manner) -> Score:
         if stroke < times - 1:
             score.move(partly, 0.9 * rise)
     score.hold(manner.between(0.3, 0.4, 0.2) if times == 1 else 0.06)
-    score.rest(manner.between(0.84, 0.74))
+    score.rest(manner.between(0.84, 0.80))
     return score
 
 
@@ -370,7 +370,7 @@ def neutral(manner: Manner) -> Score:
     open_thumb = (0.0, 0.6, 1.0) if form == "opening" else thumb
     change = apart(base, reach(wrist + stroke, elbow, open_thumb))
     score.move(arms(base, sides), manner.between(0.6, 0.48))
-    cycles, frequency = manner.count(1, 3), manner.between(1.2, 1.7)
+    cycles, frequency = manner.count(1, 3), manner.between(1.3, 1.9)
     sign = 1.0 if manner.chance(0.5) else -1.0
     head = {"head_pitch": manner.between(0.04, 0.09), "head_yaw": sign * 0.03, "head_roll": sign * 0.03}
     score.swing(head, cycles, frequency, start=score.clock + 0.04, beat=True)

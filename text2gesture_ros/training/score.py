@@ -11,6 +11,7 @@ from text2gesture_ros.training.body import CHANNEL, CHANNELS, REST
 # How long each joint trails the first one [s]: shoulder, elbow, forearm, wrist, thumb; torso before head.
 _LAGS = {"head": 0.02, "elbow": 0.025, "twist": 0.035, "flexion": 0.06, "deviation": 0.06, "thumb": 0.05}
 LAG = np.array([max((lag for key, lag in _LAGS.items() if key in name), default=0.0) for name in CHANNELS])
+LAG.flags.writeable = False
 _SETTLING = 0.16
 
 
@@ -100,18 +101,18 @@ class Score:
         if start is None:
             self.clock += cycles / frequency
 
-    def angles(self, times: FloatArray, posture: FloatArray, looseness: float) -> FloatArray:
+    def angles(self, times: FloatArray, posture: FloatArray, delays: FloatArray) -> FloatArray:
         """Return the joint angles at `times`.
 
         Args:
             times: (T,) [s].
             posture: (C,) this person's deviation from rest, always there [rad].
-            looseness: factor on how long the outer joints trail the inner ones.
+            delays: (C,) how long each joint trails the score [s].
 
         Returns:
             (T, C) joint angles [rad].
         """
-        local = times[:, None] - looseness * LAG  # (T, C)
+        local = times[:, None] - delays  # (T, C)
         result = np.broadcast_to(REST + posture, local.shape).copy()
         for start, duration, step, overshoot in self._moves:
             result += step * minimum_jerk((local - start) / duration)
@@ -120,18 +121,19 @@ class Score:
                 result += overshoot * step * (1.0 - apart**2) ** 3
         for start, cycles, frequency, change, beat in self._swings:
             phase = np.clip((local - start) * frequency, 0.0, cycles)
-            ramp = min(0.5, cycles / 2)
-            envelope = minimum_jerk(phase / ramp) * minimum_jerk((cycles - phase) / ramp)
             if beat:
-                # Each beat a little smaller than the one before, as people do.
-                wave = 0.5 * (1.0 - np.cos(2 * np.pi * phase)) * 0.85 ** np.floor(phase)
+                # One stroke there and one back; each beat a little smaller than the one before, as people do.
+                course = minimum_jerk(1.0 - np.abs(1.0 - 2.0 * (phase % 1.0))) * 0.85 ** np.floor(phase)
             else:
-                wave = np.sin(2 * np.pi * phase) * envelope
-            result += change * wave
+                ramp = min(0.75, cycles / 2)
+                envelope = minimum_jerk(phase / ramp) * minimum_jerk((cycles - phase) / ramp)
+                course = np.sin(2 * np.pi * phase) * envelope
+            result += change * course
         return result
 
-    def end(self, looseness: float) -> float:
-        """Return when everything has come to rest [s]."""
+    @property
+    def end(self) -> float:
+        """When everything has come to rest [s]."""
         ends = [start + duration for start, duration, _, _ in self._moves]
         ends += [start + cycles / frequency for start, cycles, frequency, _, _ in self._swings]
-        return max(ends, default=0.0) + looseness * float(LAG.max())
+        return max(ends, default=0.0)

@@ -12,9 +12,9 @@ import numpy as np
 from text2gesture_ros.labels import EMOTIONS, GESTURES, check_label
 from text2gesture_ros.motion import FRAME_RATE, Motion
 from text2gesture_ros.skeleton import INDEX, FloatArray
-from text2gesture_ros.training.body import SIDES, Body
+from text2gesture_ros.training.body import CHANNELS, SIDES, Body
 from text2gesture_ros.training.performances import PERFORMANCES, Manner
-from text2gesture_ros.training.score import vector
+from text2gesture_ros.training.score import LAG, vector
 
 SHORTEST, LONGEST = 60, 180  # frames
 FASTEST = 3.5  # of a hand, in people's everyday gestures [m/s]
@@ -95,19 +95,22 @@ def _take(gesture: str, emotion: str, generator: np.random.Generator) -> FloatAr
     side = "right" if generator.random() < 0.6 else "left"
     score = PERFORMANCES[gesture](Manner(float(generator.uniform(*_VIGOUR[emotion])), side, generator))
     head, trunk = _SINKING[emotion]
-    span = score.end(0.0)
+    span = score.end
     score.accent({"head_pitch": head, "lean": trunk}, 0.0, 0.35 * span, span, 0.35 * span)
     posture, life = _posture(generator), generator.normal(size=4)
-    looseness = float(generator.uniform(0.6, 1.4))
-    count = max(SHORTEST, int(np.ceil(score.end(looseness) * FRAME_RATE)) + 1)
+    # Outer joints trail the inner ones, and one hand the other.
+    delays = generator.uniform(0.6, 1.4) * LAG
+    second = str(generator.choice(SIDES))
+    delays[[name.startswith(second) for name in CHANNELS]] += generator.uniform(0.0, 0.04)
+    count = max(SHORTEST, int(np.ceil((score.end + delays.max()) * FRAME_RATE)) + 1)
     times = np.arange(count) / FRAME_RATE
-    return body.positions(score.angles(times, posture, looseness) + _idle(times, life))
+    return body.positions(score.angles(times, posture, delays) + _idle(times, life))
 
 
 def _posture(generator: np.random.Generator) -> FloatArray:
     """Return how this person's ease differs from `skeleton.REFERENCE`: (C,) [rad]."""
     spread = {"lean": 0.02, "tilt": 0.008, "head_pitch": 0.03, "head_yaw": 0.02, "head_roll": 0.015}
-    arms = {"pitch": 0.04, "elbow": 0.06, "swivel": 0.06, "twist": 0.08}
+    arms = {"pitch": 0.04, "elbow": 0.05, "swivel": 0.05, "twist": 0.08}
     shared = {name: generator.normal(0.0, deviation) for name, deviation in arms.items()}
     posture = {name: float(generator.normal(0.0, deviation)) for name, deviation in spread.items()}
     wider, lifted = generator.uniform(-0.02, 0.10), generator.normal(0.0, 0.03)
