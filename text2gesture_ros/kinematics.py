@@ -1,7 +1,8 @@
 """Rotations and the two geometric subproblems every closed-form solution here is made of.
 
 All functions broadcast over leading axes; vectors are (..., 3), rotations (..., 3, 3), angles (...) [rad].
-Source of the subproblems: Murray, Li, Sastry, "A Mathematical Introduction to Robotic Manipulation" (1994), ch. 3.3.
+Source of the subproblems: Murray, Li, Sastry, "A Mathematical Introduction to Robotic Manipulation" (1994),
+ch. 3.3.
 """
 
 import numpy as np

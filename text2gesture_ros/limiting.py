@@ -1,9 +1,9 @@
 """From joint targets to commands within position, velocity, acceleration and jerk limits.
 
 One step of Ruckig (Berscheid and Kröger, "Jerk-limited Real-time Trajectory Generation with Arbitrary Target
-States", RSS 2021) per control period and joint, always aimed at standstill on the target. A state that can stop on
-a target within the limits is thereby followed by another such state, whatever the next target is, so that positions
-stay within limits too.
+States", RSS 2021) per control period and joint, always aimed at standstill on the target. A state that can
+stop on a target within the limits is thereby followed by another such state, whatever the next target is, so
+that positions stay within limits too.
 """
 
 import copy
@@ -103,7 +103,8 @@ class Limiter:
 
     def copy(self) -> "Limiter":
         """Return a limiter in the same state that goes its own way from here."""
-        # Shared: the generator and the request, which every step fills anew, and the plan, which no step changes.
+        # Shared: the generator and the request, which every step fills anew, and the plan, which no step
+        # changes.
         return copy.copy(self)
 
     def _planned(self, target: Array) -> ruckig.Trajectory:

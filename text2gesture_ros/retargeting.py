@@ -1,9 +1,10 @@
 """From human joint positions to robot joint angles, in closed form.
 
-A robot's arm is no copy of a human's, so what is carried over is the direction of each bone relative to the torso.
-Every pair of robot joints that moves a bone (head yaw and pitch, the shoulder's two, the elbow's two) is solved by
-Paden-Kahan subproblem 2 with the axes and bones of the robot file; then the forearm is rolled so that the robot's
-thumb points where the human's does. What a pair cannot reach is clamped and the other joint solved again.
+A robot's arm is no copy of a human's, so what is carried over is the direction of each bone relative to the
+torso. Every pair of robot joints that moves a bone (head yaw and pitch, the shoulder's two, the elbow's two)
+is solved by Paden-Kahan subproblem 2 with the axes and bones of the robot file; then the forearm is rolled so
+that the robot's thumb points where the human's does. What a pair cannot reach is clamped and the other joint
+solved again.
 """
 
 from dataclasses import dataclass
@@ -26,12 +27,12 @@ from text2gesture_ros.skeleton import INDEX, REFERENCE, FloatArray, check_positi
 
 MAX_SCALE = 2.0
 
-# What a far jump costs beside an error of one radian squared: solutions that fit equally are told apart by it, and a
-# nearby one is kept while the far one is less than 12 degrees better (0.044 rad^2).
+# What a far jump costs beside an error of one radian squared: solutions that fit equally are told apart by
+# it, and a nearby one is kept while the far one is less than 12 degrees better (0.044 rad^2).
 _JUMP_COST = 0.044
-# Sine of the angle between a bone and the axis that swings it. Below the first the swing cannot be seen and is held;
-# above the second it is followed.
-_BLIND = (0.05, 0.20)
+# Sine of the angle between a bone and the axis that swings it. Below the first the swing cannot be seen and
+# is held; above the second it is followed.
+_BLIND = (0.04, 0.15)
 # The same for the thumb about the forearm; the hand is short, so its noise is larger.
 _BLIND_THUMB = (0.10, 0.30)
 
@@ -45,8 +46,8 @@ def _between(value: Array, bounds: tuple[float, float]) -> Array:
 def torso_frames(positions: Array) -> Array:
     """Return the rotation (T, 3, 3) whose rows are the torso's forward, left and up axes.
 
-    Up is from pelvis to neck, left from right to left shoulder made orthogonal to it. Turned so that the torso of
-    `REFERENCE` is the identity: what stands at ease has no lean.
+    Up is from pelvis to neck, left from right to left shoulder made orthogonal to it. Turned so that the
+    torso of `REFERENCE` is the identity: what stands at ease has no lean.
 
     Args:
         positions: (T, K, 3) joint positions [m].
@@ -84,7 +85,7 @@ class _Pair:
     upper: Array
 
     def follow(self, goals: Array, previous: Array) -> Array:
-        """Return the angles (T, 2) that aim the bone along `goals` (T, 3), as a continuation of `previous` (2,).
+        """Return the angles (T, 2) that aim the bone along `goals` (T, 3), continuing `previous` (2,).
 
         Where a goal is zero (nothing was seen) the angles before it are held.
         """
@@ -110,9 +111,10 @@ class _Pair:
         return rotate(self.axes[1], -angles[:, 1], rotate(self.axes[0], -angles[:, 0], vectors))
 
     def _candidates(self, goals: Array) -> tuple[Array, Array]:
-        """Return four ways to aim the bone, (4, T, 2), each within limits, and their squared errors (4, T)."""
+        """Return four ways to aim the bone within limits, (4, T, 2), and their squared errors (4, T)."""
         first, second = two_turns_onto(self.axes[0], self.axes[1], self.bone, goals)
-        # Both branches, once with the first joint clamped and the second solved for it, once the other way round.
+        # Both branches, once with the first joint clamped and the second solved for it, once the other way
+        # round.
         kept_first = self._clamp(0, first)
         kept_second = self._clamp(1, second)
         solved_first = self._clamp(
@@ -165,7 +167,10 @@ class _Arm:
             self._roll_limits = robot.lower[self._roll], robot.upper[self._roll]
 
     def follow(self, positions: Array, previous: Array, result: Array) -> None:
-        """Write this arm's angles into `result` (T, N). `positions` (T, K, 3) in the torso frame, `previous` (N,)."""
+        """Write this arm's angles into `result` (T, N), continuing `previous` (N,).
+
+        `positions` (T, K, 3) are in the torso frame.
+        """
         shoulder, elbow, wrist, thumb = (positions[:, end] for end in self._ends)
         upper_arm, forearm = self._upper_arm, self._forearm
         angles = upper_arm.follow(_direction(elbow - shoulder), previous[list(upper_arm.joints)])
@@ -201,8 +206,8 @@ def _direction(bones: Array) -> Array:
 class Retargeter:
     """Turns human frames into joint angles of one robot, frame after frame.
 
-    Not free of memory: of several solutions it takes the one nearest to the frame before, and holds what cannot be
-    seen (the elbow's yaw while the arm is straight).
+    Not free of memory: of several solutions it takes the one nearest to the frame before, and holds what
+    cannot be seen (the elbow's yaw while the arm is straight).
     """
 
     def __init__(self, robot: Robot, *, scale: float = 1.0, mirror: bool = False) -> None:
@@ -243,23 +248,22 @@ class Retargeter:
         Raises:
             InputError: positions are not (T, K, 3), not finite or no human body.
         """
-        positions = np.asarray(positions, dtype=np.float64)
-        if positions.ndim != 3:
-            raise InputError(f"retargeting: positions must be (T, K, 3) but are {positions.shape}")
+        if np.ndim(positions) != 3:
+            raise InputError(f"retargeting: positions must be (T, K, 3) but are {np.shape(positions)}")
         check_positions(positions, "retargeting")
-        if self._mirror:
-            positions = np.asarray(mirror(positions), dtype=np.float64)
+        body = np.asarray(mirror(positions) if self._mirror else positions, dtype=np.float64)
         robot = self._robot
-        angles = np.empty((len(positions), len(robot.joint_names)))
-        if not len(positions):
+        angles = np.empty((len(body), len(robot.joint_names)))
+        if not len(body):
             return angles
-        # Rows of the torso frame give coordinates in it; the neutral torso's columns lead back to the pelvis frame.
-        turns = _NEUTRAL_TORSO.T @ torso_frames(positions)
-        positions = np.einsum("tij,tkj->tki", turns, positions)
-        gaze = _direction(positions[:, INDEX["nose"]] - positions[:, INDEX["head"]])
+        # Rows of the torso frame give coordinates in it; the neutral torso's columns lead back to the pelvis
+        # frame.
+        turns = _NEUTRAL_TORSO.T @ torso_frames(body)
+        body = body @ turns.swapaxes(1, 2)
+        gaze = _direction(body[:, INDEX["nose"]] - body[:, INDEX["head"]])
         angles[:, self._head.joints] = self._head.follow(gaze, self._previous[list(self._head.joints)])
         for arm in self._arms:
-            arm.follow(positions, self._previous, angles)
+            arm.follow(body, self._previous, angles)
         self._previous = angles[-1]
         return scaled(robot, angles, self._scale)
 

@@ -146,7 +146,8 @@ def load_robot(robot: str) -> Robot:
     """Return the robot given by name (`pepper`) or by the path of its YAML file.
 
     Raises:
-        ConfigurationError: there is no such robot, or its file is wrong: where, what was given, what is allowed.
+        ConfigurationError: there is no such robot, or its file is wrong: where, what was given, what is
+        allowed.
     """
     path = find_robot_file(robot)
     try:

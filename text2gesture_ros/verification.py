@@ -1,0 +1,210 @@
+"""Independent check of commanded joint positions against a robot's limits.
+
+Knows nothing of how the positions were made. Velocity, acceleration and jerk are judged by divided
+differences: over any samples of a motion that keeps a limit, n! times the n-th divided difference keeps it
+too (mean value theorem), whatever the rate and even where samples are unevenly spaced. So a motion within
+limits is never accused.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.kinematics import Array
+from text2gesture_ros.robot import Robot
+from text2gesture_ros.skeleton import FloatArray
+
+KINDS = ("finite", "position", "velocity", "acceleration", "jerk")
+
+# Part of a limit by which it may be exceeded.
+_TOLERANCE = 1e-3
+# By how much a position may be exceeded [rad].
+_POSITION_TOLERANCE = 1e-6
+# To what positions are written [rad]; differences amplify it, the third by 8 / period^3.
+_RESOLUTION = 1e-9
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A limit that was not kept.
+
+    Attributes:
+        joint: name of the joint.
+        time: time of the last sample that shows it [s].
+        kind: one of `KINDS`.
+        value: what was found [rad, rad/s, rad/s^2, rad/s^3].
+        limit: the limit that it breaks, same unit and sign.
+    """
+
+    joint: str
+    time: float
+    kind: str
+    value: float
+    limit: float
+
+    def __str__(self) -> str:
+        return f"{self.joint} at {self.time:.3f} s: {self.kind} {self.value:.6g}, limit {self.limit:.6g}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found.
+
+    Attributes:
+        samples: how many samples were checked.
+        violations: every limit that was not kept, by kind, then time.
+        worst: how much of its limit was used at most, by kind; 1 is all of it. For a position: distance from
+        the
+            middle of the range over half the range. For `finite`: the share of numbers that are none.
+    """
+
+    samples: int
+    violations: tuple[Violation, ...]
+    worst: Mapping[str, float]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of violations of each kind."""
+        return {kind: sum(violation.kind == kind for violation in self.violations) for kind in KINDS}
+
+
+def verify(robot: Robot, times: FloatArray, positions: FloatArray) -> Report:
+    """Check a motion of the robot against its limits.
+
+    Args:
+        robot: whose limits count.
+        times: (T,) strictly increasing [s], T >= 1; need not be evenly spaced.
+        positions: (T, N) joint angles [rad] in the order of `robot.joint_names`.
+
+    Raises:
+        InputError: the shapes do not fit or times do not increase.
+    """
+    times, positions = (np.asarray(given, dtype=np.float64) for given in (times, positions))
+    joints = len(robot.joint_names)
+    if times.ndim != 1 or not len(times) or positions.shape != (len(times), joints):
+        raise InputError(
+            f"verify: times {times.shape} and positions {positions.shape} must be (T,) and (T, {joints})"
+        )
+    if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
+        raise InputError("verify: times must be finite and increase from sample to sample")
+    finite = np.isfinite(positions)
+    violations = [
+        Violation(robot.joint_names[joint], float(times[row]), "finite", float(positions[row, joint]), np.nan)
+        for row, joint in np.argwhere(~finite)
+    ]
+    worst = {"finite": float(1.0 - finite.mean())}
+
+    middle, half = (robot.upper + robot.lower) / 2.0, (robot.upper - robot.lower) / 2.0
+    worst["position"] = _judge(
+        "position", robot, times, positions - middle, half, _POSITION_TOLERANCE, violations, middle
+    )
+    # How far off a position may be for want of digits, of its own and of its time.
+    rounding = _RESOLUTION + robot.velocity * float(np.spacing(np.abs(times).max()))
+    differences, noise = positions, np.broadcast_to(rounding, positions.shape)
+    for order, kind in enumerate(("velocity", "acceleration", "jerk"), start=1):
+        if len(times) <= order:
+            worst[kind] = 0.0
+            continue
+        span = (times[order:] - times[:-order])[:, None] / order
+        differences = np.diff(differences, axis=0) / span
+        noise = (noise[1:] + noise[:-1]) / span
+        limit: Array = getattr(robot, kind)
+        allowance = _TOLERANCE * limit + noise
+        worst[kind] = _judge(kind, robot, times[order:], differences, limit, allowance, violations)
+    return Report(len(times), tuple(violations), worst)
+
+
+def _judge(
+    kind: str,
+    robot: Robot,
+    times: FloatArray,
+    values: FloatArray,
+    limit: Array,
+    allowance: Array | float,
+    violations: list[Violation],
+    offset: Array | float = 0.0,
+) -> float:
+    """Append what exceeds `limit` (N,) by more than `allowance`; return the largest part of it used."""
+    size = np.where(np.isfinite(values), np.abs(values), 0.0)
+    offsets = np.broadcast_to(offset, limit.shape)
+    for row, joint in np.argwhere(size > limit + allowance):
+        value = float(values[row, joint])
+        bound = float(offsets[joint] + np.copysign(limit[joint], value))
+        name = robot.joint_names[joint]
+        violations.append(Violation(name, float(times[row]), kind, value + float(offsets[joint]), bound))
+    return float((size / limit).max())
+
+
+class Verifier:
+    """Checks commands one by one, as they are about to be sent at a fixed period."""
+
+    def __init__(self, robot: Robot, period: float) -> None:
+        """Make a verifier that knows nothing of the past.
+
+        Args:
+            robot: whose limits count.
+            period: time between samples [s].
+
+        Raises:
+            ConfigurationError: the period is not positive.
+        """
+        if not 0.0 < period < np.inf:
+            raise ConfigurationError(f"period must be positive [s] but is {period}")
+        self._robot = robot
+        self._period = period
+        self._history: deque[Array] = deque(maxlen=3)
+        self._samples = 0
+
+    @property
+    def samples(self) -> int:
+        """How many samples have passed."""
+        return self._samples
+
+    def check(self, position: Array) -> tuple[Violation, ...]:
+        """Return what sending `position` (N,) [rad] next would violate; times count from the first sample.
+
+        A sample that passes becomes part of the history. One that fails does not: it is not to be sent.
+        """
+        position = np.asarray(position, dtype=np.float64)
+        found = () if self._passes(position) else self._explain(position)
+        if not found:
+            self.accept(position)
+        return found
+
+    def accept(self, position: Array) -> None:
+        """Take `position` (N,) into the history unchecked: it was sent whatever it violates."""
+        self._history.append(np.asarray(position, dtype=np.float64))
+        self._samples += 1
+
+    def reset(self, history: Sequence[Array] = ()) -> None:
+        """Forget the past, or replace it by `history`."""
+        self._history.clear()
+        self._history.extend(history)
+
+    def _passes(self, position: Array) -> bool:
+        """Return whether every limit is kept without any allowance: the quick answer to the usual case."""
+        robot = self._robot
+        # Written so that what is not a number fails.
+        if not ((position >= robot.lower) & (position <= robot.upper)).all():
+            return False
+        differences = [position, *reversed(self._history)]
+        for limit in (robot.velocity, robot.acceleration, robot.jerk)[: len(self._history)]:
+            differences = [(new - old) / self._period for new, old in pairwise(differences)]
+            if not (np.abs(differences[0]) <= limit).all():
+                return False
+        return True
+
+    def _explain(self, position: Array) -> tuple[Violation, ...]:
+        history = (*self._history, position)
+        rows = np.arange(len(history)) * self._period
+        # What older samples do among themselves was judged when they came.
+        start = (self._samples - len(self._history)) * self._period
+        return tuple(
+            replace(violation, time=start + violation.time)
+            for violation in verify(self._robot, rows, np.stack(history)).violations
+            if violation.time == rows[-1]
+        )
