@@ -21,8 +21,8 @@ from text2gesture_ros.labels import NEUTRAL, TASKS
 MAX_CHARACTERS = 10_000
 """What a text is cut to before it is read; the language model reads far less (512 tokens)."""
 
-BATCH_SIZE = 32
-"""Sentences that go through the network at once."""
+BATCH_SIZE = 8
+"""Sentences that go through the network at once; more gains nothing on a processor and pads more."""
 
 TOKENIZER_FILE = "tokenizer.json"
 

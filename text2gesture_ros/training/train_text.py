@@ -7,7 +7,7 @@ One loop for the processor, a GPU or several machines (Accelerate). The output i
 import json
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -242,7 +242,7 @@ class _Run:
         self._save()
 
     def _validate(self, training_loss: float) -> None:
-        logits, labels = predict(self.network, self.validation, self.accelerator)
+        logits, labels = predict(self.network, self.validation, self.accelerator.gather_for_metrics)
         loss = float(intent_loss(logits, labels))
         accuracies = {
             task: float((scores.argmax(-1) == target)[target != MISSING].float().mean())
@@ -304,13 +304,16 @@ class _Run:
             with safe_open(path, "pt") as file:
                 progress = json.loads(file.metadata()["progress"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            network = {name.removeprefix("network/"): t for name, t in tensors.items() if "network/" in name}
-            self.accelerator.unwrap_model(self.network).load_state_dict(network)
+            network = {}
             optimizer = self.optimizer.state_dict()
             for name, tensor in tensors.items():
-                kind, number, moment = name.split("/", 2)
-                if kind == "optimizer":
+                part, _, rest = name.partition("/")
+                if part == "network":
+                    network[rest] = tensor
+                else:
+                    number, _, moment = rest.partition("/")
                     optimizer["state"].setdefault(int(number), {})[moment] = tensor
+            self.accelerator.unwrap_model(self.network).load_state_dict(network)
             self.optimizer.load_state_dict(optimizer)
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
@@ -337,21 +340,27 @@ def class_weights(utterances: Sequence[Utterance], power: float) -> list[Tensor]
     result = []
     for task, names in TASKS.items():
         labels = [utterance.labels[task] for utterance in utterances]
-        counts = torch.tensor([max(labels.count(name), 1) for name in names], dtype=torch.float32)
-        weights = counts**-power
-        result.append(weights * counts.sum() / (weights * counts).sum())
+        counts = torch.tensor([labels.count(name) for name in names], dtype=torch.float32)
+        weights = counts.clamp(min=1) ** -power  # a class nobody saw weighs as much as one seen once
+        result.append(weights * counts.sum() / (weights * counts).sum() if counts.any() else weights)
     return result
 
 
 def predict(
-    network: nn.Module, batches: Iterable[Batch], accelerator: Accelerator
+    network: nn.Module, batches: Iterable[Batch], gather: Callable[[Any], Any] = tuple
 ) -> tuple[list[Tensor], Tensor]:
-    """Return the logits of each task, (B, C), and the class indices, (B, tasks), of all batches."""
+    """Return the logits of each task, (B, C), and the class indices, (B, tasks), of all batches.
+
+    Args:
+        network: an `IntentNetwork`, wrapped or not.
+        batches: what to predict.
+        gather: brings together the tensors of a batch from all machines.
+    """
     network.eval()
     rows = []
     with torch.inference_mode():
         for tokens, mask, labels in batches:
-            rows.append(accelerator.gather_for_metrics((*network(tokens, mask), labels)))
+            rows.append(gather((*network(tokens, mask), labels)))
     *logits, labels = (torch.cat(column).cpu() for column in zip(*rows, strict=True))
     return logits, labels
 
@@ -367,7 +376,7 @@ def calibrate(model: Path, validation: Sequence[Utterance]) -> None:
     network = from_config(directory.config, weights)
     collate = Collator(TextReader(model / TOKENIZER_FILE))
     batches: Iterable[Batch] = DataLoader(Utterances(validation), 32, collate_fn=collate)
-    logits, labels = predict(network, batches, Accelerator(cpu=True))
+    logits, labels = predict(network, batches)
     temperatures = np.geomspace(0.2, 5.0, 200)
     best = {}
     for task, scores, target in zip(TASKS, logits, labels.T, strict=True):

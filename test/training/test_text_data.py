@@ -1,0 +1,120 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.labels import TASKS
+from text2gesture_ros.training.text_data import (
+    cut_validation,
+    default_data,
+    read_config,
+    read_utterances,
+)
+
+CONFIG = Path(__file__).parents[2] / "config" / "training" / "text.yaml"
+
+
+def write(path, *lines):
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_csv_and_jsonl_read_alike(tmp_path):
+    rows = [
+        {"text": 'Hi, "you"!', "subject": "greeting", "gesture": "wave", "emotion": "positive"},
+        {"text": "Hm.", "subject": "", "gesture": "neutral", "emotion": ""},
+    ]
+    table = write(
+        tmp_path / "a.csv",
+        "text,subject,gesture,emotion",
+        '"Hi, ""you""!",greeting,wave,positive',
+        "Hm.,,neutral,",
+    )
+    lines = write(tmp_path / "a.jsonl", *map(json.dumps, rows))
+    assert read_utterances(table) == read_utterances(lines)
+    assert read_utterances(table)[1].labels == {"subject": None, "gesture": "neutral", "emotion": None}
+
+
+def test_accepted_labels_are_sets(tmp_path):
+    line = '{"text": "No.", "gesture": null, "gesture_ok": ["shakehead", "neutral"], "emotion_ok": null}'
+    (utterance,) = read_utterances(write(tmp_path / "a.jsonl", line))
+    assert utterance.accepted == {"gesture": {"shakehead", "neutral"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "message"),
+    [
+        ("a.jsonl", ["{}"], ":1: needs the field text"),
+        ("a.jsonl", ['{"text": "a"}', "{"], ":2: not JSON"),
+        ("a.jsonl", ["[1]"], ":1: needs the field text"),
+        ("a.jsonl", ['{"text": "a", "gesture": "waive"}'], "unknown gesture 'waive'. Known: handshake"),
+        ("a.jsonl", ['{"text": "a", "gesture_ok": 5}'], ":1:"),
+        ("a.jsonl", ['{"text": "a", "gesture": ["wave"]}'], ":1:"),
+        ("a.csv", ["text,gesture", "a,wave,extra"], ":2: needs"),
+        ("a.csv", ["text,gesture", "a,yes"], ":2: unknown gesture 'yes'"),
+        ("a.txt", ["a"], "Known: .csv, .jsonl"),
+    ],
+)
+def test_bad_lines_are_named(tmp_path, name, lines, message):
+    with pytest.raises(InputError) as error:
+        read_utterances(write(tmp_path / name, *lines))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_and_binary_files(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        read_utterances(tmp_path / "none.csv")
+    (tmp_path / "b.csv").write_bytes(b"text\n\xff\xfe\n")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_utterances(tmp_path / "b.csv")
+
+
+def test_validation_is_cut_the_same_way_every_time_and_from_every_gesture():
+    utterances = [u for u in read_utterances(default_data()) if u.split == "train"]
+    training, validation = cut_validation(utterances, 0.2, seed=3)
+    assert (training, validation) == cut_validation(utterances, 0.2, seed=3)
+    assert validation != cut_validation(utterances, 0.2, seed=4)[1]
+    assert Counter(u.text for u in training + validation) == Counter(u.text for u in utterances)
+    assert {u.labels["gesture"] for u in validation} == set(TASKS["gesture"])
+
+
+def test_shipped_utterances_cover_all_labels_and_keep_the_splits_apart():
+    utterances = read_utterances(default_data())
+    texts = {}
+    for split in ("train", "test"):
+        part = [u for u in utterances if u.split == split]
+        texts[split] = {u.text.casefold() for u in part}
+        for task, names in TASKS.items():
+            assert {u.labels[task] for u in part} >= set(names)
+    assert not texts["train"] & texts["test"]
+
+
+def test_shipped_training_file_is_valid():
+    settings = read_config(CONFIG)
+    assert (settings.hidden, settings.dropout, settings.batch_size) == (256, 0.3, 32)  # the paper's
+    assert (CONFIG.parent / settings.data).resolve() == default_data().resolve()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch_size: 32", "batch_size: 0", "batch_size must be in [1, 65536] but is 0"),
+        ("batch_size: 32", "batch_size: many", "batch_size must be of type int but is 'many'"),
+        ("batch_size: 32", "batch_sise: 32", "unknown batch_sise, missing batch_size"),
+        ("pooling: mean", "pooling: max", "pooling must be one of mean, cls"),
+        ("dropout: 0.3", "dropout: .nan", "dropout must be in"),
+        ("seed: 1", "seed: [", "cannot be read"),
+    ],
+)
+def test_wrong_settings_are_one_clear_line(tmp_path, old, new, message):
+    text = CONFIG.read_text(encoding="utf-8")
+    assert old in text
+    path = write(tmp_path / "text.yaml", text.replace(old, new))
+    with pytest.raises(ConfigurationError) as error:
+        read_config(path)
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
