@@ -1,0 +1,176 @@
+"""How fast it is: the classifier, the generator, and the whole chain of nodes."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from text2gesture_ros.classifier import IntentClassifier
+from text2gesture_ros.errors import ModelError
+from text2gesture_ros.generator import GestureGenerator
+from text2gesture_ros.labels import GESTURES
+from text2gesture_ros.parameters import GestureGeneratorParameters, IntentClassifierParameters
+
+_SENTENCES = {
+    5: "Hello, nice to see you!",
+    15: "Look over there, the reading corner is right next to the window beside the door.",
+    40: (
+        "I am so sorry to hear that your grandmother is ill, please tell her that we are all thinking of "
+        "her and that we will bring some flowers and fresh bread on Sunday, after the concert in town, "
+        "all right?"
+    ),
+}
+_WARM_UP = 5
+_PACE = 1.5  # [s]
+
+
+def text(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
+    """Measure how long one sentence takes to classify.
+
+    Args:
+        parameters: which model, device, threads.
+        count: runs per length.
+
+    Returns:
+        Milliseconds per number of words, and what ran.
+    """
+    classifier = IntentClassifier(parameters.model, device=parameters.device, threads=parameters.threads)
+    words = {}
+    for length, sentence in _SENTENCES.items():
+        taken = []
+        for _ in range(_WARM_UP + count):
+            begin = time.perf_counter()
+            classifier.classify([sentence], parameters.confidence_threshold)
+            taken.append(1000.0 * (time.perf_counter() - begin))
+        words[str(length)] = {
+            "median_ms": _round(np.median(taken[_WARM_UP:])),
+            "p99_ms": _round(np.percentile(taken[_WARM_UP:], 99)),
+        }
+    return {"words": words, "n": count, "engine": classifier.engine, "threads": parameters.threads}
+
+
+def generator(parameters: GestureGeneratorParameters, count: int) -> dict[str, Any]:
+    """Measure how fast frames come.
+
+    Args:
+        parameters: which model, device, threads.
+        count: clips per gesture.
+
+    Returns:
+        frames_per_second over all clips; p99_ms of the wait for one frame; first_frame_ms (median); what ran.
+    """
+    model = GestureGenerator(parameters.model, device=parameters.device, threads=parameters.threads)
+    for _ in model.frames(GESTURES[0], seed=0):
+        pass
+    waits: list[float] = []
+    firsts: list[float] = []
+    for seed in range(count):
+        for gesture in GESTURES:
+            begin = time.perf_counter()
+            first = True
+            for _ in model.frames(
+                gesture, seed=seed, variation=parameters.variation, max_duration=parameters.max_duration
+            ):
+                now = time.perf_counter()
+                waits.append(now - begin)
+                if first:
+                    firsts.append(now - begin)
+                    first = False
+                begin = now
+    return {
+        "frames_per_second": _round(len(waits) / sum(waits), 1),
+        "p99_ms": _round(1000.0 * np.percentile(waits, 99)),
+        "first_frame_ms": _round(1000.0 * np.median(firsts)),
+        "frames": len(waits),
+        "clips": len(firsts),
+        "engine": model.engine,
+        "threads": parameters.threads,
+    }
+
+
+def latency(robot: str, sentences: Sequence[str], count: int) -> dict[str, Any]:
+    """Measure the time from a text published to the first joint command received, through the real nodes.
+
+    A sentence every `_PACE` seconds: most gestures are still going on when the next is asked for.
+
+    Args:
+        robot: name or path of the robot.
+        sentences: what is said, in turn.
+        count: how many in all.
+
+    Returns:
+        median_ms and p95_ms from text to first joint trajectory; n, how many sentences had one; stages, each
+        with median_ms and p95_ms: classify, generate, retarget (each with the transport to its node, the last
+        with that to us), and first_motion, from text to the first joint_command that performs it.
+
+    Raises:
+        ConfigurationError: the robot is unknown, or the nodes do not come up or do not stay up.
+    """
+    # ROS is needed for this measurement only.
+    from text2gesture_ros.nodes.client import GraphClient
+
+    with GraphClient(robot) as graph:
+        for index in range(count):
+            graph.say(sentences[index % len(sentences)])
+            # Nothing to wait for but time; a node that ends meanwhile ends the measurement.
+            graph.wait_until(lambda: False, timeout=_PACE)
+        graph.wait_until(graph.quiet, timeout=20.0)
+        performances = [item for item in graph.performances() if item.latency is not None]
+    if not performances:
+        raise ModelError(f"none of {count} sentences became a command")
+    stages: dict[str, list[float]] = {}
+    for performance in performances:
+        for stage, seconds in performance.stages.items():
+            stages.setdefault(stage, []).append(seconds)
+        if performance.commands:
+            stages.setdefault("first_motion", []).append(performance.commands[0].time - performance.said)
+    return {
+        **_median_and_p95([item.latency for item in performances if item.latency is not None]),
+        "n": len(performances),
+        "stages": {stage: _median_and_p95(seconds) for stage, seconds in stages.items()},
+        "robot": robot,
+    }
+
+
+def _median_and_p95(seconds: Sequence[float]) -> dict[str, float]:
+    return {
+        "median_ms": _round(1000.0 * np.median(seconds)),
+        "p95_ms": _round(1000.0 * np.percentile(seconds, 95)),
+    }
+
+
+def save_figures(path: Path | str, command: str, figures: Mapping[str, Any]) -> None:
+    """Write figures with the command that made them, the date and the machine."""
+    page = {
+        "command": command,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "figures": figures,
+    }
+    Path(path).write_text(json.dumps(page, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on, with the load others put on it (1 minute, at the end)."""
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "cpu": names[0] if names else platform.machine(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+    }
+
+
+def _round(value: float | np.floating[Any], digits: int = 3) -> float:
+    return round(float(value), digits)

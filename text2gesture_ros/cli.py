@@ -1,0 +1,337 @@
+"""The program `text2gesture`: from text to intent, to human motion, to joint commands, one verb each.
+
+Every verb is a function of `commands`, imported when the verb runs, so that help comes at once.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import fields
+from typing import NoReturn
+
+from text2gesture_ros.bringup import ARGUMENTS
+from text2gesture_ros.errors import Text2GestureError
+from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL
+from text2gesture_ros.parameters import PARAMETERS, defaults, specification
+
+PROGRAM = "text2gesture"
+BAD_INPUT = 2
+
+_DESCRIPTION = """\
+A robot that gestures while it speaks: text -> intent -> human motion -> joint commands.
+
+Step by step, each result a file:
+  text2gesture classify "Hello, nice to see you!"
+  text2gesture generate wave --emotion positive -o wave.npz --gif wave.gif
+  text2gesture retarget wave.npz --robot pepper -o wave.csv
+  text2gesture verify wave.csv --robot pepper
+All at once, through the three ROS 2 nodes:
+  text2gesture demo
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers bad input with one line and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+
+class _Verbs:
+    """Adds verbs with the same manners: description, examples, --json."""
+
+    def __init__(self, parser: argparse.ArgumentParser, dest: str = "verb") -> None:
+        self._verbs = parser.add_subparsers(dest=dest, metavar=dest.upper(), required=True)
+
+    def add(
+        self, name: str, summary: str, examples: Sequence[str], command: str = "", has_result: bool = True
+    ) -> argparse.ArgumentParser:
+        lines = "\n".join(f"  {PROGRAM} {example}" for example in examples)
+        verb: argparse.ArgumentParser = self._verbs.add_parser(
+            name,
+            help=summary.split(". ")[0].rstrip("."),
+            description=summary,
+            epilog=f"examples:\n{lines}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.set_defaults(command=command or name)
+        if has_result:
+            verb.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+        return verb
+
+
+def _add_parameters(verb: argparse.ArgumentParser, node: str, *names: str) -> None:
+    """Add options for parameters of a node; names, defaults and meaning come from the one table."""
+    values = defaults(node)
+    by_name = {item.name: specification(item) for item in fields(PARAMETERS[node])}
+    for name in names:
+        entry = by_name[name]
+        unit = f" [{entry.unit}]" if entry.unit else ""
+        verb.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(values[name]),
+            default=values[name],
+            choices=entry.choices or None,
+            metavar=None if entry.choices else name.split("_")[-1].upper(),
+            help=f"{entry.description.rstrip('.')}{unit} (default: %(default)s)",
+        )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole program."""
+    parser = _Parser(
+        prog=PROGRAM, description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = _Verbs(parser)
+    _add_core_verbs(verbs)
+    _add_model_verbs(verbs)
+    _add_ros_verbs(verbs)
+    return parser
+
+
+def _add_core_verbs(verbs: _Verbs) -> None:
+    verb = verbs.add(
+        "classify",
+        "Say what sentences call for: subject, gesture, emotion.",
+        [
+            'classify "Hello, nice to see you!" "The shop opens at nine."',
+            "classify --file demo/conversation.txt --json",
+            'echo "I have no idea." | text2gesture classify',
+        ],
+    )
+    verb.add_argument("text", nargs="*", help="sentences; none: one per line from standard input")
+    verb.add_argument("--file", help="read the sentences from a file, one per line ('# ' starts a comment)")
+    _add_parameters(verb, "intent_classifier", "model", "device", "threads", "confidence_threshold")
+
+    verb = verbs.add(
+        "generate",
+        "Generate the human motion of a gesture, frame by frame, until its stop token fires.",
+        [
+            "generate wave -o wave.npz",
+            "generate shrug --emotion negative --seed 7 -o shrug.npz --gif shrug.gif",
+            'generate --text "Look over there!" -o clip.npz --gif clip.gif',
+        ],
+    )
+    verb.add_argument("gesture", nargs="?", metavar="GESTURE", help=f"one of {', '.join(GESTURES)}")
+    verb.add_argument(
+        "--emotion", metavar="EMOTION", help=f"one of {', '.join(EMOTIONS)} (default: {NEUTRAL})"
+    )
+    verb.add_argument(
+        "--text", help="the sentence: caption of the GIF; without GESTURE it is classified to find one"
+    )
+    verb.add_argument("-o", "--output", required=True, metavar="CLIP.npz", help="where the motion goes")
+    verb.add_argument("--gif", metavar="FILE.gif", help="also draw it")
+    verb.add_argument("--robot", metavar="ROBOT", help="draw this robot beside the human")
+    _add_parameters(
+        verb, "gesture_generator", "model", "device", "threads", "seed", "variation", "max_duration"
+    )
+
+    verb = verbs.add(
+        "retarget",
+        "Turn human motion into joint positions of a robot, within its limits, at the control rate. "
+        "Writes CSV: time [s] and one column per joint [rad].",
+        [
+            "retarget wave.npz --robot pepper -o wave.csv",
+            "retarget wave.npz --robot ./my_robot.yaml --rate 50 -o wave.csv --gif wave.gif",
+        ],
+    )
+    verb.add_argument("clip", metavar="CLIP.npz", help="human motion, as `generate` writes it")
+    verb.add_argument("-o", "--output", required=True, metavar="OUT.csv", help="where the joints go")
+    verb.add_argument("--gif", metavar="FILE.gif", help="also draw the human beside the robot")
+    _add_parameters(verb, "gesture_retargeter", "robot", "rate", "gesture_scale")
+    verb.add_argument("--mirror", action="store_true", help="exchange left and right")
+
+    verb = verbs.add(
+        "verify",
+        "Check that joint positions stay within a robot's position, velocity, acceleration and jerk limits. "
+        "Exit code 1 if they do not.",
+        ["verify wave.csv --robot pepper", "verify wave.csv --robot nao --json"],
+    )
+    verb.add_argument("joints", metavar="OUT.csv", help="time and joints, as `retarget` writes them")
+    _add_parameters(verb, "gesture_retargeter", "robot")
+
+
+def _add_model_verbs(verbs: _Verbs) -> None:
+    what = _Verbs(
+        verbs.add(
+            "evaluate",
+            "Measure a model: text or motion.",
+            ["evaluate text --data labelled.jsonl"],
+            "",
+            has_result=False,
+        ),
+        "what",
+    )
+    verb = what.add(
+        "text",
+        "Accuracy and macro F1 per task on labelled sentences: one JSON object per line with text, subject, "
+        "gesture, emotion; a label that is null is not scored.",
+        [
+            "evaluate text --data labelled.jsonl",
+            "evaluate text --data labelled.jsonl --model ./my_model --json",
+        ],
+        "evaluate_text",
+    )
+    verb.add_argument(
+        "--data", metavar="FILE.jsonl", help="the labelled sentences (default: the held-out ones that ship)"
+    )
+    _add_parameters(verb, "intent_classifier", "model", "device", "threads")
+    verb = what.add(
+        "motion",
+        "Measure generated gestures: likeness to the synthesised ones, smoothness, length.",
+        ["evaluate motion", "evaluate motion --model ./my_model --json"],
+        "evaluate_motion",
+    )
+    _add_parameters(verb, "gesture_generator", "model", "device", "threads")
+
+    what = _Verbs(
+        verbs.add(
+            "train", "Train a model: text or motion.", ["train text --output my_model"], "", has_result=False
+        ),
+        "what",
+    )
+    for name, file in (("text", "text.yaml"), ("motion", "motion.yaml")):
+        verb = what.add(
+            name,
+            f"Train the {name} model and write a model directory.",
+            [
+                f"train {name} --output my_model",
+                f"train {name} --config my_{file} --output my_model --resume",
+            ],
+            f"train_{name}",
+            has_result=False,
+        )
+        verb.add_argument("--config", metavar="FILE.yaml", help=f"default: config/training/{file} that ships")
+        verb.add_argument(
+            "--output", metavar="DIR", help="model directory to write (default: the one that ships)"
+        )
+        verb.add_argument("--resume", action="store_true", help="go on from the last checkpoint in it")
+        verb.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+
+    verb = verbs.add(
+        "export",
+        "Write the graphs that ONNX Runtime runs from a model's weights.",
+        ["export intent", "export ./my_model"],
+    )
+    verb.add_argument(
+        "model", metavar="MODEL", help="name of a model that ships, or path of a model directory"
+    )
+
+
+def _add_ros_verbs(verbs: _Verbs) -> None:
+    verb = verbs.add(
+        "bringup",
+        "Start the three nodes, each in a process of its own, until Ctrl-C. "
+        "What bringup.launch.py does, where `ros2 launch` is missing; takes its name:=value arguments too.",
+        ["bringup", "bringup --robot nao --namespace robot1", "bringup robot:=nao params_file:=my.yaml"],
+        has_result=False,
+    )
+    for argument in ARGUMENTS:
+        option = f"--{argument.name.replace('_', '-')}"
+        verb.add_argument(option, metavar=argument.name.upper(), help=argument.description)
+    verb.add_argument("arguments", nargs="*", metavar="NAME:=VALUE", help="the same, as `ros2 launch` has it")
+
+    verb = verbs.add(
+        "demo",
+        "Speak a conversation to the three running nodes and show what comes out: a table, a bag of all "
+        "topics, a GIF per gesture, a contact sheet, summary.json.",
+        ["demo", "demo --robot nao --output out", "demo --sentences my_talk.txt --pace 1.5"],
+    )
+    _add_parameters(verb, "gesture_retargeter", "robot")
+    verb.add_argument(
+        "--sentences", metavar="FILE", help="one per line (default: the conversation that ships)"
+    )
+    verb.add_argument("--output", default="demo/out", metavar="DIRECTORY", help="default: %(default)s")
+    verb.add_argument(
+        "--pace",
+        default="speaking",
+        metavar="PACE",
+        help="speaking: as long as each sentence takes to say; or a number of seconds per sentence",
+    )
+
+    what = _Verbs(
+        verbs.add(
+            "bench",
+            "Measure speed: latency, generator or text.",
+            ["bench latency --json"],
+            "",
+            has_result=False,
+        ),
+        "what",
+    )
+    verb = what.add(
+        "latency",
+        "From a text published to the first joint command received, through the real nodes.",
+        ["bench latency", "bench latency --count 20 --json --output latency.json"],
+        "bench_latency",
+    )
+    verb.add_argument("--count", type=int, default=30, help="sentences to send (default: %(default)s)")
+    _add_parameters(verb, "gesture_retargeter", "robot")
+    _add_output(verb)
+    verb = what.add(
+        "generator",
+        "Frames per second of the motion model, and how long the slowest frames take.",
+        ["bench generator", "bench generator --threads 2 --json"],
+        "bench_generator",
+    )
+    verb.add_argument("--count", type=int, default=5, help="clips per gesture (default: %(default)s)")
+    _add_parameters(verb, "gesture_generator", "model", "device", "threads")
+    _add_output(verb)
+    verb = what.add(
+        "text",
+        "Milliseconds to classify a sentence of 5, 15 and 40 words.",
+        ["bench text", "bench text --threads 2 --json"],
+        "bench_text",
+    )
+    verb.add_argument("--count", type=int, default=100, help="runs per length (default: %(default)s)")
+    _add_parameters(verb, "intent_classifier", "model", "device", "threads")
+    _add_output(verb)
+
+
+def _add_output(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--output", metavar="FILE.json", help="also write figures, date and machine to a file")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        arguments: the command line without the program's name; None: of this process.
+
+    Returns:
+        The exit code: 0 done, 1 the check the verb makes failed, 2 bad input, 130 interrupted.
+    """
+    try:
+        args = build_parser().parse_args(arguments)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    args.line = " ".join([PROGRAM, *(sys.argv[1:] if arguments is None else arguments)])
+    try:
+        from text2gesture_ros import commands
+
+        as_json = getattr(args, "json", False)
+        # Nothing but the JSON may reach standard output, whatever a library prints.
+        with redirect_stdout(sys.stderr if as_json else sys.stdout):
+            outcome = getattr(commands, args.command)(args)
+        if as_json:
+            sys.stdout.write(json.dumps(outcome.data, indent=2, ensure_ascii=False) + "\n")
+        else:
+            outcome.show()
+    except Text2GestureError as error:
+        return _fail(args, str(error))
+    except ModuleNotFoundError as error:
+        return _fail(args, f"needs the Python package {error.name!r}, which is not installed")
+    except OSError as error:
+        return _fail(args, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        return 130
+    return int(outcome.status)
+
+
+def _fail(args: argparse.Namespace, message: str) -> int:
+    sys.stderr.write(f"{PROGRAM} {args.verb}: error: {' '.join(message.split())}\n")
+    return BAD_INPUT

@@ -1,0 +1,394 @@
+"""What the verbs of `text2gesture` do. Each takes the parsed arguments and returns an `Outcome`.
+
+Whatever is slow to load is imported by the verb that needs it.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.labels import NEUTRAL, TASKS, check_label
+from text2gesture_ros.parameters import (
+    GestureGeneratorParameters,
+    GestureRetargeterParameters,
+    IntentClassifierParameters,
+    NodeParameters,
+)
+from text2gesture_ros.printing import best, show_figures, show_metrics, show_pairs, show_table
+from text2gesture_ros.resources import share_directory
+
+if TYPE_CHECKING:
+    from text2gesture_ros.classifier import Intent, Prediction
+
+_MAX_TEXT_BYTES = 16 * 1024 * 1024
+
+P = TypeVar("P", bound=NodeParameters)
+
+
+def _nothing() -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb found.
+
+    Attributes:
+        data: the result as JSON types.
+        show: prints it for people.
+        status: exit code.
+    """
+
+    data: Any = None
+    show: Callable[[], None] = _nothing
+    status: int = 0
+
+
+def read_sentences(path: Path | str) -> list[str]:
+    """Read sentences, one per line; empty lines and lines that begin with '# ' are left out.
+
+    Raises:
+        InputError: the file cannot be read, is no UTF-8 text, or holds no sentence.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _sentences(file.read(_MAX_TEXT_BYTES + 1), str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _sentences(data: bytes, where: str) -> list[str]:
+    if len(data) > _MAX_TEXT_BYTES:
+        raise InputError(f"{where}: larger than {_MAX_TEXT_BYTES // 2**20} MB")
+    try:
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: no UTF-8 text: {error.reason} at byte {error.start}") from None
+    found = [line.strip() for line in lines if line.strip() and not line.startswith("# ")]
+    if not found:
+        raise InputError(f"{where}: no sentence in it")
+    return found
+
+
+def _parameters(kind: type[P], args: argparse.Namespace) -> P:
+    """Return node parameters with what the command line says; this checks their bounds."""
+    names = [item.name for item in fields(kind) if item.name in args]
+    return kind(**{name: getattr(args, name) for name in names})
+
+
+def _check_suffix(path: str, suffix: str) -> Path:
+    if not path.endswith(suffix):
+        raise InputError(f"{path}: the file must end in {suffix}")
+    if not Path(path).parent.is_dir():
+        raise InputError(f"{path}: no directory {Path(path).parent}")
+    return Path(path)
+
+
+def prediction_json(prediction: "Prediction") -> dict[str, Any]:
+    """Return what was chosen and the probability of each label."""
+    pairs = zip(prediction.labels, prediction.probabilities.tolist(), strict=True)
+    return {"chosen": prediction.chosen, "probabilities": {label: round(p, 6) for label, p in pairs}}
+
+
+def classify(args: argparse.Namespace) -> Outcome:
+    """Classify sentences from the command line, a file or standard input."""
+    from text2gesture_ros.classifier import IntentClassifier
+
+    parameters = _parameters(IntentClassifierParameters, args)
+    if args.text and args.file:
+        raise InputError("give sentences or --file, not both")
+    if args.file:
+        texts = read_sentences(args.file)
+    elif args.text:
+        texts = args.text
+    elif sys.stdin.isatty():
+        raise InputError("no sentence: give some, or --file, or pipe them in")
+    else:
+        texts = _sentences(sys.stdin.buffer.read(_MAX_TEXT_BYTES + 1), "standard input")
+    classifier = IntentClassifier(parameters.model, device=parameters.device, threads=parameters.threads)
+    intents = classifier.classify(texts, parameters.confidence_threshold)
+
+    def show() -> None:
+        rows = [
+            (intent.text, *(best(getattr(intent, task)) for task in TASKS), intent.reason or "yes")
+            for intent in intents
+        ]
+        show_table("", ("sentence", *TASKS, "accepted"), rows)
+
+    return Outcome([_intent_json(intent) for intent in intents], show)
+
+
+def _intent_json(intent: "Intent") -> dict[str, Any]:
+    return {
+        "text": intent.text,
+        "accepted": intent.accepted,
+        "reason": intent.reason,
+        **{task: prediction_json(getattr(intent, task)) for task in TASKS},
+    }
+
+
+def caption_title(gesture: str, emotion: str) -> str:
+    """Return the title of a picture."""
+    return gesture if emotion in ("", NEUTRAL) else f"{gesture} · {emotion}"
+
+
+def generate(args: argparse.Namespace) -> Outcome:
+    """Generate the motion of a gesture and write it, as a GIF too if wanted."""
+    from text2gesture_ros.generator import GestureGenerator
+
+    parameters = _parameters(GestureGeneratorParameters, args)
+    gesture, emotion = args.gesture, args.emotion
+    for task, label in (("gesture", gesture), ("emotion", emotion)):
+        if label is not None:
+            check_label(task, label)
+    output = _check_suffix(args.output, ".npz")
+    gif = _check_suffix(args.gif, ".gif") if args.gif else None
+    if gesture is None:
+        if args.text is None:
+            raise InputError("which gesture? Give one, or --text")
+        gesture, found = _read_intent(args.text)
+        emotion = emotion or found
+    emotion = emotion or NEUTRAL
+    generator = GestureGenerator(parameters.model, device=parameters.device, threads=parameters.threads)
+    motion = generator.generate(
+        gesture,
+        emotion,
+        seed=None if parameters.seed < 0 else parameters.seed,
+        variation=parameters.variation,
+        max_duration=parameters.max_duration,
+    )
+    motion.save(output)
+    if gif is not None:
+        from text2gesture_ros.performing import retarget_motion
+        from text2gesture_ros.rendering import Clip, Painter
+        from text2gesture_ros.robot import load_robot
+
+        robot = load_robot(args.robot) if args.robot else None
+        times, angles = (None, None)
+        if robot is not None:
+            times, angles = retarget_motion(robot, motion, GestureRetargeterParameters().rate)
+        clip = Clip(caption_title(gesture, emotion), args.text or "", motion, times, angles)
+        Painter(robot).save_gif(gif, clip)
+    data = {
+        "gesture": gesture,
+        "emotion": emotion,
+        "frames": len(motion),
+        "frame_rate": motion.frame_rate,
+        "duration": round(motion.duration, 6),
+        "model": generator.name,
+        "engine": generator.engine,
+        "output": str(output),
+        "gif": str(gif) if gif else None,
+    }
+    return Outcome(data, lambda: show_pairs(data))
+
+
+def _read_intent(text: str) -> tuple[str, str]:
+    from text2gesture_ros.classifier import IntentClassifier
+
+    parameters = IntentClassifierParameters()
+    intent = IntentClassifier(parameters.model).classify([text], parameters.confidence_threshold)[0]
+    return intent.gesture.chosen, intent.emotion.chosen
+
+
+def retarget(args: argparse.Namespace) -> Outcome:
+    """Retarget a clip to a robot and write its joints."""
+    from text2gesture_ros.joint_csv import save_joints
+    from text2gesture_ros.motion import load_motion
+    from text2gesture_ros.performing import retarget_motion
+    from text2gesture_ros.robot import load_robot
+    from text2gesture_ros.verification import verify as check
+
+    parameters = _parameters(GestureRetargeterParameters, args)
+    output = _check_suffix(args.output, ".csv")
+    gif = _check_suffix(args.gif, ".gif") if args.gif else None
+    robot = load_robot(parameters.robot)
+    motion = load_motion(args.clip)
+    times, angles = retarget_motion(
+        robot, motion, parameters.rate, scale=parameters.gesture_scale, mirror=parameters.mirror
+    )
+    save_joints(output, robot.joint_names, times, angles)
+    if gif is not None:
+        from text2gesture_ros.rendering import Clip, Painter
+
+        title = caption_title(motion.gesture, motion.emotion)
+        Painter(robot).save_gif(gif, Clip(title, robot.title, motion, times, angles))
+    data = {
+        "robot": robot.name,
+        "joints": len(robot.joint_names),
+        "samples": len(times),
+        "rate": parameters.rate,
+        "duration": round(float(times[-1] - times[0]), 6),
+        "violations": len(check(robot, times, angles).violations),
+        "output": str(output),
+        "gif": str(gif) if gif else None,
+    }
+    return Outcome(data, lambda: show_pairs(data))
+
+
+def verify(args: argparse.Namespace) -> Outcome:
+    """Check joints against a robot's limits."""
+    from text2gesture_ros.joint_csv import load_joints
+    from text2gesture_ros.robot import load_robot
+    from text2gesture_ros.verification import verify as check
+
+    robot = load_robot(_parameters(GestureRetargeterParameters, args).robot)
+    times, positions = load_joints(args.joints, robot.joint_names)
+    report = check(robot, times, positions)
+    data = {
+        "robot": robot.name,
+        "samples": report.samples,
+        "violations": [
+            {
+                "joint": violation.joint,
+                "time": violation.time,
+                "kind": violation.kind,
+                "value": violation.value,
+                "limit": violation.limit,
+            }
+            for violation in report.violations
+        ],
+        "worst": dict(report.worst),
+    }
+
+    def show() -> None:
+        worst = ", ".join(f"{kind} {100 * ratio:.1f} %" for kind, ratio in report.worst.items())
+        sys.stdout.write(f"{robot.name}: {report.samples} samples, {len(report.violations)} violations\n")
+        sys.stdout.write(f"nearest to a limit: {worst}\n")
+        for violation in report.violations[:10]:
+            sys.stdout.write(f"  {violation}\n")
+
+    return Outcome(data, show, status=1 if report.violations else 0)
+
+
+def evaluate_text(args: argparse.Namespace) -> Outcome:
+    """Measure the intent classifier on labelled sentences."""
+    from text2gesture_ros.classifier import IntentClassifier
+    from text2gesture_ros.training.evaluate_text import evaluate
+
+    parameters = _parameters(IntentClassifierParameters, args)
+    classifier = IntentClassifier(parameters.model, device=parameters.device, threads=parameters.threads)
+    metrics = evaluate(classifier, Path(args.data) if args.data else None)
+    return Outcome(metrics, lambda: show_metrics(metrics))
+
+
+def train_text(args: argparse.Namespace) -> Outcome:
+    """Train the intent classifier."""
+    from text2gesture_ros.training.train_text import train
+
+    return _train(args, train, "text", IntentClassifierParameters().model)
+
+
+def train_motion(args: argparse.Namespace) -> Outcome:
+    """Train the motion model."""
+    from text2gesture_ros.training.train_motion import train
+
+    return _train(args, train, "motion", GestureGeneratorParameters().model)
+
+
+def _train(args: argparse.Namespace, train: Callable[..., Any], config: str, model: str) -> Outcome:
+    logging.getLogger("text2gesture_ros").setLevel(logging.INFO)
+    share = share_directory()
+    train(
+        Path(args.config) if args.config else share / "config" / "training" / f"{config}.yaml",
+        Path(args.output) if args.output else share / "models" / model,
+        resume=args.resume,
+        device=args.device,
+    )
+    return Outcome()
+
+
+def export(args: argparse.Namespace) -> Outcome:
+    """Write a model's graphs from its weights."""
+    from text2gesture_ros.checkpoints import open_model
+
+    directory = open_model(args.model)
+    name = "train_text" if directory.config["kind"] == "intent" else "train_motion"
+    written = import_module(f"text2gesture_ros.training.{name}").export(directory.path)
+    graphs = [str(path) for path in (written if isinstance(written, list) else [written])]
+    data = {"model": directory.name, "path": str(directory.path), "graphs": graphs}
+    return Outcome(data, lambda: sys.stdout.writelines(f"{graph}\n" for graph in graphs))
+
+
+def bringup(args: argparse.Namespace) -> Outcome:
+    """Run the three nodes until Ctrl-C."""
+    from text2gesture_ros.bringup import ARGUMENTS, as_mapping, run
+
+    options = {argument.name: getattr(args, argument.name) for argument in ARGUMENTS}
+    given = {name: value for name, value in options.items() if value is not None}
+    return Outcome(status=run({**given, **as_mapping(args.arguments)}))
+
+
+def demo(args: argparse.Namespace) -> Outcome:
+    """Speak a conversation to the running nodes and show what comes out."""
+    from rich.console import Console
+
+    from text2gesture_ros import demo as demonstration
+
+    pace = demonstration.check_pace(args.pace)
+    sentences = read_sentences(args.sentences or share_directory() / "demo" / "conversation.txt")
+    output = Path(args.output)
+    output.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    conversation = demonstration.converse(args.robot, sentences, pace, output / "conversation.mcap", console)
+    lines = conversation.lines()
+    summary = demonstration.summarise(conversation, lines)
+    demonstration.save_summary(output / "summary.json", summary)
+    demonstration.draw(conversation, output, console)
+
+    def show() -> None:
+        show_table("", demonstration.TABLE, demonstration.table_rows(lines))
+        latency = summary["latency_ms"]
+        sys.stdout.write(
+            f"{summary['commanded']} of {len(lines)} sentences became commands for "
+            f"{conversation.robot.title}; text to first joint trajectory: "
+            f"median {latency['median']} ms, p95 {latency['p95']} ms; "
+            f"{summary['joint_commands']} joint commands, {summary['violations']} limit violations.\n"
+            f"Bag, GIFs, contact sheet, summary: {output}\n"
+        )
+
+    unexplained = any(line.latency is None and not line.reason for line in lines)
+    return Outcome(summary, show, status=1 if unexplained or summary["violations"] else 0)
+
+
+def bench_latency(args: argparse.Namespace) -> Outcome:
+    """Measure the time from text to first joint command."""
+    from text2gesture_ros import bench
+
+    robot = _parameters(GestureRetargeterParameters, args).robot
+    sentences = read_sentences(share_directory() / "demo" / "conversation.txt")
+    return _bench(args, bench.latency(robot, sentences, _count(args)))
+
+
+def bench_generator(args: argparse.Namespace) -> Outcome:
+    """Measure the motion model."""
+    from text2gesture_ros import bench
+
+    return _bench(args, bench.generator(_parameters(GestureGeneratorParameters, args), _count(args)))
+
+
+def bench_text(args: argparse.Namespace) -> Outcome:
+    """Measure the intent classifier."""
+    from text2gesture_ros import bench
+
+    return _bench(args, bench.text(_parameters(IntentClassifierParameters, args), _count(args)))
+
+
+def _count(args: argparse.Namespace) -> int:
+    if not 1 <= args.count <= 100_000:
+        raise InputError(f"--count must be in [1, 100000] but is {args.count}")
+    return int(args.count)
+
+
+def _bench(args: argparse.Namespace, figures: Mapping[str, Any]) -> Outcome:
+    from text2gesture_ros.bench import save_figures
+
+    if args.output:
+        save_figures(args.output, args.line, figures)
+    return Outcome(figures, lambda: show_figures(figures))

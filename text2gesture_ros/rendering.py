@@ -1,0 +1,336 @@
+"""Pictures of gestures: the human skeleton, and beside it the robot, as GIF and as contact sheet.
+
+Everything is drawn as thick rounded limbs with Pillow, larger than needed and then reduced, which is smooth
+and takes milliseconds a frame. Seen from the front and a little from the side; on both, left is orange and
+right is green.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.motion import Motion
+from text2gesture_ros.robot import Robot
+from text2gesture_ros.skeleton import INDEX, FloatArray
+
+GIF_RATE = 20.0
+_GIF_SIZE = (480, 350)
+_CELL_SIZE = (200, 132)
+_OVERSAMPLING = 3
+_ROBOT_HEIGHT = 1.55  # robots are drawn as if they were this tall [m], so that small ones can be seen
+_COLOURS = 64
+
+_Colour = tuple[int, int, int]
+_PAPER: _Colour = (251, 250, 247)
+_SHADOW: _Colour = (232, 230, 224)
+_INK: _Colour = (43, 50, 64)
+_FAINT: _Colour = (125, 131, 142)
+_LEFT: _Colour = (233, 116, 81)
+_RIGHT: _Colour = (42, 157, 143)
+_TORSO: _Colour = (74, 98, 138)
+_LEGS: _Colour = (158, 170, 187)
+_SKIN: _Colour = (243, 208, 164)
+_SHELL: _Colour = (196, 205, 218)
+_GRIP: _Colour = (88, 100, 120)
+
+# The viewer stands in front of the one who gestures, a little to the right of it and a little above.
+_AZIMUTH, _ELEVATION = np.radians(-22.0), np.radians(6.0)
+_TOWARDS = np.array(
+    [
+        np.cos(_ELEVATION) * np.cos(_AZIMUTH),
+        np.cos(_ELEVATION) * np.sin(_AZIMUTH),
+        np.sin(_ELEVATION),
+    ]
+)
+_ACROSS = np.array([-np.sin(_AZIMUTH), np.cos(_AZIMUTH), 0.0])
+_UPWARDS = np.cross(_TOWARDS, _ACROSS)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One gesture to be shown.
+
+    Attributes:
+        title: first line of the caption, the gesture.
+        caption: second line, the sentence.
+        motion: what the human does.
+        times: (P,) when the robot's joints were commanded, 0 at the first frame [s]; None: no robot.
+        angles: (P, N) the commanded joints [rad]; None: no robot.
+    """
+
+    title: str
+    caption: str
+    motion: Motion
+    times: FloatArray | None = None
+    angles: FloatArray | None = None
+
+    @property
+    def duration(self) -> float:
+        """From the first frame to whatever ends last, human or robot [s]."""
+        last = 0.0 if self.times is None else float(self.times[-1])
+        return max(last, (len(self.motion) - 1) / self.motion.frame_rate)
+
+    def human_at(self, time: float) -> FloatArray:
+        """Return the human frame nearest to `time` [s], (K, 3); the last one holds."""
+        index = min(round(max(time, 0.0) * self.motion.frame_rate), len(self.motion) - 1)
+        return np.asarray(self.motion.positions[index], dtype=np.float64)
+
+    def robot_at(self, time: float) -> FloatArray | None:
+        """Return the robot's joints in force at `time` [s], (N,), or None if there is no robot."""
+        if self.times is None or self.angles is None:
+            return None
+        index = int(np.searchsorted(self.times, time + 1e-6, side="right")) - 1
+        return np.asarray(self.angles[max(index, 0)], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A thick polyline, or with `filled` the rounded polygon it encloses.
+
+    Attributes:
+        points: (P, 3) corners [m].
+        radii: (P,) half the thickness at each corner [m].
+        colour: of the whole.
+        filled: whether the inside is filled.
+        depth: added to the distance towards the viewer, to break ties [m].
+    """
+
+    points: FloatArray
+    radii: FloatArray
+    colour: _Colour
+    filled: bool = False
+    depth: float = 0.0
+
+    @property
+    def nearness(self) -> float:
+        """How near to the viewer it is drawn [m]."""
+        return float((self.points @ _TOWARDS).mean()) + self.depth
+
+
+class _Stage:
+    """One picture in the making: shapes in metres go in, an image comes out."""
+
+    def __init__(self, size: tuple[int, int], paper: _Colour = _PAPER) -> None:
+        self._big = Image.new("RGB", (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), paper)
+        self._draw = ImageDraw.Draw(self._big)
+
+    def figure(self, shapes: Sequence[_Shape], feet: tuple[float, float], scale: float) -> None:
+        """Draw shapes from far to near.
+
+        Args:
+            shapes: in the frame whose origin comes to lie at `feet`.
+            feet: where the origin is in the picture [px].
+            scale: pixels per metre.
+        """
+        centre = np.asarray(feet) * _OVERSAMPLING
+        scale = scale * _OVERSAMPLING
+        shadow = np.array([0.30, 0.05]) * scale
+        self._draw.ellipse((*(centre - shadow), *(centre + shadow)), fill=_SHADOW)
+        for shape in sorted(shapes, key=lambda shape: shape.nearness):
+            flat = np.stack([shape.points @ _ACROSS, -(shape.points @ _UPWARDS)], axis=-1) * scale + centre
+            # A rim in the colour of the paper lifts a near limb off what is behind it.
+            self._thick(flat, shape.radii * scale + 1.4 * _OVERSAMPLING, _PAPER, shape.filled)
+            self._thick(flat, shape.radii * scale, shape.colour, shape.filled)
+
+    def text(self, place: tuple[float, float], text: str, size: int, colour: _Colour, width: float) -> None:
+        """Write one line, shortened with an ellipsis to `width` [px]."""
+        font = ImageFont.load_default(size * _OVERSAMPLING)
+        shown = text
+        while shown and self._draw.textlength(shown, font=font) > width * _OVERSAMPLING:
+            shown = shown[:-2].rstrip() + "…" if len(shown) > 2 else ""
+        self._draw.text((place[0] * _OVERSAMPLING, place[1] * _OVERSAMPLING), shown, fill=colour, font=font)
+
+    def paragraph(
+        self, place: tuple[float, float], text: str, size: int, colour: _Colour, width: float
+    ) -> None:
+        """Write words in as many lines of `width` [px] as they need."""
+        font = ImageFont.load_default(size * _OVERSAMPLING)
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if self._draw.textlength(longer, font=font) > width * _OVERSAMPLING and lines[-1]:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        for index, line in enumerate(lines):
+            self.text((place[0], place[1] + 1.25 * size * index), line, size, colour, width)
+
+    def image(self) -> Image.Image:
+        """Return the finished picture."""
+        return self._big.reduce(_OVERSAMPLING)
+
+    def _thick(self, flat: FloatArray, radii: FloatArray, colour: _Colour, filled: bool) -> None:
+        if filled:
+            self._draw.polygon([tuple(point) for point in flat], fill=colour)
+            flat, radii = np.concatenate([flat, flat[:1]]), np.append(radii, radii[0])
+        for point, radius in zip(flat, radii, strict=True):
+            self._draw.ellipse((*(point - radius), *(point + radius)), fill=colour)
+        for start, end, first, second in zip(flat, flat[1:], radii, radii[1:], strict=False):
+            along = end - start
+            length = float(np.hypot(*along))
+            if length > 1e-6:
+                normal = np.array([-along[1], along[0]]) / length
+                corners = (
+                    start + normal * first,
+                    end + normal * second,
+                    end - normal * second,
+                    start - normal * first,
+                )
+                self._draw.polygon([tuple(corner) for corner in corners], fill=colour)
+
+
+def _strand(colour: _Colour, *joints: tuple[FloatArray, float], depth: float = 0.0) -> _Shape:
+    points, radii = zip(*joints, strict=True)
+    return _Shape(np.array(points), np.array(radii), colour, depth=depth)
+
+
+def _face(centre: FloatArray, forward: FloatArray, up: FloatArray, radius: float) -> list[_Shape]:
+    """Return two eyes on a ball, where they can be seen."""
+    forward = forward / max(float(np.linalg.norm(forward)), 1e-6)
+    left = np.cross(up, forward)
+    left = left / max(float(np.linalg.norm(left)), 1e-6)
+    eyes = []
+    for side in (1.0, -1.0):
+        ray = 0.86 * forward + 0.42 * side * left + 0.12 * np.cross(forward, left)
+        if ray @ _TOWARDS > 0.25:
+            eyes.append(_strand(_INK, (centre + radius * ray, 0.13 * radius), depth=2.0))
+    return eyes
+
+
+def _human(positions: FloatArray) -> list[_Shape]:
+    """Return the shapes of one human frame, (K, 3), standing on the origin."""
+    ground = np.array([0.0, 0.0, positions[[INDEX["left_ankle"], INDEX["right_ankle"]], 2].min() - 0.05])
+    at = {name: positions[index] - ground for name, index in INDEX.items()}
+    torso = np.array([at["left_shoulder"], at["right_shoulder"], at["right_hip"], at["left_hip"]])
+    shapes = [
+        _Shape(torso, np.array([0.065, 0.065, 0.075, 0.075]), _TORSO, filled=True),
+        _strand(_SKIN, (at["neck"], 0.05), (at["head"], 0.05), depth=-0.02),
+        _strand(_SKIN, (at["head"] + np.array([0.0, 0.0, 0.01]), 0.11), depth=0.02),
+        *_face(at["head"], at["nose"] - at["head"], at["head"] - at["neck"], 0.11),
+    ]
+    for side, colour in (("left", _LEFT), ("right", _RIGHT)):
+        shoulder, elbow, wrist = (at[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
+        hand, thumb = at[f"{side}_hand"], at[f"{side}_thumb"]
+        hip, knee, ankle = (at[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle"))
+        toe = ankle + np.array([0.13, 0.0, -0.02])
+        shapes += [
+            _strand(_LEGS, (hip, 0.08), (knee, 0.06), (ankle, 0.045), (toe, 0.035), depth=-0.1),
+            _strand(colour, (shoulder, 0.062), (elbow, 0.05), (wrist, 0.038), depth=0.05),
+            _strand(_SKIN, (wrist, 0.034), (hand, 0.042), (hand + 0.4 * (hand - wrist), 0.03), depth=0.06),
+            _strand(_SKIN, (wrist, 0.022), (thumb, 0.02), depth=0.07),
+        ]
+    return shapes
+
+
+def _machine(robot: Robot, angles: FloatArray, scale: float) -> list[_Shape]:
+    """Return the shapes of a robot in a pose, (N,), standing on the origin and enlarged by `scale`."""
+    found = robot.points(np.asarray(angles, dtype=np.float64))
+    ground = np.array(
+        [0.0, 0.0, min(float(point[2]) for point in robot.fixed_points.values()) - 0.04 / scale]
+    )
+    at = {name: (np.asarray(point) - ground) * scale for name, point in found.items()}
+    width = float(np.linalg.norm(at["left_shoulder"] - at["right_shoulder"]))
+    head = float(np.linalg.norm(at["nose"] - at["head"]))
+    shapes = [
+        _strand(_SHELL, (at["neck"], 0.11 * width), (at["head"], 0.11 * width), depth=-0.02),
+        _strand(_SHELL, (at["head"], 1.05 * head), depth=0.02),
+        *_face(at["head"], at["nose"] - at["head"], at["head"] - at["neck"], 1.05 * head),
+    ]
+    for side, colour in (("left_", _LEFT), ("right_", _RIGHT)):
+        shoulder, elbow, wrist, hand, thumb = (
+            at[side + joint] for joint in ("shoulder", "elbow", "wrist", "hand", "thumb")
+        )
+        limb = ((shoulder, 0.15 * width), (elbow, 0.12 * width), (wrist, 0.09 * width))
+        shapes += [
+            _strand(colour, *limb, depth=0.05),
+            _strand(_GRIP, (wrist, 0.08 * width), (hand, 0.10 * width), depth=0.06),
+            _strand(_GRIP, (wrist, 0.05 * width), (thumb, 0.05 * width), depth=0.07),
+        ]
+    for line in robot.lines:
+        if not set(line) & {"head", "left_elbow", "right_elbow", "left_wrist", "right_wrist"}:
+            closed = line[0] == line[-1] and len(line) > 3
+            points = np.array([at[name] for name in (line[:-1] if closed else line)])
+            shapes.append(_Shape(points, np.full(len(points), 0.13 * width), _SHELL, closed, depth=-0.1))
+    return shapes
+
+
+class Painter:
+    """Draws clips, human alone or beside the robot, always at the same scale.
+
+    Args:
+        robot: the robot whose joints the clips hold; None: draw the human only.
+    """
+
+    def __init__(self, robot: Robot | None = None) -> None:
+        self._robot = robot
+        self._scale = 1.0
+        if robot is not None:
+            points = np.stack(list(robot.points(robot.rest).values()))
+            self._scale = _ROBOT_HEIGHT / float(np.ptp(points[:, 2]))
+
+    def picture(self, clip: Clip, time: float, size: tuple[int, int], *, bust: bool = False) -> Image.Image:
+        """Return one moment of a clip.
+
+        Args:
+            clip: what to draw.
+            time: seconds after its first frame.
+            size: of the picture [px].
+            bust: show the figures from the hips up, without a caption; else whole.
+        """
+        stage = _Stage(size)
+        top = 0 if bust else 60
+        scale = (size[1] - top) / (1.4 if bust else 2.1)
+        floor = size[1] + 0.82 * scale if bust else size[1] - 0.11 * scale
+        if not bust:
+            stage.text((18, 12), clip.title, 19, _INK, size[0] - 36)
+            stage.text((18, 37), clip.caption, 13, _FAINT, size[0] - 36)
+        angles = clip.robot_at(time) if self._robot is not None else None
+        human = _human(clip.human_at(time))
+        if self._robot is None or angles is None:
+            stage.figure(human, (size[0] / 2, floor), scale)
+        else:
+            stage.figure(human, (size[0] * 0.27, floor), scale)
+            stage.figure(_machine(self._robot, angles, self._scale), (size[0] * 0.74, floor), scale)
+        return stage.image()
+
+    def save_gif(self, path: Path | str, clip: Clip) -> int:
+        """Write a clip as an endless GIF at `GIF_RATE`; return how many frames it has."""
+        count = int(np.ceil(clip.duration * GIF_RATE)) + 1
+        pictures = [self.picture(clip, index / GIF_RATE, _GIF_SIZE) for index in range(count)]
+        # One palette for all: nothing flickers, and frames shrink to what has changed.
+        palette = pictures[count // 2].quantize(_COLOURS, dither=Image.Dither.NONE)
+        frames = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+        last = [round(1000 / GIF_RATE)] * (count - 1) + [700]
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=last, loop=0, optimize=False)
+        return count
+
+    def save_contact_sheet(self, path: Path | str, clips: Sequence[Clip], moments: int = 6) -> None:
+        """Write one PNG: a row for every clip, `moments` pictures of each from begin to end.
+
+        Raises:
+            InputError: there is no clip.
+        """
+        if not clips:
+            raise InputError("contact sheet: no clip to show")
+        width, height = _CELL_SIZE
+        margin, label, gap = 24, 170, 6
+        sheet = Image.new(
+            "RGB",
+            (2 * margin + label + moments * (width + gap), 2 * margin + len(clips) * (height + gap)),
+            "white",
+        )
+        for row, clip in enumerate(clips):
+            y = margin + row * (height + gap)
+            side = _Stage((label, height), (255, 255, 255))
+            side.text((0, height / 2 - 34), clip.title, 18, _INK, label - 12)
+            side.paragraph((0, height / 2 - 8), clip.caption, 12, _FAINT, label - 16)
+            sheet.paste(side.image(), (margin, y))
+            for column in range(moments):
+                time = clip.duration * (column + 0.5) / moments
+                cell = self.picture(clip, time, _CELL_SIZE, bust=True)
+                sheet.paste(cell, (margin + label + column * (width + gap), y))
+        sheet.save(path, optimize=True)
