@@ -31,6 +31,9 @@ _MAX_FRAMES = 1200
 _MEMORY = 1.0
 _REMEMBERED_UTTERANCES = 256
 _HORIZON = 3.0
+# How far ahead of time frames are read [s]: the limiter, always ready to stop, trails smooth targets by about
+# this.
+_LEAD = 0.05
 # Way back to rest: part of a joint's velocity and acceleration that it may take.
 _EASE = 0.5
 
@@ -129,37 +132,35 @@ class _Score:
         self.playing: _Clip | None = None
         self.next: _Clip | None = None
         self.blend_due = False
-        self._origin = robot.rest
+        self._offset = np.zeros_like(robot.rest)
         self._start = 0.0
         self._duration = 0.0
 
     def target(self, time: float, position: Array) -> Array:
         """Return the target (N,) at a time [s]; blends start from the present command `position` (N,)."""
+        time += _LEAD
         if self.next is not None and time >= self.next.times[0]:
             self.playing, self.next, self.blend_due = self.next, None, True
-        playing, settings = self.playing, self.settings
-        patience = 0.0 if playing is None or playing.complete else settings.frame_timeout
-        if playing is not None and time > playing.times[-1] + patience:
-            self.playing = None
-            self._begin(time, position, max(settings.blend_time, self._ease(position)))
-        elif self.blend_due:
-            duration = settings.blend_time
-            self._begin(
-                time, position, duration if playing is not None else max(duration, self._ease(position))
-            )
+        if self.playing is not None:
+            patience = 0.0 if self.playing.complete else _LEAD + self.settings.frame_timeout
+            if time > self.playing.times[-1] + patience:
+                self.playing, self.blend_due = None, True
         if self.playing is None:
             goal = self.robot.rest
         else:
-            goal = scaled(self.robot, self.playing.at(time), settings.scale)
+            goal = scaled(self.robot, self.playing.at(time), self.settings.scale)
+        if self.blend_due:
+            self.blend_due = False
+            self._offset, self._start, self._duration = position - goal, time, self.settings.blend_time
+            if self.playing is None:
+                self._duration = max(self._duration, self._ease(position))
         if time >= self._start + self._duration:
             return goal
         ratio = (time - self._start) / self._duration
-        # Minimum jerk (Flash and Hogan, 1985).
+        # Minimum jerk (Flash and Hogan, 1985). It is the distance at the start that fades, not the gesture:
+        # one that starts where the robot is loses nothing of its first movement.
         weight = ratio**3 * (10.0 + ratio * (6.0 * ratio - 15.0))
-        return np.asarray(self._origin + weight * (goal - self._origin))
-
-    def _begin(self, time: float, position: Array, duration: float) -> None:
-        self._origin, self._start, self._duration, self.blend_due = position, time, duration, False
+        return np.asarray(goal + (1.0 - weight) * self._offset)
 
     def _ease(self, position: Array) -> float:
         """Return how long a minimum-jerk move to rest takes that is easy for every joint [s]."""
