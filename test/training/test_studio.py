@@ -9,7 +9,8 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, FloatArray, bone_lengths, mirror
-from text2gesture_ros.training.body import ARM_LIMITS, CHANNELS, REST, Body, reach
+from text2gesture_ros.training.body import ARM_LIMITS, CHANNELS, REST, SIDES, Body, reach
+from text2gesture_ros.training.performances import PERFORMANCES, Manner
 from text2gesture_ros.training.score import Score, minimum_jerk
 from text2gesture_ros.training.studio import FASTEST, dataset, synthesise
 
@@ -202,6 +203,21 @@ def test_a_simple_classifier_tells_the_gestures_apart(clips: list[Motion]) -> No
     # Nearest of the few forms each gesture has: the nearest known clip.
     distance = np.linalg.norm(table[~known][:, None] - table[known][None], axis=-1)
     assert np.mean(labels[known][distance.argmin(axis=1)] == labels[~known]) > 0.9
+
+
+@pytest.mark.parametrize("gesture", GESTURES)
+def test_joints_stay_within_what_a_person_can_do(gesture: str) -> None:
+    still = np.zeros(len(CHANNELS))
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        manner = Manner(generator.random(), SIDES[seed % 2], generator)
+        score = PERFORMANCES[gesture](manner)
+        angles = score.angles(np.arange(0.0, score.end, 1 / 30), still, still)
+        for side, (name, (low, high)) in product(SIDES, ARM_LIMITS.items()):
+            joint = angles[:, CHANNELS.index(f"{side}_{name}")]
+            # An overshoot may pass what a posture may ask for.
+            assert low - 0.15 <= joint.min(), (side, name)
+            assert joint.max() <= high + 0.15, (side, name)
 
 
 def test_the_rest_posture_is_the_reference() -> None:

@@ -36,7 +36,7 @@ ARM_LIMITS: Mapping[str, tuple[float, float]] = {
     "abduction": (-0.60, 1.50),
     "swivel": (-1.60, 1.75),
     "elbow": (0.05, 2.60),
-    "twist": (-1.65, 1.65),
+    "twist": (-1.50, 1.50),
     "flexion": (-1.20, 1.20),
     "deviation": (-0.45, 0.55),
     "thumb": (-0.30, 0.90),

@@ -164,7 +164,7 @@ def shrug(manner: Manner) -> Score:
     score.move({**shape, **head, **lifted}, rise, overshoot=0.08)
     hold = manner.between(0.35, 0.55, 0.2)
     if form == "shaking":
-        score.swing({"head_yaw": manner.between(0.12, 0.2)}, 1.5, 1.6, start=score.clock - 0.1)
+        score.swing({"head_yaw": sign * manner.between(0.12, 0.2)}, 1.5, 1.6, start=score.clock - 0.1)
         hold = max(hold, 0.8)
     score.hold(hold)
     score.rest(manner.between(0.72, 0.58))
@@ -209,9 +209,14 @@ def grabhead(manner: Manner) -> Score:
     wrist = manner.place(faint, grand, 0.006)
     shape = arms({**reach(wrist, elbow, thumb), "flexion": 0.25}, sides)
     down = manner.between(0.34, 0.22)
+    sign = 1.0 if manner.side == "left" else -1.0
     score.move({**shape, "head_pitch": down, "lean": manner.between(0.10, 0.03)}, manner.between(1.0, 0.92))
     if manner.chance(0.5):
-        score.swing({"head_yaw": manner.between(0.06, 0.13), "turn": 0.02}, 1.5, manner.between(1.5, 1.7))
+        score.swing(
+            {"head_yaw": sign * manner.between(0.06, 0.13), "turn": sign * 0.02},
+            1.5,
+            manner.between(1.5, 1.7),
+        )
     else:
         score.hold(manner.between(0.75, 0.5, 0.15))
     score.rest(manner.between(1.0, 0.92))
@@ -251,7 +256,7 @@ def handshake(manner: Manner) -> Score:
     shape = arm("right", {**centre, "thumb": 0.25})
     if form == "both":
         other = reach(
-            wrist * np.array([1.0, -1.0, 1.0]) + np.array([-0.07, 0.11, -0.02]), elbow, (0.0, -0.5, 1.0)
+            wrist * np.array([1.0, -1.0, 1.0]) + np.array([-0.07, 0.13, -0.02]), elbow, (0.0, -0.5, 1.0)
         )
         shape = {**shape, **arm("left", other)}
     lean = manner.between(0.05, 0.09) + (0.10 if form == "bowing" else 0.0)
@@ -274,7 +279,7 @@ def point(manner: Manner) -> Score:
     sign = 1.0 if manner.side == "left" else -1.0
     shoulder = np.array([-0.01, 0.19, 0.46])
     forward, outward, upward, extent = {
-        "aside": (manner.between(0.35, 0.15), 1.0, manner.between(-0.12, 0.10), manner.between(0.515, 0.535)),
+        "aside": (manner.between(0.55, 0.35), 1.0, manner.between(-0.15, 0.05), manner.between(0.515, 0.535)),
         "listener": (1.0, -0.15, manner.between(-0.22, 0.0), manner.between(0.505, 0.53)),
         "up": (0.55, 0.12, manner.between(0.9, 1.4), manner.between(0.51, 0.535)),
         "self": (1.0, 0.0, 0.0, 0.0),
@@ -372,7 +377,11 @@ def neutral(manner: Manner) -> Score:
     score.move(arms(base, sides), manner.between(0.6, 0.48))
     cycles, frequency = manner.count(1, 3), manner.between(1.3, 1.9)
     sign = 1.0 if manner.chance(0.5) else -1.0
-    head = {"head_pitch": manner.between(0.04, 0.09), "head_yaw": sign * 0.03, "head_roll": sign * 0.03}
+    head = {
+        "head_pitch": manner.between(0.04, 0.09),
+        "head_yaw": sign * manner.between(0.04, 0.10),
+        "head_roll": sign * 0.04,
+    }
     score.swing(head, cycles, frequency, start=score.clock + 0.04, beat=True)
     score.swing(arms({**change, "flexion": -0.12}, sides), cycles, frequency, beat=True)
     score.rest(manner.between(0.7, 0.56))
@@ -382,17 +391,7 @@ def neutral(manner: Manner) -> Score:
 PERFORMANCES: Mapping[str, Callable[[Manner], Score]] = {
     performance.__name__: performance
     for performance in (
-        handshake,
-        point,
-        thumbsup,
-        nod,
-        shakehead,
-        wave,
-        grabhead,
-        pat,
-        uplift,
-        yay,
-        shrug,
-        neutral,
+        *(handshake, point, thumbsup, nod, shakehead, wave),
+        *(grabhead, pat, uplift, yay, shrug, neutral),
     )
 }
