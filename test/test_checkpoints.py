@@ -51,7 +51,7 @@ def classifier() -> TinyClassifier:
 def model_path(tmp_path: Path, classifier: TinyClassifier) -> Path:
     path = tmp_path / "tiny"
     weights = {name: value.numpy() for name, value in classifier.state_dict().items()}
-    save_model(path, CONFIG, {**weights, "table": np.ones((2, 2))})
+    save_model(path, CONFIG, {**weights, "table": np.ones((2, 2)), "count": np.array(3)})
     tokens = torch.ones(1, 4, dtype=torch.long)
     axes = {"tokens": {0: "B", 1: "L"}, "mask": {0: "B", 1: "L"}, "logits": {0: "B"}}
     export_graph(classifier, (tokens, tokens), path / "graph.onnx", ["tokens", "mask"], ["logits"], axes)
@@ -65,7 +65,7 @@ def test_torch_and_onnxruntime_agree_on_the_stored_weights(
     weights = model.weights()
     assert all(array.dtype == np.float32 for array in weights.values())
     stored = TinyClassifier().eval()
-    stored.load_state_dict({name: torch.from_numpy(a) for name, a in weights.items() if name != "table"})
+    stored.load_state_dict({name: torch.from_numpy(weights[name]) for name in stored.state_dict()})
     session = model.session()
     random = np.random.default_rng(0)
     for batch, length in ((1, 3), (4, 20)):
@@ -85,6 +85,8 @@ def test_weights_survive_to_half_precision_and_no_further(
     weights = model.weights()
     for name, value in classifier.state_dict().items():
         np.testing.assert_array_equal(weights[name], value.numpy().astype(np.float16).astype(np.float32))
+    assert weights["count"].shape == ()
+    assert weights["count"] == 3
     save_model(model_path, model.config, weights)
     again = open_model(str(model_path), "intent").weights()
     assert all(np.array_equal(again[name], weights[name]) for name in weights)

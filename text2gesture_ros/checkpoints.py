@@ -171,7 +171,7 @@ def save_model(path: Path, config: Mapping[str, Any], weights: Mapping[str, npt.
     for name, array in weights.items():
         if len(name.encode()) > _MAX_NAME:
             raise ModelError(f"{path / WEIGHTS_FILE}: the name {name!r} is longer than {_MAX_NAME} bytes")
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")
         if np.issubdtype(array.dtype, np.floating):
             if not (np.abs(array) <= np.finfo(np.float16).max).all():
                 raise ModelError(f"{path / WEIGHTS_FILE}: {name!r} is not finite or too large for float16")

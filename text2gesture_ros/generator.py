@@ -1,0 +1,309 @@
+"""Gesture and emotion -> human motion, frame by frame, until the model's own stop token fires.
+
+Runs on ONNX Runtime; PyTorch is imported only for `device: cuda` where ONNX Runtime has no CUDA provider.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from text2gesture_ros.checkpoints import ModelDirectory, choose_engine, open_model
+from text2gesture_ros.errors import InputError, ModelError
+from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL, check_label
+from text2gesture_ros.motion import FrameBlock, Motion
+from text2gesture_ros.skeleton import JOINTS, FloatArray, with_bone_lengths
+
+SHORTEST = 0.5  # No stop token is believed before [s].
+_COORDINATES = 3 * len(JOINTS)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One generated frame.
+
+    Attributes:
+        positions: (K, 3) float32 joint positions [m], pelvis frame.
+        stop_probability: the model's stop token after this frame, in [0, 1]; 0 for the first frame.
+        last: whether the gesture ends with this frame.
+    """
+
+    positions: FloatArray
+    stop_probability: float
+    last: bool
+
+
+class _Engine(Protocol):
+    """Runs the two graphs of the model; arrays have a leading axis of one clip."""
+
+    def initial(self, embedding: FloatArray) -> list[FloatArray]:
+        """Return first frame and state."""
+
+    def step(self, frame: FloatArray, state: list[FloatArray]) -> list[FloatArray]:
+        """Return the next frames, their stop probabilities and the new state."""
+
+
+class GestureGenerator:
+    """The motion model of a directory, ready to generate.
+
+    Whose way of doing a gesture is imitated comes from the embedding: that of a clip of the training set that
+    shows the gesture with the emotion, mixed with its nearest neighbour.
+    """
+
+    def __init__(self, model: str = "motion", *, device: str = "auto", threads: int = 1) -> None:
+        """Load the model.
+
+        Args:
+            model: name or path of a model directory of kind "motion".
+            device: auto, cpu or cuda.
+            threads: threads of ONNX Runtime.
+
+        Raises:
+            ModelError: the directory is missing, incomplete or damaged.
+            ConfigurationError: the device is unknown or not there.
+        """
+        directory = open_model(model, "motion")
+        self._where = str(directory.path)
+        self.name = directory.name
+        self.frame_rate = float(directory.number("frame_rate", 1.0, 1000.0))
+        self.engine = choose_engine(device)
+        self._max_frames = int(directory.number("max_frames", 1, 100_000))
+        self._load_tables(directory)
+        self._engine: _Engine
+        if self.engine == "torch-cuda":
+            self._engine = TorchEngine(directory, "cuda")
+        else:
+            self._engine = _OnnxEngine(directory, threads, self.engine.removeprefix("onnxruntime-"))
+
+    def frames(
+        self,
+        gesture: str,
+        emotion: str = NEUTRAL,
+        *,
+        seed: int | None = None,
+        variation: float = 1.0,
+        max_duration: float = 4.0,
+    ) -> Iterator[Frame]:
+        """Generate a gesture lazily: each frame is computed when it is asked for.
+
+        Args:
+            gesture: one of `labels.GESTURES`.
+            emotion: one of `labels.EMOTIONS`.
+            seed: the same seed gives the same frames; None draws one.
+            variation: 0 for the most typical way to do the gesture, 1 for any way the model has seen.
+            max_duration: the gesture ends here if the stop token has not fired [s]. It also ends at the
+                longest duration the model was trained on, beyond which it would go astray.
+
+        Returns:
+            An iterator over at least one frame, the final one and no other with `last`.
+
+        Raises:
+            InputError: a label is unknown or a number out of range. Raised at once, not at the first frame.
+        """
+        check_label("gesture", gesture)
+        check_label("emotion", emotion)
+        if not 0.0 <= variation <= 1.0:
+            raise InputError(f"variation must be in [0, 1] but is {variation}")
+        if not 0.0 < max_duration < np.inf:
+            raise InputError(f"max_duration must be a positive number of seconds but is {max_duration}")
+        if seed is not None and seed < 0:
+            raise InputError(f"seed must be 0 or more but is {seed}")
+        limit = int(np.clip(max_duration * self.frame_rate + 1e-9, 1, self._max_frames))
+        embedding = self._embedding(gesture, emotion, np.random.default_rng(seed), variation)
+        return self._generated(embedding, limit)
+
+    def generate(
+        self,
+        gesture: str,
+        emotion: str = NEUTRAL,
+        *,
+        seed: int | None = None,
+        variation: float = 1.0,
+        max_duration: float = 4.0,
+    ) -> Motion:
+        """Generate a whole gesture; arguments and errors as `frames`."""
+        frames = self.frames(gesture, emotion, seed=seed, variation=variation, max_duration=max_duration)
+        return Motion(np.stack([frame.positions for frame in frames]), self.frame_rate, gesture, emotion)
+
+    def _load_tables(self, directory: ModelDirectory) -> None:
+        weights = directory.weights()
+        examples = len(weights.get("examples", ()))
+        width = weights["examples"].shape[-1] if examples else 0
+        shapes = {
+            "examples": (examples, width),
+            "example_gestures": (examples,),
+            "example_emotions": (examples,),
+            "normalisation.mean": (_COORDINATES,),
+            "normalisation.deviation": (_COORDINATES,),
+            "normalisation.bone_lengths": (len(JOINTS) - 1,),
+        }
+        for name, shape in shapes.items():
+            if name not in weights or weights[name].shape != shape:
+                found = weights[name].shape if name in weights else "missing"
+                raise ModelError(f"{self._where}: weight {name!r} must be {shape} but is {found}")
+        self._mean = weights["normalisation.mean"]
+        self._deviation = weights["normalisation.deviation"]
+        self._bone_lengths = weights["normalisation.bone_lengths"]
+        self._examples: dict[tuple[str, str], FloatArray] = {}
+        for g, gesture in enumerate(GESTURES):
+            for e, emotion in enumerate(EMOTIONS):
+                chosen = (weights["example_gestures"] == g) & (weights["example_emotions"] == e)
+                if not chosen.any():
+                    raise ModelError(f"{self._where}: no example of gesture {gesture!r}, emotion {emotion!r}")
+                examples_here = weights["examples"][chosen]
+                # The most typical first: nearest to all the others.
+                between = np.abs(examples_here[:, None] - examples_here).mean(axis=2)
+                self._examples[gesture, emotion] = examples_here[between.mean(axis=1).argsort(kind="stable")]
+
+    def _embedding(
+        self, gesture: str, emotion: str, generator: np.random.Generator, variation: float
+    ) -> FloatArray:
+        """Return an embedding of the gesture, (1, D)."""
+        examples = self._examples[gesture, emotion]
+        examples = examples[: max(1, round(variation * len(examples)))]
+        example = examples[generator.integers(len(examples))]
+        distances = np.abs(examples - example).mean(axis=1)
+        neighbour = examples[distances.argsort(kind="stable")[:2][-1]]
+        share = generator.uniform(0.0, 0.5)
+        return np.asarray((1 - share) * example + share * neighbour, dtype=np.float32)[None]
+
+    def _generated(self, embedding: FloatArray, limit: int) -> Iterator[Frame]:
+        shortest = SHORTEST * self.frame_rate
+        frame, *state = self._engine.initial(embedding)  # (1, M), ...
+        yield Frame(self._positions(frame[0]), 0.0, limit == 1)
+        count = 1
+        while count < limit:
+            frames, stops, *state = self._engine.step(frame, state)  # (1, R, M), (1, R), ...
+            frame = frames[:, -1]
+            for values, stop in zip(frames[0], stops[0], strict=True):
+                count += 1
+                last = count == limit or (stop >= 0.5 and count >= shortest)
+                yield Frame(self._positions(values), float(stop), bool(last))
+                if last:
+                    return
+
+    def _positions(self, values: FloatArray) -> FloatArray:
+        """Return joint positions [m] with the bones of the training set's mean body: (M,) -> (K, 3)."""
+        positions = (values * self._deviation + self._mean).reshape(len(JOINTS), 3)
+        return with_bone_lengths(positions, self._bone_lengths)
+
+
+class _OnnxEngine:
+    """The model in ONNX Runtime."""
+
+    def __init__(self, directory: ModelDirectory, threads: int, device: str) -> None:
+        self._initial = directory.session("initial.onnx", threads, device)
+        self._step = directory.session("step.onnx", threads, device)
+        self._step_inputs = [value.name for value in self._step.get_inputs()]
+
+    def initial(self, embedding: FloatArray) -> list[FloatArray]:
+        return list(self._initial.run(None, {"embedding": embedding}))
+
+    def step(self, frame: FloatArray, state: list[FloatArray]) -> list[FloatArray]:
+        return list(self._step.run(None, dict(zip(self._step_inputs, [frame, *state], strict=True))))
+
+
+class TorchEngine:
+    """The same model in PyTorch."""
+
+    def __init__(self, directory: ModelDirectory, device: str) -> None:
+        import torch
+
+        from text2gesture_ros.motion_network import State, load_network
+
+        self._torch, self._state, self._device = torch, State, device
+        self._generator = load_network(directory).generator.to(device)
+
+    def initial(self, embedding: FloatArray) -> list[FloatArray]:
+        """Return first frame and state."""
+        with self._torch.inference_mode():
+            frame, state = self._generator.initial(self._tensor(embedding))
+        return [value.cpu().numpy() for value in (frame, *state)]
+
+    def step(self, frame: FloatArray, state: list[FloatArray]) -> list[FloatArray]:
+        """Return the next frames, their stop probabilities and the new state."""
+        with self._torch.inference_mode():
+            frames, logits, new = self._generator.step(
+                self._tensor(frame), self._state(*map(self._tensor, state))
+            )
+            values = (frames, self._torch.sigmoid(logits), *new)
+        return [value.cpu().numpy() for value in values]
+
+    def _tensor(self, array: FloatArray) -> Any:
+        return self._torch.from_numpy(array).to(self._device)
+
+
+class GestureStream:
+    """Hands out a gesture in blocks of frames, each block no earlier than it is needed.
+
+    Pure: the clock is whatever its user says. Frames are generated when their block is handed out, so that
+    nothing is computed for a gesture that gets replaced.
+    """
+
+    def __init__(
+        self,
+        frames: Iterator[Frame],
+        *,
+        utterance_id: str,
+        gesture: str,
+        emotion: str,
+        start: float,
+        frame_rate: float,
+        block_size: int,
+        look_ahead: float,
+    ) -> None:
+        """Prepare the stream; nothing is generated yet.
+
+        Args:
+            frames: what `GestureGenerator.frames` returned.
+            utterance_id: name of the utterance, written into every block.
+            gesture: label, likewise.
+            emotion: label, likewise.
+            start: when the first frame is due [s].
+            frame_rate: frames per second at which they are played [Hz].
+            block_size: frames per block; the last block may be smaller.
+            look_ahead: how long before it is due a block is handed out [s].
+
+        Raises:
+            InputError: block_size, frame_rate or look_ahead is out of range.
+        """
+        if block_size < 1:
+            raise InputError(f"block_size must be 1 or more but is {block_size}")
+        if not frame_rate > 0.0 or not look_ahead >= 0.0:
+            raise InputError(
+                f"frame_rate must be > 0 and look_ahead >= 0 but are {frame_rate} and {look_ahead}"
+            )
+        self._frames = frames
+        self._labels = (utterance_id, gesture, emotion)
+        self._start, self._frame_rate = start, frame_rate
+        self._block_size, self._look_ahead = block_size, look_ahead
+        self._sequence = 0
+        self._count = 0
+        self.finished = False
+
+    def poll(self, now: float) -> FrameBlock | None:
+        """Return the next block if it is due within `look_ahead` of `now` [s], else None."""
+        due = self._start + self._count / self._frame_rate
+        if self.finished or due > now + self._look_ahead:
+            return None
+        frames: list[Frame] = []
+        while len(frames) < self._block_size and not (frames and frames[-1].last):
+            frames.append(next(self._frames))
+        self.finished = frames[-1].last
+        utterance_id, gesture, emotion = self._labels
+        block = FrameBlock(
+            utterance_id=utterance_id,
+            gesture=gesture,
+            emotion=emotion,
+            sequence=self._sequence,
+            first_frame=self._count,
+            frame_rate=self._frame_rate,
+            due=due,
+            positions=np.stack([frame.positions for frame in frames]),
+            stop_probabilities=np.array([frame.stop_probability for frame in frames], dtype=np.float32),
+            last=self.finished,
+        )
+        self._sequence += 1
+        self._count += len(frames)
+        return block

@@ -1,0 +1,290 @@
+"""The motion model: an embedder of clips and an autoregressive generator with a stop token (paper, sec. 3.2).
+
+Frames here are normalised joint positions with joints and axes in one axis: (B, M) with M = K * 3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from text2gesture_ros.checkpoints import ModelDirectory, export_graph
+from text2gesture_ros.errors import ConfigurationError, ModelError
+from text2gesture_ros.skeleton import JOINTS
+
+COORDINATES = 3 * len(JOINTS)  # M
+INITIAL_GRAPH = "initial.onnx"
+STEP_GRAPH = "step.onnx"
+# Kernel and stride of the embedder's convolutions; their channels are in the configuration.
+_CONVOLUTIONS = ((7, 2), (3, 2), (3, 2), (3, 1), (3, 1))
+
+
+@dataclass(frozen=True)
+class MotionNetworkConfig:
+    """The sizes of the motion model; the defaults are the paper's.
+
+    Attributes:
+        embedder_channels: channels of the embedder's five convolutions; the last is the embedding's width.
+        hidden_width: width of every layer of initial generator, pre-net, post-net and token net.
+        recurrent_width: width of the two GRUs between pre-net and post-net.
+        frames_per_step: consecutive frames, each with its stop token, that one autoregressive step emits.
+            1 is the paper. More (the reduction factor of Tacotron) divides the cost of training.
+
+    Raises:
+        ConfigurationError: a size is out of range.
+    """
+
+    embedder_channels: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    hidden_width: int = 512
+    recurrent_width: int = 1024
+    frames_per_step: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "embedder_channels", tuple(self.embedder_channels))
+        if len(self.embedder_channels) != len(_CONVOLUTIONS):
+            raise ConfigurationError(
+                f"embedder_channels must be {len(_CONVOLUTIONS)} numbers but are {self.embedder_channels}"
+            )
+        widths = (*self.embedder_channels, self.hidden_width, self.recurrent_width)
+        if not all(isinstance(width, int) and 1 <= width <= 8192 for width in widths):
+            raise ConfigurationError(f"widths must be whole numbers in [1, 8192] but are {widths}")
+        if not isinstance(self.frames_per_step, int) or not 1 <= self.frames_per_step <= 60:
+            raise ConfigurationError(f"frames_per_step must be in [1, 60] but is {self.frames_per_step}")
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of the embedding vector."""
+        return self.embedder_channels[-1]
+
+
+class State(NamedTuple):
+    """What the generator remembers from step to step."""
+
+    shared: Tensor  # (B, D) of the GRU in pre-net and post-net
+    first: Tensor  # (B, D') of the first GRU between them
+    second: Tensor  # (B, D') of the second
+
+
+class Embedder(nn.Module):
+    """Maps a clip to a vector in which clips of one gesture lie together."""
+
+    def __init__(self, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = COORDINATES
+        for channel, (kernel, stride) in zip(channels, _CONVOLUTIONS, strict=True):
+            convolution = nn.Conv1d(width, channel, kernel, stride, padding=kernel // 2)
+            layers += [nn.BatchNorm1d(width), nn.ReLU(), convolution]
+            width = channel
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Return the embeddings of clips of one length: (B, T, M) -> (B, D)."""
+        features: Tensor = self.layers(clips.transpose(1, 2))  # (B, D, T / 8)
+        return features.mean(dim=2)  # (B, D)
+
+
+class GRUCell(nn.Module):
+    """A GRU cell as two linear layers: what `torch.nn.GRUCell` computes, but exported with named weights."""
+
+    def __init__(self, input_width: int, width: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(input_width, 3 * width)
+        self.hidden = nn.Linear(width, 3 * width)
+
+    def forward(self, features: Tensor, state: Tensor) -> Tensor:
+        """Return the new state: (B, D_in), (B, D) -> (B, D)."""
+        reset_in, update_in, new_in = self.input(features).chunk(3, dim=1)  # 3 x (B, D)
+        reset_hidden, update_hidden, new_hidden = self.hidden(state).chunk(3, dim=1)
+        update = torch.sigmoid(update_in + update_hidden)
+        new = torch.tanh(new_in + torch.sigmoid(reset_in + reset_hidden) * new_hidden)
+        return new + update * (state - new)
+
+
+class RecurrentNet(nn.Module):
+    """Pre-net and post-net: two FC layers, a GRU, two FC layers."""
+
+    def __init__(self, input_width: int, width: int, output: nn.Module) -> None:
+        super().__init__()
+        self.before = nn.Sequential(
+            nn.Linear(input_width, width), nn.LeakyReLU(), nn.Linear(width, width), nn.LeakyReLU()
+        )
+        self.gru = GRUCell(width, width)
+        self.after = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(), output)
+
+    def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return output and new state: (B, D_in), (B, D) -> (B, D_out), (B, D)."""
+        state = self.gru(self.before(features), state)
+        return self.after(state), state
+
+
+class MotionGenerator(nn.Module):
+    """Makes motion from an embedding, step by step, and says with a token when it is over.
+
+    Where the paper leaves it open: the states of the two GRUs start at zero; the token net reads what the
+    second of them gives; the layer that makes the frame has no activation, since changes have both signs.
+    """
+
+    def __init__(self, config: MotionNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, recurrent, count = config.hidden_width, config.recurrent_width, config.frames_per_step
+        self.initial_state = nn.Sequential(
+            nn.Linear(config.embedding_width, width), nn.LeakyReLU(), nn.Linear(width, width)
+        )
+        self.initial_frame = nn.Sequential(
+            nn.LeakyReLU(), nn.Linear(width, width), nn.LeakyReLU(), nn.Linear(width, COORDINATES)
+        )
+        self.pre_net = RecurrentNet(
+            COORDINATES, width, nn.Sequential(nn.Linear(width, width), nn.LeakyReLU())
+        )
+        self.first_gru = GRUCell(width, recurrent)
+        self.second_gru = GRUCell(recurrent, recurrent)
+        self.post_net = RecurrentNet(recurrent, width, nn.Linear(width, count * COORDINATES))
+        self.token_net = nn.Sequential(
+            nn.Linear(recurrent, width),
+            nn.LeakyReLU(),
+            nn.Linear(width, width),
+            nn.LeakyReLU(),
+            nn.Linear(width, count),
+        )
+
+    def initial(self, embedding: Tensor) -> tuple[Tensor, State]:
+        """Return the first frame and the state: (B, D) -> (B, M), state."""
+        shared = self.initial_state(embedding)  # (B, D)
+        zeros = shared.new_zeros(len(shared), self.config.recurrent_width)  # (B, D')
+        return self.initial_frame(shared), State(shared, zeros, zeros)
+
+    def step(self, frame: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Return the frames that follow `frame`, the logits of their stop tokens and the new state.
+
+        The GRU state of pre-net and post-net is one: each continues where the other left it. The frames are
+        changes added to `frame` (the residual connection).
+
+        Args:
+            frame: (B, M) last frame so far.
+            state: what `initial` or the previous `step` returned.
+
+        Returns:
+            (B, R, M) frames, (B, R) logits, state; R frames per step.
+        """
+        features, shared = self.pre_net(frame, state.shared)  # (B, D), (B, D)
+        first = self.first_gru(features, state.first)  # (B, D')
+        second = self.second_gru(first, state.second)  # (B, D')
+        change, shared = self.post_net(second, shared)  # (B, R * M), (B, D)
+        frames = frame[:, None] + change.unflatten(1, (self.config.frames_per_step, COORDINATES))
+        return frames, self.token_net(second), State(shared, first, second)
+
+    def forward(self, embedding: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Generate without teacher forcing: every step sees only what the model itself made.
+
+        Args:
+            embedding: (B, D).
+            steps: how many steps.
+
+        Returns:
+            (B, T, M) frames with T = 1 + steps * R, and (B, T - 1) logits of the stop tokens from frame 1 on.
+        """
+        frame, state = self.initial(embedding)
+        frames, logits = [frame[:, None]], []
+        for _ in range(steps):
+            block, tokens, state = self.step(frames[-1][:, -1], state)
+            frames.append(block)
+            logits.append(tokens)
+        return torch.cat(frames, dim=1), torch.cat(logits, dim=1)
+
+
+class MotionNetwork(nn.Module):
+    """Embedder and generator: everything that is learnt, under the names of weights.safetensors."""
+
+    def __init__(self, config: MotionNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedder = Embedder(config.embedder_channels)
+        self.generator = MotionGenerator(config)
+
+
+class _InitialGraph(nn.Module):
+    """What initial.onnx computes."""
+
+    def __init__(self, generator: MotionGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, embedding: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        frame, state = self.generator.initial(embedding)
+        return frame, state.shared, state.first, state.second
+
+
+class _StepGraph(nn.Module):
+    """What step.onnx computes."""
+
+    def __init__(self, generator: MotionGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, frame: Tensor, shared: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, ...]:
+        frames, logits, state = self.generator.step(frame, State(shared, first, second))
+        return frames, torch.sigmoid(logits), state.shared, state.first, state.second
+
+
+def network_config(config: Mapping[str, Any], where: str) -> MotionNetworkConfig:
+    """Read the sizes from the "network" part of a model's config.json.
+
+    Raises:
+        ModelError: it is missing, has unknown or missing keys, or a size is out of range.
+    """
+    sizes = config.get("network")
+    known = asdict(MotionNetworkConfig())
+    if not isinstance(sizes, Mapping) or set(sizes) != set(known):
+        raise ModelError(f"{where}: 'network' must have exactly the keys {', '.join(known)}")
+    try:
+        return MotionNetworkConfig(**sizes)
+    except (ConfigurationError, TypeError) as error:
+        raise ModelError(f"{where}: 'network': {error}") from None
+
+
+def load_network(model: ModelDirectory) -> MotionNetwork:
+    """Return the network of a model directory with its weights, ready to generate.
+
+    Raises:
+        ModelError: sizes and weights do not fit.
+    """
+    network = MotionNetwork(network_config(model.config, str(model.path)))
+    weights = {name: torch.from_numpy(array) for name, array in model.weights().items()}
+    known = network.state_dict()
+    missing = [name for name in known if name not in weights]
+    if missing:
+        raise ModelError(f"{model.path}: weights.safetensors lacks {missing[0]!r}")
+    for name, value in known.items():
+        if weights[name].shape != value.shape:
+            raise ModelError(
+                f"{model.path}: weight {name!r} is {tuple(weights[name].shape)}, must be {tuple(value.shape)}"
+            )
+    network.load_state_dict({name: weights[name] for name in known})
+    return network.eval()
+
+
+def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
+    """Write initial.onnx and step.onnx, for one clip at a time, into a model directory."""
+    generator = MotionGenerator(config)
+    frame, state = generator.initial(torch.zeros(1, config.embedding_width))
+    names = ["frame", *State._fields]
+    export_graph(
+        _InitialGraph(generator),
+        (torch.zeros(1, config.embedding_width),),
+        path / INITIAL_GRAPH,
+        ["embedding"],
+        names,
+    )
+    outputs = ["frames", "stop_probabilities", *(f"next_{name}" for name in State._fields)]
+    export_graph(
+        _StepGraph(generator),
+        (frame.detach(), *(s.detach() for s in state)),
+        path / STEP_GRAPH,
+        names,
+        outputs,
+    )

@@ -1,0 +1,155 @@
+"""What a training of the motion model depends on: a YAML file, checked."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.motion_network import MotionNetworkConfig
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each loss of the generator counts; the defaults are the paper's equations 6 to 10.
+
+    Attributes:
+        first: first frame (6).
+        motion: all frames (7).
+        token: stop tokens (8), while it is above the threshold.
+        embedding: embedding of the generated clip (9), once the token loss is below the threshold.
+        token_cross_entropy: cross-entropy of the stop tokens, always.
+        velocity: change from frame to frame.
+
+    Raises:
+        ConfigurationError: a weight is negative or no number.
+    """
+
+    first: float = 1.0
+    motion: float = 1.0
+    token: float = 1.0
+    embedding: float = 1.0
+    token_cross_entropy: float = 0.0
+    velocity: float = 0.0
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            _check_number(f"losses.{part.name}", getattr(self, part.name), 0.0, 1e6)
+
+
+@dataclass(frozen=True)
+class MotionTrainingConfig:
+    """Everything a training of the motion model depends on; the defaults are the paper's.
+
+    Attributes:
+        name: what the model calls itself.
+        seed: of data, augmentation, weights and order.
+        clips_per_gesture: clips the studio makes of each gesture.
+        held_out_share: part of them that is not trained on.
+        frames: N, to which every clip is padded; 1 and whole steps of the generator.
+        augmentations: augmented versions of each clip, beside the clip itself.
+        removed_share: at most this part of an augmented clip's frames is removed.
+        network: the sizes of the model.
+        batch_size: clips per batch.
+        embedder_epochs: epochs of the embedder; an epoch is every version of every clip once.
+        generator_epochs: epochs of the generator.
+        embedder_learning_rate: of Adam.
+        learning_rate: of Adam, for the generator.
+        cosine: whether the generator's learning rate falls to zero along a cosine, or stays.
+        gradient_clip: largest norm of the generator's gradient; 0 for any.
+        token_threshold: token loss below which equation 10 goes over to the embedding loss.
+        embedding_warm_in: batches over which the embedding loss then grows to its weight; 0 for at once.
+        losses: what each loss counts.
+
+    Raises:
+        ConfigurationError: a value is out of range.
+    """
+
+    name: str = "motion"
+    seed: int = 0
+    clips_per_gesture: int = 100
+    held_out_share: float = 0.05
+    frames: int = 193
+    augmentations: int = 10
+    removed_share: float = 0.1
+    network: MotionNetworkConfig = field(default_factory=MotionNetworkConfig)
+    batch_size: int = 32
+    embedder_epochs: int = 500
+    generator_epochs: int = 500
+    embedder_learning_rate: float = 1e-4
+    learning_rate: float = 1e-4
+    cosine: bool = False
+    gradient_clip: float = 0.0
+    token_threshold: float = 0.01
+    embedding_warm_in: int = 0
+    losses: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise ConfigurationError(f"name must be a text but is {self.name!r}")
+        if not isinstance(self.cosine, bool):
+            raise ConfigurationError(f"cosine must be true or false but is {self.cosine!r}")
+        for key, low, high in (
+            ("seed", 0, 2**31),
+            ("clips_per_gesture", 3, 100_000),
+            ("frames", 2, 10_000),
+            ("augmentations", 0, 1000),
+            ("batch_size", 2, 4096),
+            ("embedder_epochs", 0, 100_000),
+            ("generator_epochs", 1, 100_000),
+            ("embedding_warm_in", 0, 10**9),
+        ):
+            if not isinstance(getattr(self, key), int):
+                raise ConfigurationError(f"{key} must be a whole number but is {getattr(self, key)!r}")
+            _check_number(key, getattr(self, key), low, high)
+        for key, largest in (("held_out_share", 0.5), ("removed_share", 0.5), ("gradient_clip", 1e6)):
+            _check_number(key, getattr(self, key), 0.0, largest)
+        for key in ("embedder_learning_rate", "learning_rate", "token_threshold"):
+            _check_number(key, getattr(self, key), 1e-9, 1.0)
+        if (self.frames - 1) % self.network.frames_per_step:
+            raise ConfigurationError(
+                f"frames must be 1 more than a multiple of frames_per_step"
+                f" ({self.network.frames_per_step}) but is {self.frames}"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Steps of the generator that make a clip of N frames."""
+        return (self.frames - 1) // self.network.frames_per_step
+
+
+def load_config(path: Path) -> MotionTrainingConfig:
+    """Read a training file (YAML).
+
+    Raises:
+        ConfigurationError: it cannot be read, has an unknown key, or a value is out of range.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    parts = {"network": MotionNetworkConfig, "losses": LossWeights}
+    try:
+        values = _known(values, MotionTrainingConfig, "")
+        for key, part in parts.items():
+            if key in values:
+                values[key] = part(**_known(values[key], part, f"{key}."))
+        return MotionTrainingConfig(**values)
+    except (ConfigurationError, TypeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _check_number(key: str, value: object, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ConfigurationError(f"{key} must be a number in [{low:g}, {high:g}] but is {value!r}")
+
+
+def _known(values: object, kind: type, prefix: str) -> dict[str, Any]:
+    known = [part.name for part in fields(kind)]
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{prefix.rstrip('.') or 'the file'} must be a mapping with keys of {known}")
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        raise ConfigurationError(f"unknown key '{prefix}{unknown[0]}'. Known: {', '.join(known)}")
+    return dict(values)

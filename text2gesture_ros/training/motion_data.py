@@ -1,0 +1,170 @@
+"""Clips for the motion model: one body, augmentation, stop tokens, normalisation (paper, sec. 3.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.labels import EMOTIONS, GESTURES
+from text2gesture_ros.motion import Motion
+from text2gesture_ros.skeleton import FloatArray, bone_lengths, with_bone_lengths
+
+# Below this deviation [m] a coordinate (a knee's) hardly moves: blowing it up would teach the model noise.
+_SMALLEST_DEVIATION = 0.01
+
+
+class Batch(TypedDict):
+    """Clips of one length N as tensors; collated, each has a leading axis B."""
+
+    frames: Tensor  # (N, M) normalised
+    tokens: Tensor  # (N,) 0 in the motion, 1 in the padding
+    length: Tensor  # () frames of the motion
+    gesture: Tensor  # () index in GESTURES
+    emotion: Tensor  # () index in EMOTIONS
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """The body and the scale that a model's frames are in.
+
+    Attributes:
+        mean: (M,) mean of every coordinate over all training frames [m].
+        deviation: (M,) standard deviation [m].
+        bone_lengths: (K - 1,) bone lengths of the mean body [m].
+    """
+
+    mean: FloatArray
+    deviation: FloatArray
+    bone_lengths: FloatArray
+
+    @classmethod
+    def of(cls, clips: Sequence[Motion]) -> "Normalisation":
+        """Measure the mean body of the clips and, all clips put on it, their frames."""
+        lengths = np.mean([bone_lengths(clip.positions[0]) for clip in clips], axis=0)
+        frames = np.concatenate([with_bone_lengths(clip.positions, lengths) for clip in clips])
+        frames = frames.reshape(len(frames), -1)
+        return cls(
+            frames.mean(axis=0).astype(np.float32),
+            np.maximum(frames.std(axis=0), _SMALLEST_DEVIATION).astype(np.float32),
+            lengths.astype(np.float32),
+        )
+
+    def normalised(self, motion: Motion) -> FloatArray:
+        """Return the clip on the mean body, normalised: (T, K, 3) [m] -> (T, M)."""
+        frames = with_bone_lengths(motion.positions, self.bone_lengths).reshape(len(motion), -1)
+        return np.asarray((frames - self.mean) / self.deviation, dtype=np.float32)
+
+    def positions(self, frames: FloatArray) -> FloatArray:
+        """Return joint positions [m] with the mean body's bones: (T, M) -> (T, K, 3)."""
+        positions = (frames * self.deviation + self.mean).reshape(len(frames), -1, 3)
+        return with_bone_lengths(positions, self.bone_lengths)
+
+
+def split(clips: Sequence[Motion], held_out_share: float) -> tuple[list[Motion], list[Motion]]:
+    """Split clips into training and held-out ones; each gesture gives its last ones to the second.
+
+    Args:
+        clips: clips with known gestures.
+        held_out_share: part of each gesture's clips to hold out.
+    """
+    training, held_out = [], []
+    for gesture in GESTURES:
+        own = [clip for clip in clips if clip.gesture == gesture]
+        count = len(own) - round(held_out_share * len(own))
+        training += own[:count]
+        held_out += own[count:]
+    return training, held_out
+
+
+def padded(frames: FloatArray, length: int) -> tuple[FloatArray, FloatArray]:
+    """Repeat the last frame up to `length` frames, and say with tokens where the motion is over.
+
+    Args:
+        frames: (T, M) with T <= length.
+        length: frames wanted, N.
+
+    Returns:
+        (N, M) frames and (N,) tokens: 0 for the motion's own frames, 1 for the frozen ones.
+    """
+    index = np.arange(length)
+    tokens = (index >= len(frames)).astype(np.float32)
+    return frames[np.minimum(index, len(frames) - 1)], tokens
+
+
+def shortened(frames: FloatArray, largest_share: float, generator: np.random.Generator) -> FloatArray:
+    """Remove randomly chosen frames, never the first or the last: the paper's augmentation.
+
+    Args:
+        frames: (T, M).
+        largest_share: at most this part of the frames is removed; how much is drawn.
+        generator: the source of chance.
+    """
+    count = int(generator.uniform(0.0, largest_share) * len(frames))
+    inner = np.arange(1, len(frames) - 1)
+    removed = generator.choice(inner, size=min(count, len(inner)), replace=False)
+    return np.delete(frames, removed, axis=0)
+
+
+class MotionClips(Dataset[Batch]):
+    """Every clip and its augmented versions, normalised and padded to N frames.
+
+    Raises:
+        ConfigurationError: a clip is longer than N frames.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Motion],
+        normalisation: Normalisation,
+        frames: int,
+        *,
+        augmentations: int = 0,
+        removed_share: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """Normalise the clips.
+
+        Args:
+            clips: clips with known gesture and emotion.
+            normalisation: of the training clips.
+            frames: N.
+            augmentations: augmented versions of each clip, beside the clip itself.
+            removed_share: at most this part of an augmented clip's frames is removed.
+            seed: of which frames are removed; version v of clip i is always the same.
+        """
+        longest = max(len(clip) for clip in clips)
+        if longest > frames:
+            raise ConfigurationError(
+                f"a clip has {longest} frames, but the model is trained on at most {frames}"
+            )
+        self._clips = [normalisation.normalised(clip) for clip in clips]
+        self._labels = [(GESTURES.index(clip.gesture), EMOTIONS.index(clip.emotion)) for clip in clips]
+        self._frames = frames
+        self._versions = 1 + augmentations
+        self._removed_share = removed_share
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return len(self._clips) * self._versions
+
+    def __getitem__(self, index: int) -> Batch:
+        clip, version = divmod(index, self._versions)
+        frames = self._clips[clip]
+        if version:
+            generator = np.random.default_rng([self._seed, clip, version])
+            frames = shortened(frames, self._removed_share, generator)
+        length = len(frames)
+        frames, tokens = padded(frames, self._frames)
+        gesture, emotion = self._labels[clip]
+        return Batch(
+            frames=torch.from_numpy(frames),
+            tokens=torch.from_numpy(tokens),
+            length=torch.tensor(length),
+            gesture=torch.tensor(gesture),
+            emotion=torch.tensor(emotion),
+        )
