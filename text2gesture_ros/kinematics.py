@@ -5,6 +5,8 @@ Source of the subproblems: Murray, Li, Sastry, "A Mathematical Introduction to R
 ch. 3.3.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,36 +15,46 @@ Array = npt.NDArray[np.float64]
 _SMALLEST = 1e-9
 
 
-def rotation(axis: Array, angle: Array) -> Array:
-    """Return the rotation about the unit `axis` (3,) by `angle` (...), (..., 3, 3) (Rodrigues' formula)."""
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """A unit axis with the two matrices every turn about it needs; `vectors @ axis.cross` is axis x vectors.
+
+    Attributes:
+        direction: (3,) unit vector.
+        cross: (3, 3) gives the cross product with the axis, of row vectors.
+        across: (3, 3) gives the part across the axis, of row vectors.
+    """
+
+    direction: Array
+    cross: Array = field(init=False)
+    across: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        x, y, z = self.direction
+        object.__setattr__(self, "cross", np.array([[0.0, z, -y], [-z, 0.0, x], [y, -x, 0.0]]))
+        object.__setattr__(self, "across", np.eye(3) - np.outer(self.direction, self.direction))
+
+
+def rotation(axis: Axis, angle: Array) -> Array:
+    """Return the rotation about `axis` by `angle` (...), (..., 3, 3) (Rodrigues' formula)."""
     angle = np.asarray(angle, dtype=np.float64)[..., None, None]
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross))
+    return np.asarray(np.eye(3) + np.sin(angle) * axis.cross.T - (1.0 - np.cos(angle)) * axis.across)
 
 
 def rotation_from_rpy(roll: float, pitch: float, yaw: float) -> Array:
     """Return the rotation (3, 3) of a URDF `rpy`: about the fixed x, then y, then z."""
-    x, y, z = np.eye(3)
+    x, y, z = (Axis(direction) for direction in np.eye(3))
     return rotation(z, np.array(yaw)) @ rotation(y, np.array(pitch)) @ rotation(x, np.array(roll))
 
 
 def normalise(vectors: Array) -> Array:
     """Return the vectors (..., 3) at unit length; a vector of length zero stays zero."""
-    length = np.sqrt((vectors * vectors).sum(-1, keepdims=True))
-    return np.asarray(vectors / np.maximum(length, _SMALLEST))
-
-
-def cross(a: Array, b: Array) -> Array:
-    """Return the cross product, (..., 3). Several times faster than numpy's on small arrays."""
-    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
-    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+    return np.asarray(vectors / np.maximum(np.sqrt(dot(vectors, vectors)), _SMALLEST)[..., None])
 
 
 def dot(a: Array, b: Array) -> Array:
     """Return the scalar product over the last axis, (...)."""
-    return np.asarray((a * b).sum(-1))
+    return np.asarray(np.einsum("...i,...i->...", a, b))
 
 
 def wrap(angle: Array, around: Array | float) -> Array:
@@ -50,53 +62,48 @@ def wrap(angle: Array, around: Array | float) -> Array:
     return np.asarray(around + np.remainder(angle - around + np.pi, 2.0 * np.pi) - np.pi)
 
 
-def rotate(axis: Array, angle: Array, vector: Array) -> Array:
-    """Return `vector` (..., 3) turned about the unit `axis` (3,) by `angle` (...)."""
+def rotate(axis: Axis, angle: Array, vector: Array) -> Array:
+    """Return `vector` (..., 3) turned about `axis` by `angle` (...)."""
     sine, cosine = np.sin(angle)[..., None], np.cos(angle)[..., None]
-    along = dot(vector, axis)[..., None] * axis
-    return np.asarray(along + cosine * (vector - along) + sine * cross(axis, vector))
+    return np.asarray(vector + sine * (vector @ axis.cross) - (1.0 - cosine) * (vector @ axis.across))
 
 
-def turn_onto(axis: Array, start: Array, goal: Array) -> Array:
-    """Return the angle (...) about `axis` (3,) that brings `start` (..., 3) nearest to `goal` (..., 3).
+def turn_onto(axis: Axis, start: Array, goal: Array) -> Array:
+    """Return the angle (...) about `axis` that brings `start` (..., 3) nearest to `goal` (..., 3).
 
     Paden-Kahan subproblem 1; the nearest direction where none is exact, zero where `goal` lies on the axis.
     """
-    side = cross(np.broadcast_to(axis, start.shape), start)
-    flat = start - dot(start, axis)[..., None] * axis
-    return np.asarray(np.arctan2(dot(side, goal), dot(flat, goal)))
+    return np.asarray(np.arctan2(dot(start @ axis.cross, goal), dot(start @ axis.across, goal)))
 
 
-def two_turns_onto(first: Array, second: Array, start: Array, goal: Array) -> tuple[Array, Array]:
+def two_turns_onto(first: Axis, second: Axis, start: Array, goal: Array) -> tuple[Array, Array]:
     """Return both pairs of angles with rotation(first) rotation(second) start = goal.
 
     Paden-Kahan subproblem 2 for axes that meet. Where no pair is exact, the nearest direction that is.
 
     Args:
-        first: (3,) unit axis turned about last.
-        second: (3,) unit axis turned about first, not parallel to `first`.
+        first: axis turned about last.
+        second: axis turned about first, not parallel to `first`.
         start: (3,) unit vector.
         goal: (..., 3) unit vectors.
 
     Returns:
         Angles about `first` and about `second`, each (2, ...) [rad].
     """
-    parallel = float(first @ second)
-    height = float(second @ start)
+    parallel = float(first.direction @ second.direction)
+    height = float(second.direction @ start)
     square = 1.0 - parallel * parallel
-    goal_height = dot(goal, first)
+    goal_height = goal @ first.direction
     # The vector between the two turns lies on a circle about each axis: z = a first + b second +- c normal.
     a = (goal_height - parallel * height) / square
     b = (height - parallel * goal_height) / square
     c2 = (1.0 - a * a - b * b - 2.0 * a * b * parallel) / square
-    c = np.sqrt(np.maximum(c2, 0.0))[..., None]
-    in_plane = a[..., None] * first + b[..., None] * second
+    in_plane = a[..., None] * first.direction + b[..., None] * second.direction
     # Circles that do not meet: the point of start's circle, in the plane of the axes, that comes nearest.
-    outward = (first - parallel * second) / np.sqrt(square)
+    outward = (first.direction - parallel * second.direction) / np.sqrt(square)
     reach = np.sqrt(max(1.0 - height * height, 0.0)) * np.where(a < 0.0, -1.0, 1.0)
-    in_plane = np.where(c2[..., None] < 0.0, height * second + reach[..., None] * outward, in_plane)
-    normal = c * cross(first, second)
+    nearest = height * second.direction + reach[..., None] * outward
+    in_plane = np.where(c2[..., None] < 0.0, nearest, in_plane)
+    normal = np.sqrt(np.maximum(c2, 0.0))[..., None] * (second.direction @ first.cross)
     between = np.stack([in_plane + normal, in_plane - normal])
-    about_second = turn_onto(second, np.broadcast_to(start, between.shape), between)
-    about_first = turn_onto(first, between, np.broadcast_to(goal, between.shape))
-    return about_first, about_second
+    return turn_onto(first, between, goal), turn_onto(second, start, between)

@@ -86,8 +86,10 @@ class Limiter:
 
         A target beyond the limits is clamped; where it is not a number, the joint's target before is kept.
         """
-        target = np.where(np.isfinite(target), target, self._target)
-        target = np.clip(target, self._robot.lower, self._robot.upper)
+        finite = np.isfinite(target)
+        if not finite.all():
+            target = np.where(finite, target, self._target)
+        target = np.minimum(np.maximum(target, self._robot.lower), self._robot.upper)
         if (target != self._target).any():
             try:
                 self._plan, self._elapsed = self._planned(target), 0.0

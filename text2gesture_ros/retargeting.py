@@ -7,6 +7,7 @@ that the robot's thumb points where the human's does. What a pair cannot reach i
 solved again.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import (
     Array,
-    cross,
+    Axis,
     dot,
     normalise,
     rotate,
@@ -56,11 +57,11 @@ def torso_frames(positions: Array) -> Array:
     left = positions[:, INDEX["left_shoulder"]] - positions[:, INDEX["right_shoulder"]]
     # A torso without extent tells nothing: take it as upright.
     up = np.where(dot(up, up)[:, None] < 1e-6, np.array([0.0, 0.0, 1.0]), up)
-    forward = cross(left, up)
+    forward = np.cross(left, up)
     forward = np.where(dot(forward, forward)[:, None] < 1e-8, np.array([1.0, 0.0, 0.0]), forward)
     up, forward = normalise(up), normalise(forward)
     forward = normalise(forward - dot(forward, up)[:, None] * up)
-    return np.stack([forward, cross(up, forward), up], axis=1)
+    return np.stack([forward, np.cross(up, forward), up], axis=1)
 
 
 _NEUTRAL_TORSO = torso_frames(REFERENCE[None])[0]
@@ -72,79 +73,81 @@ class _Pair:
 
     Attributes:
         joints: their indices in the robot.
-        axes: (2, 3) unit axes.
+        axes: what they turn about.
         bone: (3,) unit direction of the bone.
-        lower: (2,) limits [rad].
-        upper: (2,) limits [rad].
+        lower: their limits [rad].
+        upper: their limits [rad].
     """
 
     joints: tuple[int, int]
-    axes: Array
+    axes: tuple[Axis, Axis]
     bone: Array
-    lower: Array
-    upper: Array
+    lower: tuple[float, float]
+    upper: tuple[float, float]
 
     def follow(self, goals: Array, previous: Array) -> Array:
         """Return the angles (T, 2) that aim the bone along `goals` (T, 3), continuing `previous` (2,).
 
         Where a goal is zero (nothing was seen) the angles before it are held.
         """
-        candidates, errors = self._candidates(goals)
-        side = np.sqrt(dot(*(2 * [cross(np.broadcast_to(self.axes[0], goals.shape), goals)])))
-        seen = _between(side, _BLIND)
-        given = dot(goals, goals) > 0.5
-        result = np.empty((len(goals), 2))
-        for frame in range(len(goals)):
+        firsts, seconds, errors = (values.T.tolist() for values in self._candidates(goals))
+        side = goals @ self.axes[0].cross
+        seen = _between(np.sqrt(dot(side, side)), _BLIND).tolist()
+        given = (dot(goals, goals) > 0.5).tolist()
+        result = []
+        first, second = previous.tolist()
+        for frame, options in enumerate(zip(firsts, seconds, errors, strict=True)):
             if given[frame]:
-                options = candidates[:, frame]
-                jumps = ((options - previous) ** 2).sum(-1)
-                best = options[np.argmin(errors[:, frame] + _JUMP_COST * jumps / (1.0 + jumps))]
+                best = min(zip(*options, strict=True), key=lambda option: _cost(option, first, second))
                 if seen[frame] < 1.0:
-                    swing = previous[0] + seen[frame] * (best[0] - previous[0])
-                    best = np.array([swing, self._second(goals[frame], np.asarray(swing))])
-                previous = best
-            result[frame] = previous
-        return result
+                    first += seen[frame] * (best[0] - first)
+                    second = float(self._second(goals[frame], np.asarray(first)))
+                else:
+                    first, second = best[:2]
+            result.append((first, second))
+        return np.array(result)
 
     def turned_back(self, angles: Array, vectors: Array) -> Array:
-        """Return `vectors` (T, 3) as seen behind the two joints at `angles` (T, 2)."""
+        """Return `vectors` (..., T, 3) as seen behind the two joints at `angles` (T, 2)."""
         return rotate(self.axes[1], -angles[:, 1], rotate(self.axes[0], -angles[:, 0], vectors))
 
-    def _candidates(self, goals: Array) -> tuple[Array, Array]:
-        """Return four ways to aim the bone within limits, (4, T, 2), and their squared errors (4, T)."""
-        first, second = two_turns_onto(self.axes[0], self.axes[1], self.bone, goals)
+    def _candidates(self, goals: Array) -> tuple[Array, Array, Array]:
+        """Return four ways to aim the bone within limits: both angles and the squared error, each (4, T)."""
+        first, second = two_turns_onto(*self.axes, self.bone, goals)
         # Both branches, once with the first joint clamped and the second solved for it, once the other way
         # round.
         kept_first = self._clamp(0, first)
         kept_second = self._clamp(1, second)
-        solved_first = self._clamp(
-            0, turn_onto(self.axes[0], rotate(self.axes[1], kept_second, self.bone), goals)
-        )
-        solved_second = self._second(goals, kept_first)
-        candidates = np.concatenate(
-            [np.stack([kept_first, solved_second], axis=-1), np.stack([solved_first, kept_second], axis=-1)]
-        )
-        aimed = rotate(self.axes[0], candidates[..., 0], rotate(self.axes[1], candidates[..., 1], self.bone))
-        return candidates, np.arccos(np.clip(dot(aimed, goals), -1.0, 1.0)) ** 2
+        turned = rotate(self.axes[1], kept_second, self.bone)
+        firsts = np.concatenate([kept_first, self._clamp(0, turn_onto(self.axes[0], turned, goals))])
+        seconds = np.concatenate([self._second(goals, kept_first), kept_second])
+        aimed = rotate(self.axes[0], firsts, rotate(self.axes[1], seconds, self.bone))
+        return firsts, seconds, np.arccos(np.clip(dot(aimed, goals), -1.0, 1.0)) ** 2
 
     def _second(self, goals: Array, first: Array) -> Array:
         """Return the second angle (...) that comes nearest to `goals` (..., 3) when the first is given."""
-        goals = rotate(self.axes[0], -first, goals)
-        return self._clamp(1, turn_onto(self.axes[1], np.broadcast_to(self.bone, goals.shape), goals))
+        return self._clamp(1, turn_onto(self.axes[1], self.bone, rotate(self.axes[0], -first, goals)))
 
     def _clamp(self, which: int, angles: Array) -> Array:
         lower, upper = self.lower[which], self.upper[which]
         return np.clip(wrap(angles, (lower + upper) / 2.0), lower, upper)
 
 
+def _cost(option: tuple[float, float, float], first: float, second: float) -> float:
+    """Return what aiming so costs: the squared error, and the jump from the angles before."""
+    jump = (option[0] - first) ** 2 + (option[1] - second) ** 2
+    return option[2] + _JUMP_COST * jump / (1.0 + jump)
+
+
 def _pair(robot: Robot, chain: Chain, first: int, bone: Array) -> _Pair:
-    joints = (chain.joints[first], chain.joints[first + 1])
+    one, two = chain.joints[first : first + 2]
+    axes = chain.zero_axes()
     return _Pair(
-        joints=joints,
-        axes=chain.zero_axes()[first : first + 2],
+        joints=(one, two),
+        axes=(Axis(axes[first]), Axis(axes[first + 1])),
         bone=normalise(bone),
-        lower=robot.lower[list(joints)],
-        upper=robot.upper[list(joints)],
+        lower=(float(robot.lower[one]), float(robot.lower[two])),
+        upper=(float(robot.upper[one]), float(robot.upper[two])),
     )
 
 
@@ -162,9 +165,9 @@ class _Arm:
         self._ends = [INDEX[f"{side}_{end}"] for end in ("shoulder", "elbow", "wrist", "thumb")]
         self._roll = chain.joints[4] if len(chain.joints) == 5 else None
         if self._roll is not None:
-            self._roll_axis = chain.zero_axes()[4]
+            self._roll_axis = Axis(chain.zero_axes()[4])
             self._thumb = thumb - wrist
-            self._roll_limits = robot.lower[self._roll], robot.upper[self._roll]
+            self._roll_limits = float(robot.lower[self._roll]), float(robot.upper[self._roll])
 
     def follow(self, positions: Array, previous: Array, result: Array) -> None:
         """Write this arm's angles into `result` (T, N), continuing `previous` (N,).
@@ -184,18 +187,18 @@ class _Arm:
             thumbs = forearm.turned_back(angles, goals[1])
             result[:, self._roll] = self._follow_thumb(thumbs, float(previous[self._roll]))
 
-    def _follow_thumb(self, goals: Array, previous: float) -> Array:
-        axis = np.broadcast_to(self._roll_axis, goals.shape)
-        turns = turn_onto(self._roll_axis, np.broadcast_to(self._thumb, goals.shape), goals)
-        side = cross(axis, goals)
-        seen = _between(np.sqrt(dot(side, side)), _BLIND_THUMB)
-        result = np.empty(len(goals))
-        for frame in range(len(goals)):
+    def _follow_thumb(self, goals: Array, angle: float) -> Array:
+        """Return the angles (T,) that turn the thumb towards `goals` (T, 3), continuing `angle`."""
+        turns = turn_onto(self._roll_axis, self._thumb, goals).tolist()
+        side = goals @ self._roll_axis.cross
+        seen = _between(np.sqrt(dot(side, side)), _BLIND_THUMB).tolist()
+        lower, upper = self._roll_limits
+        result = []
+        for turn, weight in zip(turns, seen, strict=True):
             # The nearest of the equal angles: behind its limit the joint waits there instead of going round.
-            turn = float(wrap(turns[frame], previous))
-            previous = float(np.clip(previous + seen[frame] * (turn - previous), *self._roll_limits))
-            result[frame] = previous
-        return result
+            angle = min(max(angle + weight * math.remainder(turn - angle, math.tau), lower), upper)
+            result.append(angle)
+        return np.array(result)
 
 
 def _direction(bones: Array) -> Array:
@@ -274,4 +277,4 @@ class Retargeter:
 
 def scaled(robot: Robot, angles: Array, scale: float) -> Array:
     """Return the angles (..., N) with their distance from rest times `scale`, within limits."""
-    return np.clip(robot.rest + scale * (angles - robot.rest), robot.lower, robot.upper)
+    return np.minimum(np.maximum(robot.rest + scale * (angles - robot.rest), robot.lower), robot.upper)

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.kinematics import Array, normalise, rotation, rotation_from_rpy
+from text2gesture_ros.kinematics import Array, Axis, normalise, rotation, rotation_from_rpy
 from text2gesture_ros.resources import find_robot_file
 
 _MAX_FILE_BYTES = 256 * 1024
@@ -54,7 +54,7 @@ class Chain:
         turns, places = [], []
         for index, axis in enumerate(self.axes):
             place = place + turn @ self.origins[index]
-            turn = turn @ (self.rotations[index] @ rotation(axis, angles[..., index]))
+            turn = turn @ (self.rotations[index] @ rotation(Axis(axis), angles[..., index]))
             turns.append(turn)
             places.append(place)
         return np.stack(turns, axis=-3), np.stack(places, axis=-2)
