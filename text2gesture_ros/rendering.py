@@ -19,7 +19,7 @@ from text2gesture_ros.skeleton import INDEX, FloatArray
 
 GIF_RATE = 20.0
 _GIF_SIZE = (480, 350)
-_CELL_SIZE = (200, 132)
+_CELL_SIZE = (216, 132)
 _OVERSAMPLING = 3
 _ROBOT_HEIGHT = 1.55  # robots are drawn as if they were this tall [m], so that small ones can be seen
 _COLOURS = 64
@@ -34,6 +34,7 @@ _RIGHT: _Colour = (42, 157, 143)
 _TORSO: _Colour = (74, 98, 138)
 _LEGS: _Colour = (158, 170, 187)
 _SKIN: _Colour = (243, 208, 164)
+_HAIR: _Colour = (92, 70, 60)
 _SHELL: _Colour = (196, 205, 218)
 _GRIP: _Colour = (88, 100, 120)
 
@@ -206,11 +207,13 @@ def _human(positions: FloatArray) -> list[_Shape]:
     ground = np.array([0.0, 0.0, positions[[INDEX["left_ankle"], INDEX["right_ankle"]], 2].min() - 0.05])
     at = {name: positions[index] - ground for name, index in INDEX.items()}
     torso = np.array([at["left_shoulder"], at["right_shoulder"], at["right_hip"], at["left_hip"]])
+    face, crown = at["nose"] - at["head"], at["head"] - at["neck"]
     shapes = [
         _Shape(torso, np.array([0.065, 0.065, 0.075, 0.075]), _TORSO, filled=True),
         _strand(_SKIN, (at["neck"], 0.05), (at["head"], 0.05), depth=-0.02),
-        _strand(_SKIN, (at["head"] + np.array([0.0, 0.0, 0.01]), 0.11), depth=0.02),
-        *_face(at["head"], at["nose"] - at["head"], at["head"] - at["neck"], 0.11),
+        _strand(_HAIR, (at["head"] + 0.2 * crown - 0.25 * face, 0.118), depth=0.01),
+        _strand(_SKIN, (at["head"] - 0.05 * crown + 0.1 * face, 0.107), depth=0.02),
+        *_face(at["head"], face, crown, 0.11),
     ]
     for side, colour in (("left", _LEFT), ("right", _RIGHT)):
         shoulder, elbow, wrist = (at[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
@@ -237,8 +240,8 @@ def _machine(robot: Robot, angles: FloatArray, scale: float) -> list[_Shape]:
     head = float(np.linalg.norm(at["nose"] - at["head"]))
     shapes = [
         _strand(_SHELL, (at["neck"], 0.11 * width), (at["head"], 0.11 * width), depth=-0.02),
-        _strand(_SHELL, (at["head"], 1.05 * head), depth=0.02),
-        *_face(at["head"], at["nose"] - at["head"], at["head"] - at["neck"], 1.05 * head),
+        _strand(_SHELL, (at["head"], 0.92 * head), depth=0.02),
+        *_face(at["head"], at["nose"] - at["head"], at["head"] - at["neck"], 0.92 * head),
     ]
     for side, colour in (("left_", _LEFT), ("right_", _RIGHT)):
         shoulder, elbow, wrist, hand, thumb = (
@@ -293,8 +296,8 @@ class Painter:
         if self._robot is None or angles is None:
             stage.figure(human, (size[0] / 2, floor), scale)
         else:
-            stage.figure(human, (size[0] * 0.27, floor), scale)
-            stage.figure(_machine(self._robot, angles, self._scale), (size[0] * 0.74, floor), scale)
+            stage.figure(human, (size[0] * 0.29, floor), scale)
+            stage.figure(_machine(self._robot, angles, self._scale), (size[0] * 0.755, floor), scale)
         return stage.image()
 
     def save_gif(self, path: Path | str, clip: Clip) -> int:
@@ -329,8 +332,8 @@ class Painter:
             side.text((0, height / 2 - 34), clip.title, 18, _INK, label - 12)
             side.paragraph((0, height / 2 - 8), clip.caption, 12, _FAINT, label - 16)
             sheet.paste(side.image(), (margin, y))
-            for column in range(moments):
-                time = clip.duration * (column + 0.5) / moments
-                cell = self.picture(clip, time, _CELL_SIZE, bust=True)
+            # From where it has begun to where it ends; standing at rest tells nothing.
+            for column, time in enumerate(clip.motion.duration * np.linspace(0.15, 0.85, moments)):
+                cell = self.picture(clip, float(time), _CELL_SIZE, bust=True)
                 sheet.paste(cell, (margin + label + column * (width + gap), y))
         sheet.save(path, optimize=True)
