@@ -18,6 +18,7 @@ from text2gesture_ros.training.score import LAG, vector
 
 SHORTEST, LONGEST = 60, 180  # frames
 FASTEST = 3.5  # of a hand, in people's everyday gestures [m/s]
+HEAD_RADIUS = 0.075  # half the breadth of a head; a hand may touch it [m]
 _TAKES = 50
 
 # Range of vigour: how grand, how quick. Overlapping, as people are.
@@ -66,9 +67,10 @@ def synthesise(gesture: str, emotion: str, generator: np.random.Generator) -> Mo
     check_label("emotion", emotion)
     for _ in range(_TAKES):
         positions = _take(gesture, emotion, generator)
-        if SHORTEST <= len(positions) <= LONGEST and _peak_hand_speed(positions) <= FASTEST:
+        speed, distance = _peak_hand_speed(positions), _nearest_to_head(positions)
+        if len(positions) <= LONGEST and speed <= FASTEST and distance >= HEAD_RADIUS:
             return Motion(positions, FRAME_RATE, gesture, emotion)
-    raise RuntimeError(f"{gesture}, {emotion}: none of {_TAKES} takes is of human speed and length")
+    raise RuntimeError(f"{gesture}, {emotion}: none of {_TAKES} takes is fit for a person")
 
 
 def dataset(seed: int, clips_per_gesture: int = 100) -> list[Motion]:
@@ -137,3 +139,9 @@ def _peak_hand_speed(positions: FloatArray) -> float:
     """Return how fast the faster hand gets [m/s]."""
     hands = positions[:, [INDEX["left_hand"], INDEX["right_hand"]]]
     return float(np.linalg.norm(np.diff(hands, axis=0), axis=-1).max() * FRAME_RATE)
+
+
+def _nearest_to_head(positions: FloatArray) -> float:
+    """Return how near either hand comes to the middle of the head [m]."""
+    hands = positions[:, [INDEX["left_hand"], INDEX["right_hand"]]]
+    return float(np.linalg.norm(hands - positions[:, [INDEX["head"]]], axis=-1).min())
