@@ -21,7 +21,7 @@ FASTEST = 3.5  # of a hand, in people's everyday gestures [m/s]
 HEAD_RADIUS = 0.075  # half the breadth of a head; a hand may touch it [m]
 _TAKES = 50
 
-# Range of vigour: how grand, how quick. Overlapping, as people are.
+# Range of vigour: how grand, how quick. Chance in every choice lets neighbours overlap, as people do.
 _VIGOUR: Mapping[str, tuple[float, float]] = {
     "positive": (0.65, 1.0),
     "neutral": (0.35, 0.65),
@@ -62,6 +62,7 @@ def synthesise(gesture: str, emotion: str, generator: np.random.Generator) -> Mo
 
     Raises:
         InputError: a label is unknown.
+        RuntimeError: a performance is so badly timed that no attempt at it is of human speed and length.
     """
     check_label("gesture", gesture)
     check_label("emotion", emotion)
