@@ -1,6 +1,6 @@
 """The real-time core of the retargeter: frames with due times in, one checked command per control period out.
 
-Frames are turned into joint angles when they arrive. Every tick reads off the angles due now (`_Score`), lets
+Frames are turned into joint angles when they arrive. Every tick reads off the angles due now (`Score`), lets
 the limiter take one step towards them and has the verifier check it. All state that the future depends on can
 be copied cheaply, so a look-ahead is the same code run on a copy: it cannot differ from what will be
 commanded.
@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from text2gesture_ros.blending import Clip, Score, Settings
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Array
 from text2gesture_ros.limiting import JointState, Limiter
 from text2gesture_ros.motion import FrameBlock, Motion
-from text2gesture_ros.retargeting import MAX_SCALE, Retargeter, scaled
+from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import FloatArray
 from text2gesture_ros.verification import Verifier, Violation
@@ -27,15 +28,10 @@ _LOGGER = logging.getLogger(__name__)
 # Frames due later than this are a mistake of somebody's clock [s].
 _MAX_AHEAD = 10.0
 _MAX_FRAMES = 1200
-# Frames played this long ago are forgotten [s].
-_MEMORY = 1.0
 _REMEMBERED_UTTERANCES = 256
 _HORIZON = 3.0
-# How far ahead of time frames are read [s]: the limiter, always ready to stop, trails smooth targets by about
-# this.
-_LEAD = 0.05
-# Way back to rest: part of a joint's velocity and acceleration that it may take.
-_EASE = 0.5
+# A clock that falls back by more than this was set anew [s].
+_SET_BACK = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,103 +70,6 @@ class Trajectory:
     velocities: Array
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What may change while the robot moves.
-
-    Attributes:
-        scale: size of the gestures, in [0, 2]; counts at once.
-        mirror: exchange left and right; counts from the next utterance on.
-        blend_time: how long taking over from the present command lasts [s], in [0, 10].
-        frame_timeout: how long the last frame is held when no more come [s], in [0, 60].
-
-    Raises:
-        ConfigurationError: a value is out of its range.
-    """
-
-    scale: float = 1.0
-    mirror: bool = False
-    blend_time: float = 0.3
-    frame_timeout: float = 0.3
-
-    def __post_init__(self) -> None:
-        for name, most in (("scale", MAX_SCALE), ("blend_time", 10.0), ("frame_timeout", 60.0)):
-            if not 0.0 <= getattr(self, name) <= most:
-                raise ConfigurationError(f"{name} must be in [0, {most:g}] but is {getattr(self, name)}")
-
-
-@dataclass(frozen=True, eq=False)
-class _Clip:
-    """Joint angles of one utterance, as far as they have come: times (T,) [s] and unscaled angles (T, N)."""
-
-    utterance_id: str
-    times: Array
-    angles: Array
-    complete: bool
-
-    def at(self, time: float) -> Array:
-        """Return the angles (N,) at a time [s]: linear between frames, the first or last one held outside."""
-        index = int(np.searchsorted(self.times, time))
-        if index == 0:
-            return np.asarray(self.angles[0])
-        if index == len(self.times):
-            return np.asarray(self.angles[-1])
-        before, after = self.times[index - 1], self.times[index]
-        weight = (time - before) / (after - before)
-        return np.asarray(self.angles[index - 1] + weight * (self.angles[index] - self.angles[index - 1]))
-
-
-class _Score:
-    """Says where the joints ought to be at a time: in a gesture, at rest, or blending from one to the other.
-
-    Holds only values that are replaced, never changed, so that copy.copy makes an independent twin.
-    """
-
-    def __init__(self, robot: Robot, settings: Settings) -> None:
-        self.robot = robot
-        self.settings = settings
-        self.playing: _Clip | None = None
-        self.next: _Clip | None = None
-        self.blend_due = False
-        self._offset = np.zeros_like(robot.rest)
-        self._start = 0.0
-        self._duration = 0.0
-
-    def target(self, time: float, position: Array) -> Array:
-        """Return the target (N,) at a time [s]; blends start from the present command `position` (N,)."""
-        time += _LEAD
-        if self.next is not None and time >= self.next.times[0]:
-            self.playing, self.next, self.blend_due = self.next, None, True
-        if self.playing is not None:
-            patience = 0.0 if self.playing.complete else _LEAD + self.settings.frame_timeout
-            if time > self.playing.times[-1] + patience:
-                self.playing, self.blend_due = None, True
-        if self.playing is None:
-            goal = self.robot.rest
-        else:
-            goal = scaled(self.robot, self.playing.at(time), self.settings.scale)
-        if self.blend_due:
-            self.blend_due = False
-            self._offset, self._start, self._duration = position - goal, time, self.settings.blend_time
-            if self.playing is None:
-                self._duration = max(self._duration, self._ease(position))
-        if time >= self._start + self._duration:
-            return goal
-        ratio = (time - self._start) / self._duration
-        # Minimum jerk (Flash and Hogan, 1985). It is the distance at the start that fades, not the gesture:
-        # one that starts where the robot is loses nothing of its first movement.
-        weight = ratio**3 * (10.0 + ratio * (6.0 * ratio - 15.0))
-        return np.asarray(goal + (1.0 - weight) * self._offset)
-
-    def _ease(self, position: Array) -> float:
-        """Return how long a minimum-jerk move to rest takes that is easy for every joint [s]."""
-        distance = np.abs(position - self.robot.rest)
-        # Peaks of minimum jerk over a distance d in a time T: 1.875 d / T and 5.774 d / T^2.
-        by_velocity = 1.875 * distance / (_EASE * self.robot.velocity)
-        by_acceleration = np.sqrt(5.774 * distance / (_EASE * self.robot.acceleration))
-        return float(np.maximum(by_velocity, by_acceleration).max())
-
-
 class Performer:
     """Plays frame blocks on a robot, one tick per control period. Not thread-safe: one caller at a time.
 
@@ -207,7 +106,7 @@ class Performer:
         self._robot = robot
         self._period = 1.0 / rate
         self._settings = Settings(scale, mirror, blend_time, frame_timeout)
-        self._score = _Score(robot, self._settings)
+        self._score = Score(robot, self._settings)
         self._limiter = Limiter(robot, self._period)
         self._verifier = Verifier(robot, self._period)
         self._retargeter = Retargeter(robot)
@@ -262,28 +161,36 @@ class Performer:
         """
         if len(block.positions) > _MAX_FRAMES:
             raise InputError(f"frames: {len(block.positions)} in a block, allowed {_MAX_FRAMES}")
-        reason = self._refusal(block, now)
+        reason = self._refusal(block)
+        if not reason and block.due > now + _MAX_AHEAD:
+            reason = "future"
+        if not reason:
+            self._note(block)
+            # Counts as begun, so that what follows it can still be seen.
+            if block.end < now:
+                reason = "stale"
+        self.counts[reason or "accepted"] += 1
         if reason:
-            self.counts[reason] += 1
             _LOGGER.debug("frames %d of utterance %r ignored: %s", block.sequence, block.utterance_id, reason)
             return False
-        self.counts["accepted"] += 1
+        clip = Clip(
+            block.utterance_id,
+            block.due + np.arange(len(block.positions)) / block.frame_rate,
+            self._retargeter.motion(block.positions),
+            block.last,
+        )
         if block.sequence == 0:
-            self._latest = block.utterance_id
-            self._retargeter = Retargeter(self._robot, mirror=self._settings.mirror)
-            self._score.next = None
-        self._utterances[block.utterance_id] = (block.sequence, block.end)
-        self._utterances.move_to_end(block.utterance_id)
-        while len(self._utterances) > _REMEMBERED_UTTERANCES:
-            self._utterances.popitem(last=False)
-        self._append(block, now)
+            self._score.next = clip
+        else:
+            self._score.extend(clip, max(now, self._time))
         return True
 
     def tick(self, now: float) -> Command:
         """Return the command for this control period [s]; call it once per period, whatever arrives."""
-        if now < self._time - _MEMORY:
-            # The clock was set back (simulation restarted): what is buffered belongs to another time.
+        if now < self._time - _SET_BACK:
+            # A simulation was restarted, say: what is known belongs to another time.
             self.to_rest()
+            self._utterances.clear()
         self._time = self._next_time(now)
         violations: tuple[Violation, ...] = ()
         before = self._limiter.copy()
@@ -300,7 +207,7 @@ class Performer:
             velocity=state.velocity,
             acceleration=state.acceleration,
             utterance_id=playing.utterance_id if playing else "",
-            moving=playing is not None or not state.still,
+            moving=playing is not None or not self._rests(self._limiter),
             violations=violations,
         )
 
@@ -316,12 +223,7 @@ class Performer:
         for index in range(round(_HORIZON / self._period)):
             target = score.target(first + index * self._period, limiter.state.position)
             states.append(limiter.step(target))
-            if (
-                score.playing is None
-                and score.next is None
-                and states[-1].still
-                and (target == self._robot.rest).all()
-            ):
+            if score.playing is None and score.next is None and self._rests(limiter):
                 break
         # Beyond the horizon: to where the commands lead just then, which ends at standstill.
         while not states[-1].still:
@@ -338,58 +240,38 @@ class Performer:
         self._score.blend_due = True
         self._latest = ""
 
+    def _rests(self, limiter: Limiter) -> bool:
+        return limiter.state.still and bool((limiter.target == self._robot.rest).all())
+
     def _next_time(self, now: float) -> float:
         """Return the time to play: ticks count it, so that jitter of the caller does not reach the robot."""
         expected = self._time + self._period
         return expected if abs(now - expected) <= self._period / 2.0 else now
 
-    def _refusal(self, block: FrameBlock, now: float) -> str:
-        """Return why a block is not played, empty if it is."""
-        if block.due > now + _MAX_AHEAD or block.end > now + 2.0 * _MAX_AHEAD:
-            return "future"
-        seen = self._utterances.get(block.utterance_id)
+    def _refusal(self, block: FrameBlock) -> str:
+        """Return why a block does not continue the latest utterance nor begin another, empty if it does."""
+        sequence, end = self._utterances.get(block.utterance_id, (-1, -np.inf))
+        latest = block.utterance_id == self._latest
         if block.sequence == 0:
             # The same name again, later than all of it before, is a new performance.
-            if seen is not None and block.due <= seen[1]:
-                return "duplicate" if block.utterance_id == self._latest else "stale"
-        elif seen is None:
+            return "" if block.due > end else "duplicate" if latest else "stale"
+        if sequence < 0:
             return "unknown"
-        elif block.utterance_id != self._latest:
+        if not latest:
             return "stale"
-        elif block.sequence == seen[0]:
+        if block.sequence == sequence:
             return "duplicate"
-        elif block.sequence < seen[0] or block.due <= seen[1]:
-            return "out_of_order"
-        return "stale" if block.end < now else ""
+        return "" if block.sequence > sequence and block.due > end else "out_of_order"
 
-    def _append(self, block: FrameBlock, now: float) -> None:
-        times = block.due + np.arange(len(block.positions)) / block.frame_rate
-        angles = self._retargeter.motion(block.positions)
-        score = self._score
-        clip = _Clip(block.utterance_id, times, angles, block.last)
+    def _note(self, block: FrameBlock) -> None:
         if block.sequence == 0:
-            score.next = clip
-            return
-        pending = score.next is not None
-        known = score.next if pending else score.playing
-        if known is None or known.utterance_id != block.utterance_id:
-            # Its frames stopped coming for so long that the robot left for rest: it takes up from there.
-            score.next = clip
-            return
-        recent = known.times >= min(now, self._time) - _MEMORY
-        recent[-1] = True
-        # Frames that come after their time find the robot waiting where the last one left it.
-        score.blend_due |= not pending and self._time > known.times[-1]
-        clip = _Clip(
-            block.utterance_id,
-            np.concatenate([known.times[recent], times]),
-            np.concatenate([known.angles[recent], angles]),
-            block.last,
-        )
-        if pending:
-            score.next = clip
-        else:
-            score.playing = clip
+            self._latest = block.utterance_id
+            self._retargeter = Retargeter(self._robot, mirror=self._settings.mirror)
+            self._score.next = None
+        self._utterances[block.utterance_id] = (block.sequence, block.end)
+        self._utterances.move_to_end(block.utterance_id)
+        if len(self._utterances) > _REMEMBERED_UTTERANCES:
+            self._utterances.popitem(last=False)
 
     def _recover(self, before: Limiter) -> JointState:
         """Return what is sent instead: the next step to the target before, else no movement."""
