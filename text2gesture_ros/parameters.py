@@ -32,7 +32,7 @@ class Specification:
         if type(value) is not kind:
             hint = " (write 20.0, not 20)" if kind is float and type(value) is int else ""
             raise ConfigurationError(
-                f"{name} must be a {kind.__name__}{hint} but is {value!r}, a {type(value).__name__}"
+                f"{name} must be a {kind.__name__}{hint} but is the {type(value).__name__} {value!r}"
             )
         if isinstance(value, float | int) and self.low is not None and self.high is not None:
             if not self.low <= value <= self.high:
@@ -127,8 +127,8 @@ class GestureGeneratorParameters(ModelParameters):
     )
     variation: float = parameter(
         1.0,
-        "How much one performance of a gesture differs from the next; 0: not at all.",
-        (0.0, 2.0),
+        "How much one performance differs from the next; 0: the most typical only, 1: all the model has seen.",
+        (0.0, 1.0),
         live=True,
     )
     seed: int = parameter(
@@ -149,7 +149,13 @@ class GestureRetargeterParameters(NodeParameters):
     """Parameters of the node gesture_retargeter."""
 
     robot: str = parameter("pepper", "Name of a robot that ships, or path of a robot file (.yaml).")
-    rate: float = parameter(100.0, "Rate of the control loop.", (10.0, 200.0), "Hz")
+    rate: float = parameter(
+        100.0,
+        "Rate of the control loop; may be changed while the robot is at rest.",
+        (10.0, 200.0),
+        "Hz",
+        live=True,
+    )
     gesture_scale: float = parameter(
         1.0, "Size of the gestures; 1 is human size, 0 is standing still.", (0.0, 1.5), live=True
     )

@@ -31,8 +31,8 @@ _LONGEST_LINE = 400  # characters of an error that are logged; messages from out
 class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy comes without types
     """A lifecycle node with the parameters of its row in the table.
 
-    A node overrides `load`, `start`, `stop`, `changed` and `report`; nothing else has to be known of rclpy's
-    lifecycle. What `load` raises as Text2GestureError becomes one line and a failed transition.
+    A node overrides `load`, `start`, `stop`, `check`, `changed` and `report` and need not know the lifecycle.
+    What `load` raises as Text2GestureError becomes one line and a failed transition.
 
     Args:
         name: name of the node and key of `PARAMETERS`.
@@ -45,6 +45,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
         self.active = False
+        self.configured = False
         self.rejected = 0  # messages that could not be used
         self._trouble = ""  # why the node could not be configured
         self.parameters: P = self._declare_parameters(name)
@@ -68,6 +69,9 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
 
     def stop(self) -> None:
         """Bring the work to its end; called by deactivate and before the program ends."""
+
+    def check(self, new: P) -> None:
+        """Raise ConfigurationError where `new` parameters cannot be taken just now."""
 
     def changed(self, old: P) -> None:
         """Take note that `self.parameters` has replaced `old`."""
@@ -116,6 +120,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
                 self.get_logger().error(self._trouble)
                 return TransitionCallbackReturn.FAILURE
         self._trouble = ""
+        self.configured = True
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -132,6 +137,11 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         """End the work, then disable the publishers."""
         self._end_work()
         return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget what was loaded; configure loads it anew."""
+        self.configured = False
+        return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End the work, whatever state the node is in."""
@@ -200,7 +210,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
 
     def _check_parameters(self, given: Sequence[Any]) -> SetParametersResult:
         try:
-            replace(self.parameters, **self._table_values(given))
+            self.check(replace(self.parameters, **self._table_values(given)))
         except Text2GestureError as error:
             return SetParametersResult(successful=False, reason=one_line(error))
         return SetParametersResult(successful=True)
@@ -214,7 +224,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
     # Diagnostics
 
     def _publish_diagnostics(self) -> None:
-        state = "active" if self.active else "inactive"
+        state = "active" if self.active else "inactive" if self.configured else "unconfigured"
         values = {"state": state, "messages rejected": self.rejected, **self.report()}
         warning = str(values.pop("warning", ""))
         level = DiagnosticStatus.WARN if warning else DiagnosticStatus.OK

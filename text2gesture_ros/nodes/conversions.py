@@ -1,6 +1,6 @@
 """Between messages and core types: the only file that knows both.
 
-What goes out is made of plain Python numbers and strings: rclpy no longer checks fields, and aborts on numpy's.
+What goes out is made of plain Python numbers and strings: rclpy checks no fields, and aborts on numpy's.
 What comes in is checked here, and InputError says what is wrong with it.
 """
 

@@ -1,0 +1,165 @@
+"""Laws of every node: parameters, lifecycle, errors of configuration, what it shows to the outside."""
+
+import json
+from dataclasses import fields
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
+from rclpy.parameter import Parameter
+
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
+from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
+from text2gesture_ros.nodes.intent_classifier import IntentClassifierNode
+from text2gesture_ros.parameters import specification
+
+NODES = [IntentClassifierNode, GestureGeneratorNode, GestureRetargeterNode]
+every_node = pytest.mark.parametrize("make_node", NODES, ids=lambda node: node.__name__)
+
+
+def sleeping(graph, make_node):
+    """Return a node that has loaded nothing yet."""
+    return graph.add(make_node, wait=False, autostart=False)
+
+
+def set_parameter(graph, node, name, value):
+    """Set a parameter as `ros2 param set` does; return (successful, reason)."""
+    request = SetParametersAtomically.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    service = f"{node.get_name()}/set_parameters_atomically"
+    result = graph.call(SetParametersAtomically, service, request).result
+    return result.successful, result.reason
+
+
+@every_node
+def test_each_parameter_is_described_as_in_the_table(graph, make_node):
+    node = sleeping(graph, make_node)
+    table = {item.name: item for item in fields(node.parameters)}
+    request = DescribeParameters.Request(names=list(table))
+    answer = graph.call(DescribeParameters, f"{node.get_name()}/describe_parameters", request)
+    assert [descriptor.name for descriptor in answer.descriptors] == list(table)
+    for descriptor in answer.descriptors:
+        what = specification(table[descriptor.name])
+        assert descriptor.description.startswith(what.description)
+        assert descriptor.read_only == (not what.live)
+        assert descriptor.type == Parameter.Type.from_parameter_value(table[descriptor.name].default).value
+        assert not descriptor.dynamic_typing
+        bounds = [*descriptor.floating_point_range, *descriptor.integer_range]
+        given = [] if what.low is None else [(what.low, what.high)]
+        assert [(bound.from_value, bound.to_value) for bound in bounds] == given
+
+
+@every_node
+def test_a_live_parameter_is_set_and_any_other_is_refused_with_a_reason(graph, make_node):
+    node = sleeping(graph, make_node)
+    for item in fields(node.parameters):
+        what, before = specification(item), getattr(node.parameters, item.name)
+        value = (
+            not before if type(before) is bool else before if what.low is None else type(before)(what.high)
+        )
+        successful, reason = set_parameter(graph, node, item.name, value)
+        assert successful == what.live
+        assert getattr(node.parameters, item.name) == (value if what.live else before)
+        assert what.live or "read-only" in reason
+
+
+@every_node
+def test_a_wrong_value_is_refused_with_a_reason_and_changes_nothing(graph, make_node):
+    node = sleeping(graph, make_node)
+    before = node.parameters
+    for item in fields(before):
+        what, kind = specification(item), type(item.default)
+        wrong = ["a word" if kind is not str else 7]
+        if what.low is not None:
+            wrong += [kind(what.low - 1), kind(what.high + 1)]
+        if kind is float:
+            wrong.append(float("nan"))
+        for value in wrong:
+            successful, reason = set_parameter(graph, node, item.name, value)
+            assert not successful
+            assert item.name in reason or "type" in reason
+    assert set_parameter(graph, node, "no_such_parameter", 1)[0] is False
+    assert node.parameters == before
+
+
+@every_node
+def test_a_wrong_value_at_the_start_is_refused_in_one_line(graph, make_node):
+    for item in fields(sleeping(graph, make_node).parameters):
+        what, kind = specification(item), type(item.default)
+        wrong = [7.5 if kind is not float else 7]
+        if what.low is not None:
+            wrong.append(kind(what.high + 1))
+        for value in wrong:
+            with pytest.raises(ConfigurationError, match=rf"^{item.name} must be .*") as refusal:
+                graph.add(make_node, wait=False, **{item.name: value})
+            assert "\n" not in str(refusal.value)
+
+
+@every_node
+def test_what_cannot_be_configured_is_said_and_the_node_lives(graph, make_node):
+    parameter = "robot" if make_node is GestureRetargeterNode else "model"
+    diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
+    node = graph.add(make_node, wait=False, autostart=True, **{parameter: "no_such_thing"})
+    graph.spin_until(
+        lambda: any(status.level == DiagnosticStatus.ERROR for m in diagnostics for status in m.status)
+    )
+    message = diagnostics[-1].status[0].message
+    assert "no_such_thing" in message
+    assert "Known:" in message
+    assert "\n" not in message
+    assert graph.state(node) == "unconfigured"
+    assert not graph.transition(node, Transition.TRANSITION_CONFIGURE)
+    assert graph.state(node) == "unconfigured"
+
+
+@every_node
+def test_an_illegal_transition_is_refused_and_the_node_lives(graph, make_node):
+    node = sleeping(graph, make_node)
+    for transition in (
+        Transition.TRANSITION_ACTIVATE,
+        Transition.TRANSITION_DEACTIVATE,
+        Transition.TRANSITION_CLEANUP,
+        Transition.TRANSITION_CALLBACK_SUCCESS,
+        Transition.TRANSITION_CREATE,
+        200,
+    ):
+        assert not graph.transition(node, transition)
+    for label in ("deactivate", "no such transition", ""):
+        assert not graph.transition(node, 0, label)
+    assert graph.state(node) == "unconfigured"
+
+
+@every_node
+def test_the_whole_lifecycle_twice(graph, make_node):
+    node = sleeping(graph, make_node)
+    for _ in range(2):
+        for transition, state in (
+            (Transition.TRANSITION_CONFIGURE, "inactive"),
+            (Transition.TRANSITION_ACTIVATE, "active"),
+            (Transition.TRANSITION_DEACTIVATE, "inactive"),
+            (Transition.TRANSITION_ACTIVATE, "active"),
+            (Transition.TRANSITION_DEACTIVATE, "inactive"),
+            (Transition.TRANSITION_CLEANUP, "unconfigured"),
+        ):
+            assert graph.transition(node, transition)
+            assert graph.state(node) == state
+            assert node.active == (state == "active")
+    assert graph.transition(node, Transition.TRANSITION_CONFIGURE)
+    assert graph.transition(node, Transition.TRANSITION_ACTIVATE)
+    assert graph.transition(node, Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    assert graph.state(node) == "finalized"
+    assert not node.active
+
+
+@every_node
+def test_diagnostics_name_the_node_and_its_state(graph, make_node):
+    diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
+    node = sleeping(graph, make_node)
+    graph.spin_until(lambda: diagnostics)
+    (status,) = diagnostics[0].status
+    values = {value.key: value.value for value in status.values}
+    assert status.name == node.get_fully_qualified_name()
+    assert status.level == DiagnosticStatus.OK
+    assert status.message == values["state"] == "unconfigured"
+    assert json.loads(values["messages rejected"]) == 0

@@ -1,0 +1,125 @@
+"""Messages and core types: there and back is the same, and nothing that cannot be comes in."""
+
+import math
+
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from text2gesture_ros.msg import GestureFrames, Speech
+
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.nodes.conversions import (
+    LONGEST_ID,
+    MOST_FRAMES,
+    frames_message,
+    read_frames,
+    read_speech,
+    to_seconds,
+    to_time,
+)
+from text2gesture_ros.skeleton import JOINTS
+
+
+@pytest.fixture
+def message(gesture):
+    """Return a good message of 10 frames."""
+    return gesture("u", 1.6e9)[1]
+
+
+def test_frames_come_back_as_they_were_over_the_wire(message):
+    sent = read_frames(message, clock_offset=1.6e9)
+    data = serialize_message(frames_message(sent, clock_offset=1.6e9))
+    received = read_frames(deserialize_message(data, GestureFrames), clock_offset=1.6e9)
+    for name in ("positions", "stop_probabilities"):
+        np.testing.assert_array_equal(getattr(received, name), getattr(sent, name))
+    for name in ("utterance_id", "gesture", "emotion", "sequence", "first_frame", "frame_rate", "last"):
+        assert getattr(received, name) == getattr(sent, name) == getattr(message, name)
+    assert received.due == pytest.approx(sent.due, abs=1e-6)
+
+
+def test_joints_are_matched_by_name(message):
+    expected = read_frames(message, 0.0).positions
+    order = np.random.default_rng(0).permutation(len(JOINTS))
+    message.joint_names = [JOINTS[joint] for joint in order]
+    message.positions = np.reshape(message.positions, (-1, len(JOINTS), 3))[:, order].ravel().tolist()
+    np.testing.assert_array_equal(read_frames(message, 0.0).positions, expected)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"positions": []},
+        {"positions": [0.0] * 62},
+        {"positions": [math.nan] * (10 * 63)},
+        {"positions": [math.inf] * (10 * 63)},
+        {"positions": [1e30] * (10 * 63)},
+        {"stop_probabilities": []},
+        {"stop_probabilities": [0.0] * 4},
+        {"stop_probabilities": [2.0] * 10},
+        {"stop_probabilities": [math.nan] * 10},
+        {"positions": [0.0] * (63 * (MOST_FRAMES + 1)), "stop_probabilities": [0.0] * (MOST_FRAMES + 1)},
+        {"joint_names": []},
+        {"joint_names": list(JOINTS[:-1])},
+        {"joint_names": [*JOINTS, "tail"]},
+        {"joint_names": [*JOINTS[:-1], "tail"]},
+        {"joint_names": [*JOINTS[:-1], JOINTS[0]]},
+        {"frame_rate": 0.0},
+        {"frame_rate": -60.0},
+        {"frame_rate": math.nan},
+        {"frame_rate": math.inf},
+        {"utterance_id": ""},
+        {"utterance_id": "u" * (LONGEST_ID + 1)},
+    ],
+    ids=str,
+)
+def test_frames_that_cannot_be_are_refused(message, changes):
+    for name, value in changes.items():
+        setattr(message, name, value)
+    with pytest.raises(InputError):
+        read_frames(message, 0.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.999999999, 1.0, 1.7e9 + 0.25, 2147483647.5])
+def test_a_time_comes_back(seconds):
+    assert to_seconds(to_time(seconds)) == pytest.approx(seconds, abs=1e-6)
+
+
+def test_a_time_before_1970_is_zero():
+    assert to_seconds(to_time(-5.0)) == 0.0
+
+
+def test_a_good_speech_is_read_whole():
+    given = Speech(
+        utterance_id="u",
+        text="see you",
+        duration=1.5,
+        words=["see", "you"],
+        word_starts=[0.0, 0.4],
+        gesture="wave",
+        emotion="positive",
+    )
+    read, complaints = read_speech(given)
+    assert not complaints
+    assert (read.text, read.utterance_id, read.duration) == ("see you", "u", 1.5)
+    assert (read.words, read.word_starts) == (("see", "you"), (0.0, 0.4))
+    assert (read.gesture, read.emotion) == ("wave", "positive")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "left_out"),
+    [
+        ({"gesture": "cartwheel"}, {"gesture": ""}),
+        ({"emotion": "Positive"}, {"emotion": ""}),
+        ({"utterance_id": "u" * 100_000}, {"utterance_id": ""}),
+        ({"duration": math.nan}, {"duration": 0.0}),
+        ({"duration": -1.0}, {"duration": 0.0}),
+        ({"words": ["one"]}, {"words": (), "word_starts": ()}),
+        ({"words": ["one"], "word_starts": [math.inf]}, {"words": (), "word_starts": ()}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_wrong_in_a_speech_is_named_and_left_out(wrong, left_out):
+    read, complaints = read_speech(Speech(text="see you", **wrong))
+    assert len(complaints) == 1
+    assert {name: getattr(read, name) for name in left_out} == left_out
+    assert read.text == "see you"

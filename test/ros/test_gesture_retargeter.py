@@ -1,0 +1,231 @@
+"""The retargeter: it alone commands, at its rate, within the limits, whatever arrives or does not arrive."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+from lifecycle_msgs.msg import Transition
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from text2gesture_ros.msg import GestureFrames
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import Marker, MarkerArray
+
+from text2gesture_ros.nodes.conversions import to_seconds, to_time
+from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
+from text2gesture_ros.robot import load_robot
+from text2gesture_ros.skeleton import JOINTS
+from text2gesture_ros.verification import verify
+
+BLOCK = 10  # frames of a message of `gesture`
+
+
+class Stage:
+    """A retargeter and what it sends."""
+
+    def __init__(self, graph, gesture, **parameters):
+        self.graph, self.gesture = graph, gesture
+        self.node = graph.add(GestureRetargeterNode, **parameters)
+        self.robot = load_robot(self.node.parameters.robot)
+        self.commands = graph.collect(JointState, "joint_command")
+        self.trajectories = graph.collect(JointTrajectory, "joint_trajectory")
+
+    def perform(self, utterance_id, **options):
+        """Send a gesture that starts now."""
+        for message in self.gesture(utterance_id, self.node.now() + 0.05, **options):
+            self.graph.publish("gesture_frames", message)
+
+    def performing(self):
+        """Return the id in the newest command."""
+        return self.commands[-1].header.frame_id if self.commands else ""
+
+    def served(self, utterance_id):
+        """Perform a gesture and wait for the robot to do it and to be at rest again."""
+        self.perform(utterance_id)
+        self.graph.spin_until(lambda: self.performing() == utterance_id)
+        self.graph.spin_until(lambda: self.at_rest())
+
+    def at_rest(self):
+        """Return whether the newest command performs nothing and stands still in the rest pose."""
+        last = self.commands[-1]
+        still = np.allclose(last.velocity, 0.0, atol=1e-6)
+        return not self.performing() and still and np.allclose(last.position, self.robot.rest, atol=1e-6)
+
+    def check_limits(self):
+        """Hold all commands so far against the independent verifier."""
+        positions = np.array([command.position for command in self.commands])
+        times = np.arange(len(positions)) / self.node.parameters.rate
+        assert not verify(self.robot, times, positions).violations
+
+
+@pytest.mark.parametrize("robot", ["pepper", "nao"])
+def test_a_gesture_is_performed_within_the_limits_and_ends_at_rest(graph, gesture, robot):
+    stage = Stage(graph, gesture, robot=robot)
+    graph.spin_until(lambda: stage.commands)
+    assert stage.at_rest()
+    stage.served("one")
+    reach = np.ptp([command.position for command in stage.commands], axis=0)
+    assert reach.max() > 0.2
+    assert all(command.name == list(stage.robot.joint_names) for command in stage.commands)
+    stage.check_limits()
+
+
+def test_a_trajectory_comes_with_each_block_and_is_what_gets_commanded(graph, gesture):
+    stage = Stage(graph, gesture)
+    stage.served("one")
+    blocks = len(gesture("one", 0.0))
+    assert [trajectory.header.frame_id for trajectory in stage.trajectories] == ["one"] * blocks
+    for trajectory in stage.trajectories:
+        times = [
+            point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in trajectory.points
+        ]
+        assert times[0] > 0.0
+        assert np.diff(times).min() > 0.0
+        assert trajectory.joint_names == list(stage.robot.joint_names)
+        np.testing.assert_allclose(trajectory.points[-1].velocities, 0.0, atol=1e-9)
+        positions = np.array([point.positions for point in trajectory.points])
+        assert (positions >= stage.robot.lower - 1e-9).all()
+        assert (positions <= stage.robot.upper + 1e-9).all()
+
+
+def test_a_new_gesture_takes_over_without_a_jump(graph, gesture):
+    stage = Stage(graph, gesture)
+    stage.perform("one", frames=120)
+    graph.spin_until(lambda: stage.performing() == "one" and np.any(stage.commands[-1].velocity))
+    stage.perform("two", height=0.5)
+    graph.spin_until(lambda: stage.performing() == "two")
+    graph.spin_until(stage.at_rest)
+    ids = [command.header.frame_id for command in stage.commands]
+    assert ids[ids.index("two") :].count("one") == 0
+    stage.check_limits()
+
+
+def test_when_frames_stop_coming_the_robot_goes_to_rest(graph, gesture):
+    stage = Stage(graph, gesture, frame_timeout=0.1)
+    graph.publish("gesture_frames", gesture("one", stage.node.now() + 0.05, frames=60)[0])
+    graph.spin_until(lambda: stage.performing() == "one")
+    graph.spin_until(lambda: stage.performing() == "" and stage.at_rest())
+    stage.check_limits()
+
+
+def test_deactivating_brings_the_robot_to_rest_first(graph, gesture):
+    stage = Stage(graph, gesture)
+    stage.perform("one", frames=120, height=0.5)
+    graph.spin_until(lambda: stage.performing() == "one" and np.abs(stage.commands[-1].velocity).max() > 0.5)
+    assert graph.transition(stage.node, Transition.TRANSITION_DEACTIVATE)
+    graph.spin_for(0.1)
+    assert stage.at_rest()
+    stage.check_limits()
+    sent = len(stage.commands)
+    stage.perform("two")
+    graph.spin_for(0.2)
+    assert len(stage.commands) == sent
+    assert graph.transition(stage.node, Transition.TRANSITION_ACTIVATE)
+    stage.served("three")
+
+
+# Each makes messages from good ones: `gesture`, and a block of it with some fields replaced.
+HOSTILE = {
+    "nothing": lambda gesture: [GestureFrames()],
+    "too few joints": lambda gesture: [spoiled(gesture, joint_names=list(JOINTS[:20]))],
+    "unknown joint": lambda gesture: [spoiled(gesture, joint_names=["x\x01" * 1000, *JOINTS[1:]])],
+    "too few positions": lambda gesture: [spoiled(gesture, positions=[0.0] * 62)],
+    "not a number": lambda gesture: [spoiled(gesture, positions=[math.nan] * (BLOCK * 63))],
+    "infinite": lambda gesture: [spoiled(gesture, positions=[math.inf] * (BLOCK * 63))],
+    "a giant": lambda gesture: [spoiled(gesture, positions=[1e6] * (BLOCK * 63))],
+    "all in one point": lambda gesture: [spoiled(gesture, positions=[0.0] * (BLOCK * 63))],
+    "no frame rate": lambda gesture: [spoiled(gesture, frame_rate=0.0)],
+    "huge": lambda gesture: [spoiled(gesture, positions=[0.0] * 630_000, stop_probabilities=[0.0] * 10_000)],
+    "100 kB id": lambda gesture: [spoiled(gesture, utterance_id="x" * 100_000)],
+    "backwards": lambda gesture: gesture("bad", time.time() + 0.05)[::-1],
+    "twice": lambda gesture: gesture("bad", time.time() + 0.05) * 2,
+    "gap": lambda gesture: gesture("bad", time.time() + 0.05)[::2],
+    "long ago": lambda gesture: gesture("bad", 5.0),
+    "far future": lambda gesture: gesture("bad", time.time() + 1e6),
+}
+
+
+def spoiled(gesture, **changes):
+    """Return a block of a gesture with some fields replaced."""
+    message = gesture("bad", time.time() + 0.05)[0]
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_after_any_message_a_good_gesture_is_served_within_the_limits(graph, gesture, kind):
+    stage = Stage(graph, gesture)
+    for message in HOSTILE[kind](gesture):
+        graph.publish("gesture_frames", message)
+    stage.perform("good")
+    graph.spin_until(lambda: stage.performing() == "good" and np.any(stage.commands[-1].velocity))
+    stage.check_limits()
+
+
+def test_parameters_change_while_the_robot_moves_without_a_jump(graph, gesture):
+    stage = Stage(graph, gesture)
+    stage.perform("one", frames=120)
+    graph.spin_until(lambda: stage.performing() == "one" and np.any(stage.commands[-1].velocity))
+    for name, value in (
+        ("gesture_scale", 0.3),
+        ("mirror", True),
+        ("blend_time", 0.1),
+        ("frame_timeout", 0.2),
+    ):
+        (result,) = stage.node.set_parameters([Parameter(name, value=value)])
+        assert result.successful
+        graph.spin_for(0.05)
+    (result,) = stage.node.set_parameters([Parameter("rate", value=50.0)])
+    assert not result.successful
+    assert "at rest" in result.reason
+    graph.spin_until(stage.at_rest)
+    stage.check_limits()
+
+
+def test_the_rate_changes_at_rest(graph, gesture):
+    stage = Stage(graph, gesture)
+    stage.served("one")
+    (result,) = stage.node.set_parameters([Parameter("rate", value=50.0)])
+    assert result.successful
+    stage.commands.clear()
+    stage.served("two")
+    stage.check_limits()
+
+
+def test_simulated_time_is_followed(graph, gesture):
+    node = graph.add(GestureRetargeterNode, use_sim_time=True)
+    commands = graph.collect(JointState, "joint_command")
+    seconds = 100.0
+    graph.publish("/clock", Clock(clock=to_time(seconds)))
+    graph.spin_until(lambda: node.now() == seconds)
+    graph.spin_for(0.1)
+    commands.clear()
+    graph.spin_for(0.2)
+    assert not commands
+    for message in gesture("one", seconds + 0.05):
+        graph.publish("gesture_frames", message)
+    for _ in range(150):
+        seconds += 0.01
+        graph.publish("/clock", Clock(clock=to_time(seconds)))
+        graph.spin_until(lambda now=seconds: abs(node.now() - now) < 1e-6)
+        graph.spin_for(0.002)
+    assert "one" in {command.header.frame_id for command in commands}
+    assert all(to_seconds(command.header.stamp) <= seconds + 1e-6 for command in commands)
+
+
+def test_human_and_robot_are_drawn_for_whoever_subscribes(graph, gesture):
+    stage = Stage(graph, gesture)
+    markers = graph.collect(MarkerArray, "gesture_markers")
+    stage.perform("one", frames=60)
+    graph.spin_until(
+        lambda: any(marker.ns == "human" and marker.points for m in markers for marker in m.markers)
+    )
+    graph.spin_until(stage.at_rest)
+    graph.spin_until(lambda: any(marker.action == Marker.DELETE for marker in markers[-1].markers))
+    for message in markers:
+        assert {marker.ns for marker in message.markers} == {"robot", "human"}
+        assert all(marker.header.frame_id == stage.robot.base for marker in message.markers)
+        assert all(len(marker.points) % 2 == 0 for marker in message.markers)

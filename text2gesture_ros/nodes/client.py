@@ -1,0 +1,316 @@
+"""GraphClient: the three nodes as processes of their own, sentences in, everything that comes out.
+
+    with GraphClient("pepper") as graph:
+        for text in ("Hello!", "I have no idea."):
+            graph.say(text)
+            time.sleep(3.0)
+        graph.wait_until(graph.quiet, timeout=10.0)
+        for performance in graph.performances():
+            print(performance.text, performance.latency)
+
+The nodes live in a ROS domain of their own, on this machine only: several clients do not hear each other.
+"""
+
+import os
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+from text2gesture_ros.bringup import ended, start_processes, stop_processes
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
+from text2gesture_ros.resources import share_directory
+
+# What is received: topic -> type.
+TOPICS: Mapping[str, Any] = {
+    "speech_text": String,
+    "gesture_intent": GestureIntent,
+    "gesture_frames": GestureFrames,
+    "joint_trajectory": JointTrajectory,
+    "joint_command": JointState,
+    "/diagnostics": DiagnosticArray,
+}
+OnMessage = Callable[[str, Any, int, bytes], None]
+"""Topic, message type, time of arrival [ns since 1970], serialised message (CDR)."""
+
+_WARM_UP = "warm-up"  # begins the utterance ids of the sentences that show that the nodes are ready
+_READY_TIMEOUT = 60.0  # [s]
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message and when it came, on `time.monotonic` [s]."""
+
+    time: float
+    message: Any
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What one sentence became.
+
+    Attributes:
+        text: what was said.
+        said: when it was published, on `time.monotonic` [s].
+        intent: the classifier's answer (GestureIntent), None before it came.
+        frames, trajectories, commands: what carries the utterance's id (GestureFrames, JointTrajectory,
+            JointState), in order; all empty for a sentence without motion.
+    """
+
+    text: str
+    said: float
+    intent: Received | None
+    frames: tuple[Received, ...]
+    trajectories: tuple[Received, ...]
+    commands: tuple[Received, ...]
+
+    @property
+    def latency(self) -> float | None:
+        """Time from text to first joint trajectory [s]; None where none came."""
+        if not self.trajectories:
+            return None
+        return float(self.trajectories[0].time - self.said)
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """The latency stage by stage [s], as far as it went: classify, generate, retarget."""
+        firsts = [self.intent, *(kind[0] if kind else None for kind in (self.frames, self.trajectories))]
+        result: dict[str, float] = {}
+        before = self.said
+        for stage, first in zip(("classify", "generate", "retarget"), firsts, strict=True):
+            if first is None:
+                break
+            result[stage] = first.time - before
+            before = first.time
+        return result
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames of motion were generated."""
+        return sum(len(block.message.stop_probabilities) for block in self.frames)
+
+    @property
+    def duration(self) -> float:
+        """How long they last [s]."""
+        lengths = [len(item.message.stop_probabilities) / item.message.frame_rate for item in self.frames]
+        return float(sum(lengths))
+
+
+class GraphClient:
+    """Starts the nodes, speaks to them, and keeps what they send.
+
+    Args:
+        robot: name or path of the robot.
+        device: where the models run.
+        params_file: parameters of the nodes, empty: the defaults.
+        domain: ROS domain to use; None: one at random.
+        on_message: called with every message of `TOPICS` as it comes, from another thread.
+
+    Attributes:
+        intents, frames, trajectories, commands: what came since all was ready, in order (Received).
+    """
+
+    def __init__(
+        self,
+        robot: str = "pepper",
+        *,
+        device: str = "auto",
+        params_file: str = "",
+        domain: int | None = None,
+        on_message: OnMessage | None = None,
+    ) -> None:
+        self._given = {"robot": robot, "device": device, "params_file": params_file}
+        self._domain = random.SystemRandom().randint(1, 101) if domain is None else domain
+        self._on_message = on_message
+        self._recording = False
+        self._news = threading.Condition()
+        self._said: list[tuple[str, float]] = []
+        self._trouble = ""
+        self.intents: list[Received] = []
+        self.frames: list[Received] = []
+        self.trajectories: list[Received] = []
+        self.commands: list[Received] = []
+        self._kept = {
+            "gesture_intent": self.intents,
+            "gesture_frames": self.frames,
+            "joint_trajectory": self.trajectories,
+            "joint_command": self.commands,
+        }
+
+    def __enter__(self) -> Self:
+        """Start the nodes and return when a first sentence has gone all the way through them.
+
+        Raises:
+            ConfigurationError: a node cannot start or be configured, or all are not ready within a minute.
+        """
+        with ExitStack() as stack:
+            log = stack.enter_context(tempfile.TemporaryDirectory(prefix="text2gesture_"))
+            isolation = {
+                "ROS_DOMAIN_ID": str(self._domain),
+                "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+                "ROS_LOG_DIR": log,
+                "FASTRTPS_DEFAULT_PROFILES_FILE": str(share_directory() / "config" / "fastdds.xml"),
+            }
+            self._log = Path(log) / "nodes.log"
+            output = stack.enter_context(self._log.open("wb"))
+            self._processes = start_processes(
+                self._given, environment={**os.environ, **isolation}, output=output
+            )
+            stack.callback(stop_processes, self._processes)
+            with _environment(isolation):
+                self._connect(stack)
+            self._warm_up()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the nodes; they bring the robot to rest first."""
+        self._stack.close()
+
+    def say(self, text: str) -> None:
+        """Publish a sentence on speech_text."""
+        with self._news:  # so that no answer is seen before the sentence is noted
+            self._said.append((text, time.monotonic()))
+            self._text.publish(String(data=text.encode("utf-8", "replace").decode("utf-8")))
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Return whether `condition` came true within `timeout` [s]; it is asked at each message.
+
+        Raises:
+            ConfigurationError: a node has ended or says that it cannot work.
+        """
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while not condition():
+                trouble = self._trouble or ended(self._processes)
+                if trouble:
+                    raise ConfigurationError(f"{trouble}. {self._last_error()}".strip())
+                if not self._news.wait(min(0.2, deadline - time.monotonic())) and time.monotonic() > deadline:
+                    return False
+        return True
+
+    def quiet(self) -> bool:
+        """Return whether every sentence was answered, nothing more comes and the robot is at rest."""
+        last = [kept[-1].time for kept in (self.intents, self.frames, self.trajectories) if kept]
+        return (
+            len(self.intents) >= len(self._said)
+            and time.monotonic() - max(last, default=0.0) > 0.5
+            and bool(self.commands)
+            and not self.commands[-1].message.header.frame_id
+        )
+
+    def performances(self) -> list[Performance]:
+        """Return what each sentence has become so far, in the order in which they were said."""
+        with self._news:
+            # The classifier answers every sentence once and in order.
+            intents = [*self.intents, *[None] * len(self._said)]
+            result = []
+            for (text, said), intent in zip(self._said, intents, strict=False):
+                name = intent.message.utterance_id if intent else None
+                frames = tuple(item for item in self.frames if item.message.utterance_id == name)
+                trajectories, commands = (
+                    tuple(item for item in kept if item.message.header.frame_id == name)
+                    for kept in (self.trajectories, self.commands)
+                )
+                result.append(Performance(text, said, intent, frames, trajectories, commands))
+            return result
+
+    def _connect(self, stack: ExitStack) -> None:
+        context = Context()
+        rclpy.init(context=context, args=[], domain_id=self._domain)
+        stack.callback(context.try_shutdown)
+        node = rclpy.create_node("text2gesture_client", context=context, use_global_arguments=False)
+        stack.callback(node.destroy_node)
+        self._text = node.create_publisher(String, "speech_text", 50)
+        self._speech = node.create_publisher(Speech, "speech", 50)
+        for topic, kind in TOPICS.items():
+            node.create_subscription(kind, topic, self._receiver(topic, kind), 200, raw=True)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        ending = threading.Event()
+
+        def spin() -> None:
+            while not ending.is_set():
+                executor.spin_once(timeout_sec=0.1)
+
+        thread = threading.Thread(target=spin, name="graph client", daemon=True)
+        thread.start()
+        stack.callback(executor.shutdown)
+        stack.callback(thread.join)
+        stack.callback(ending.set)
+
+    def _receiver(self, topic: str, kind: Any) -> Callable[[bytes], None]:
+        def receive(data: bytes) -> None:
+            arrival = time.monotonic()
+            message = deserialize_message(data, kind)
+            with self._news:
+                if topic in self._kept:
+                    self._kept[topic].append(Received(arrival, message))
+                elif topic == "/diagnostics":
+                    errors = [status for status in message.status if status.level == DiagnosticStatus.ERROR]
+                    self._trouble = f"{errors[0].name}: {errors[0].message}" if errors else self._trouble
+                if self._recording and self._on_message:
+                    self._on_message(topic, kind, time.time_ns(), data)
+                self._news.notify_all()
+
+        return receive
+
+    def _warm_up(self) -> None:
+        # Whether two other nodes have found each other cannot be seen from here; that a sentence comes out at
+        # the far end can.
+        deadline = time.monotonic() + _READY_TIMEOUT
+        attempt = 0
+        while not self.wait_until(self._warm, timeout=1.0):
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"the nodes are not ready after {_READY_TIMEOUT:g} s")
+            if self._speech.get_subscription_count():
+                attempt += 1
+                self._speech.publish(
+                    Speech(utterance_id=f"{_WARM_UP} {attempt}", text="hello", gesture="nod")
+                )
+        if not self.wait_until(self.quiet, timeout=_READY_TIMEOUT):
+            raise ConfigurationError(f"the robot is not at rest {_READY_TIMEOUT:g} s after its first gesture")
+        with self._news:
+            for kept in self._kept.values():
+                kept.clear()
+            self._recording = True
+
+    def _warm(self) -> bool:
+        return any(item.message.header.frame_id.startswith(_WARM_UP) for item in self.trajectories)
+
+    def _last_error(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()
+        return next((line for line in reversed(lines) if "ERROR" in line or "Error" in line), "")
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    # ROS and Fast DDS read these when a context is made and at no other time.
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,168 @@
+"""Node gesture_retargeter: human motion -> commands for the robot. The only one that commands it.
+
+Subscribes gesture_frames (GestureFrames). Publishes joint_command (sensor_msgs/JointState) at the control
+rate, joint_trajectory (trajectory_msgs/JointTrajectory) for each block, and gesture_markers for RViz.
+"""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
+
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.motion import FrameBlock
+from text2gesture_ros.msg import GestureFrames
+from text2gesture_ros.nodes.base import ManagedNode, run
+from text2gesture_ros.nodes.conversions import (
+    joint_state_message,
+    markers_message,
+    read_frames,
+    trajectory_message,
+)
+from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.performing import Command, Performer
+from text2gesture_ros.robot import load_robot
+from text2gesture_ros.skeleton import FloatArray
+
+_MARKER_RATE = 15.0  # [Hz]
+_LONGEST_RETURN = 10.0  # deactivating waits no longer for the robot to be at rest [s]
+
+
+class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
+    """One loop at a fixed rate commands the robot, whatever arrives or does not arrive."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__("gesture_retargeter", **options)
+        self._commands = self.create_lifecycle_publisher(JointState, "joint_command", 10)
+        self._trajectories = self.create_lifecycle_publisher(JointTrajectory, "joint_trajectory", 10)
+        self._markers = self.create_lifecycle_publisher(MarkerArray, "gesture_markers", 10)
+        self.subscribe(GestureFrames, "gesture_frames", self._receive, 100)
+        self._shown: deque[FrameBlock] = deque(maxlen=100)
+        self._moving = False
+        self._ticks = self._late = self._violations = 0
+
+    def load(self) -> None:
+        """Read the robot file."""
+        self._robot = load_robot(self.parameters.robot)
+        self._make_performer()
+        self.get_logger().info(f"commands {self._robot.title} at {self.parameters.rate:g} Hz")
+
+    def start(self) -> None:
+        """Begin to command the robot, from its rest pose."""
+        self._last_tick = self.loop_now()
+        self._timer = self.create_timer(self._performer.period, self._tick, clock=self.loop_clock)
+
+    def stop(self) -> None:
+        """Bring the robot to rest, and only then fall silent."""
+        self.destroy_timer(self._timer)
+        now = self.loop_now()
+        self._performer.to_rest()
+        self._publish_trajectory("", now)
+        # The loop's own clock may stand still here: simulated time needs the executor, which waits for us.
+        beginning, period = time.monotonic(), self._performer.period
+        for step in range(1, round(_LONGEST_RETURN / period)):
+            if not self._command(now + step * period).moving:
+                break
+            time.sleep(max(0.0, beginning + step * period - time.monotonic()))
+
+    def check(self, new: GestureRetargeterParameters) -> None:
+        """Refuse another rate while the robot moves: every sample sent so far was made for the old one."""
+        if self._moving and new.rate != self.parameters.rate:
+            raise ConfigurationError("rate can be changed only while the robot is at rest, and it moves")
+
+    def changed(self, old: GestureRetargeterParameters) -> None:
+        """Let new parameters take effect without a jump."""
+        new = self.parameters
+        if self.configured and new.rate != old.rate:
+            self._make_performer()
+            if self.active:
+                self.destroy_timer(self._timer)
+                self.start()
+        elif self.configured:
+            self._performer.configure(**_settings(new))
+
+    def _make_performer(self) -> None:
+        given = self.parameters
+        self._performer = Performer(self._robot, rate=given.rate, **_settings(given))
+
+    def _receive(self, message: GestureFrames) -> None:
+        now = self.loop_now()
+        block = read_frames(message, self.now() - now)
+        if self._performer.receive(block, now):
+            self._shown.append(block)
+            self._publish_trajectory(block.utterance_id, now)
+
+    def _publish_trajectory(self, utterance_id: str, now: float) -> None:
+        trajectory = self._performer.look_ahead(now)
+        names = self._robot.joint_names
+        self._trajectories.publish(trajectory_message(names, trajectory, utterance_id, self.now()))
+
+    def _tick(self) -> None:
+        now = self.loop_now()
+        self._late += now - self._last_tick > 1.5 * self._performer.period
+        self._last_tick = now
+        command = self._command(now)
+        self._ticks += 1
+        every = max(1, round(self.parameters.rate / _MARKER_RATE))
+        wanted = self.parameters.publish_markers and self._ticks % every == 0
+        if wanted and self._markers.get_subscription_count():
+            human = self._human(now, command.utterance_id)
+            self._markers.publish(markers_message(self._robot, command.position, human, self.now()))
+
+    def _human(self, now: float, utterance_id: str) -> FloatArray | None:
+        """Return the frame (K, 3) that is performed; None at rest."""
+        while self._shown and (self._shown[0].end < now or self._shown[0].utterance_id != utterance_id):
+            self._shown.popleft()
+        if not self._shown:
+            return None
+        block = self._shown[0]
+        frame = max(0, int((now - block.due) * block.frame_rate))
+        return np.asarray(block.positions[frame])
+
+    def _command(self, now: float) -> Command:
+        command = self._performer.tick(now)
+        self._violations += len(command.violations)
+        self._moving = command.moving
+        names = self._robot.joint_names
+        self._commands.publish(
+            joint_state_message(names, command.position, command.velocity, command.utterance_id, self.now())
+        )
+        return command
+
+    def report(self) -> Mapping[str, object]:
+        """Return the counts of the loop and of what arrived."""
+        counts: dict[str, object] = {
+            "robot": self.parameters.robot,
+            "commands": self._ticks,
+            "commands late": self._late,
+            "limit violations withheld": self._violations,
+        }
+        if self.configured:
+            counts |= {f"blocks {what.replace('_', ' ')}": n for what, n in self._performer.counts.items()}
+        if self._violations:
+            counts["warning"] = f"{self._violations} commands would have exceeded a limit and were withheld"
+        return counts
+
+
+def _settings(given: GestureRetargeterParameters) -> dict[str, Any]:
+    return {
+        "scale": given.gesture_scale,
+        "mirror": given.mirror,
+        "blend_time": given.blend_time,
+        "frame_timeout": given.frame_timeout,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node until it is asked to end."""
+    return run(GestureRetargeterNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
