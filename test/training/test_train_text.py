@@ -72,7 +72,7 @@ def test_training_lowers_the_loss_and_writes_a_model_that_runs(config, tmp_path,
     model = train(config, tmp_path / "run", device="cpu")
     assert len(losses(caplog)) == 6
     assert losses(caplog)[-1] < losses(caplog)[0]
-    assert list((model / "log").rglob("events.out.tfevents*"))
+    assert list((model / "training").rglob("events.out.tfevents*"))
     (intent,) = IntentClassifier(str(model), device="cpu").classify(["hello friend"], 0.0)
     assert intent.gesture.probabilities.sum() == pytest.approx(1.0)
     assert set(open_model(str(model), "intent").config["temperature"]) == set(TASKS)

@@ -40,6 +40,7 @@ class TextTraining:
     encoder_learning_rate: float
     head_learning_rate: float
     layer_decay: float
+    train_embeddings: bool
     warm_up: float
     label_smoothing: float
     class_weight: float

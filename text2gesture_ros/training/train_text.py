@@ -1,7 +1,7 @@
 """Training of the intent model: PLM and three heads on labelled utterances (paper, sec. 3.1).
 
-One loop for the processor, a GPU or several machines (Accelerate). The output is a model directory; inside it
-`checkpoint/` serves to go on after an interruption and `log/` is for TensorBoard.
+One loop for the processor, a GPU or several machines (Accelerate). The output is a model directory; its folder training/,
+which running the model does not need, holds TensorBoard's events and the state to resume from.
 """
 
 import json
@@ -56,7 +56,7 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
 
     Args:
         config: the training file.
-        output: where the model directory, checkpoint/ and log/ go.
+        output: the model directory to write.
         resume: go on from the last finished epoch in `output`, to the result of an uninterrupted training.
         device: "auto", "cpu" or "cuda".
 
@@ -175,7 +175,7 @@ class _Run:
         self.settings = settings
         self.output = output
         self.accelerator = Accelerator(
-            cpu=device == "cpu", log_with="tensorboard", project_dir=output / "log"
+            cpu=device == "cpu", log_with="tensorboard", project_dir=output / "training"
         )
         self.accelerator.init_trackers(settings.name, asdict(settings))
         set_seed(settings.seed)
@@ -277,7 +277,7 @@ class _Run:
             group["lr"] = rate * factor
 
     def _save(self) -> None:
-        """Write checkpoint/: network, optimizer moments and where the training stands."""
+        """Write training/state.safetensors: network, optimizer moments and where the training stands."""
         if not self.accelerator.is_main_process:
             return
         tensors = {
@@ -287,19 +287,19 @@ class _Run:
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{name}": value for name, value in moments.items()}
         progress = {"done": self.done, "best": list(self.best), "best_epoch": self.best_epoch}
-        directory = self.output / "checkpoint"
+        directory = self.output / "training"
         directory.mkdir(exist_ok=True)
         # One file holds both, so that an interruption cannot leave halves of two epochs.
         contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         write_file(directory / "state.safetensors", save(contiguous, {"progress": json.dumps(progress)}))
 
     def load(self) -> None:
-        """Go on from checkpoint/.
+        """Go on from training/state.safetensors.
 
         Raises:
             ConfigurationError: there is none, or it belongs to another network.
         """
-        path = self.output / "checkpoint" / "state.safetensors"
+        path = self.output / "training" / "state.safetensors"
         try:
             with safe_open(path, "pt") as file:
                 progress = json.loads(file.metadata()["progress"])
@@ -324,8 +324,11 @@ class _Run:
 
 def parameter_groups(network: IntentNetwork, settings: TextTraining) -> list[dict[str, Any]]:
     """Return the optimizer's parameter groups: heads, then the encoder's layers from the top, ever slower."""
-    layers = list(network.encoder.encoder.layer)
-    parts = [*reversed(layers), network.encoder.embeddings]
+    parts: list[nn.Module] = [*reversed(network.encoder.encoder.layer)]
+    if settings.train_embeddings:
+        parts.append(network.encoder.embeddings)
+    else:
+        network.encoder.embeddings.requires_grad_(False)
     groups: list[dict[str, Any]] = [
         {"params": list(network.heads.parameters()), "lr": settings.head_learning_rate}
     ]
