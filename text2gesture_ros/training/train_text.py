@@ -1,7 +1,7 @@
 """Training of the intent model: PLM and three heads on labelled utterances (paper, sec. 3.1).
 
-One loop for the processor, a GPU or several machines (Accelerate). The output is a model directory; its folder
-training/ holds TensorBoard's events and the state to resume from: running the model does not need it.
+One loop for the processor, a GPU or several machines (Accelerate). The output is a model directory; in its
+folder training/ are the events for TensorBoard and the state to resume from, which no run time needs.
 """
 
 import json
