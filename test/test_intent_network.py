@@ -75,6 +75,8 @@ def test_loss_without_any_label_is_zero_and_can_be_differentiated():
     scores = torch.randn(2, 3, requires_grad=True)
     loss = intent_loss([scores], torch.full((2, 1), MISSING))
     assert loss.item() == 0.0
+    loss.backward()
+    assert not scores.grad.any()
 
 
 def test_config_and_weights_make_the_same_network():
