@@ -112,12 +112,15 @@ class _Pair:
         return rotate(self.axes[1], -angles[:, 1], rotate(self.axes[0], -angles[:, 0], vectors))
 
     def _candidates(self, goals: Array) -> tuple[Array, Array, Array]:
-        """Return four ways to aim the bone within limits: both angles and the squared error, each (4, T)."""
+        """Return six ways to aim the bone within limits: both angles and the squared error, each (6, T)."""
         first, second = two_turns_onto(*self.axes, self.bone, goals)
-        # Both branches, once with the first joint clamped and the second solved for it, once the other way
-        # round.
-        kept_first = self._clamp(0, first)
-        kept_second = self._clamp(1, second)
+        # Both branches: with the first joint clamped and the second solved for it, and the other way round.
+        # In the gap behind its limits the first may wait at either of them: which one is nearer may change
+        # with every frame, where it is must not.
+        kept_first, kept_second = self._clamp(0, first), self._clamp(1, second)
+        at_lower, at_upper = kept_first <= self.lower[0], kept_first >= self.upper[0]
+        other_end = np.where(at_lower, self.upper[0], np.where(at_upper, self.lower[0], kept_first))
+        kept_first = np.concatenate([kept_first, other_end])
         turned = rotate(self.axes[1], kept_second, self.bone)
         firsts = np.concatenate([kept_first, self._clamp(0, turn_onto(self.axes[0], turned, goals))])
         seconds = np.concatenate([self._second(goals, kept_first), kept_second])

@@ -4,6 +4,7 @@ The keys of the file are explained in config/robots/pepper.yaml. Joint angles ar
 `Robot.joint_names`: head, left arm, right arm, each from the base outwards.
 """
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -300,7 +301,8 @@ class _Reader:
         return MappingProxyType(fixed), tuple(tuple(line) for line in lines)
 
     def _error(self, key: str, value: object, allowed: str) -> ConfigurationError:
-        shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+        # A few lines of YAML can stand for a value of any size (aliases of aliases): show its beginning.
+        shown = reprlib.repr(value)[:80]
         return ConfigurationError(f"{self._path}: {key} is {shown}. Allowed: {allowed}")
 
     def _mapping(

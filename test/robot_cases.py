@@ -1,0 +1,72 @@
+"""What the tests of the robot side share: every robot that ships, human bodies made from robot poses."""
+
+import numpy as np
+
+from text2gesture_ros.kinematics import Array
+from text2gesture_ros.motion import FrameBlock
+from text2gesture_ros.resources import share_directory
+from text2gesture_ros.robot import Robot, load_robot
+from text2gesture_ros.skeleton import INDEX, REFERENCE
+
+ROBOT_FILES = sorted((share_directory() / "config" / "robots").glob("*.yaml"))
+ROBOTS = [load_robot(path.stem) for path in ROBOT_FILES]
+# Human bones from their start to their end, all of an arm.
+ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"), ("wrist", "thumb"))
+NOSE = REFERENCE[INDEX["nose"]] - REFERENCE[INDEX["head"]]
+
+
+def name_of(robot: Robot) -> str:
+    return robot.name
+
+
+def human_like(robot: Robot, angles: Array) -> Array:
+    """Return humans (T, K, 3) whose arm bones point as the robot's do at `angles` (T, N), gaze likewise."""
+    points = robot.points(angles)
+    positions = np.tile(REFERENCE, (len(angles), 1, 1))
+    for side in ("left", "right"):
+        for start, end in ARM:
+            bone = points[f"{side}_{end}"] - points[f"{side}_{start}"]
+            positions[:, INDEX[f"{side}_{end}"]] = positions[:, INDEX[f"{side}_{start}"]] + bone
+    turns, _ = robot.head.frames(angles[:, list(robot.head.joints)])
+    positions[:, INDEX["nose"]] = positions[:, INDEX["head"]] + turns[:, -1] @ NOSE
+    return positions
+
+
+def random_angles(robot: Robot, count: int, seed: int = 0) -> Array:
+    """Return angles (count, N) all over the robot's range [rad]."""
+    generator = np.random.default_rng(seed)
+    return robot.lower + generator.random((count, len(robot.joint_names))) * (robot.upper - robot.lower)
+
+
+def lively(robot: Robot, seconds: float, seed: int = 0, amplitude: float = 0.4) -> Array:
+    """Return a human (T, K, 3) at 60 frames a second who moves everything, smoothly, about the rest pose."""
+    generator = np.random.default_rng(seed)
+    times = np.arange(round(seconds * 60.0))[:, None] / 60.0
+    joints = len(robot.joint_names)
+    phase, rate = generator.uniform(0.0, 6.0, joints), generator.uniform(2.0, 7.0, joints)
+    reach = np.minimum(robot.upper - robot.rest, robot.rest - robot.lower)
+    middle = robot.rest + 0.3 * (robot.upper + robot.lower - 2.0 * robot.rest) / 2.0
+    swing = np.minimum(amplitude, 0.1 + reach)
+    angles = np.clip(middle + swing * np.sin(rate * times + phase), robot.lower, robot.upper)
+    return human_like(robot, angles)
+
+
+def blocks_of(
+    positions: Array, due: float, *, utterance_id: str = "a", size: int = 8, complete: bool = True
+) -> list[FrameBlock]:
+    """Return a clip at 60 frames a second in blocks, the first frame due at `due` [s]."""
+    return [
+        FrameBlock(
+            utterance_id=utterance_id,
+            gesture="wave",
+            emotion="neutral",
+            sequence=index,
+            first_frame=start,
+            frame_rate=60.0,
+            due=due + start / 60.0,
+            positions=positions[start : start + size],
+            stop_probabilities=np.zeros(len(positions[start : start + size])),
+            last=complete and start + size >= len(positions),
+        )
+        for index, start in enumerate(range(0, len(positions), size))
+    ]
