@@ -63,7 +63,7 @@ def test_torch_and_onnxruntime_agree_on_the_stored_weights(
 ) -> None:
     model = open_model(str(model_path), "intent")
     weights = model.weights()
-    assert all(array.dtype == np.float32 for array in weights.values())
+    assert all(array.dtype == np.float32 for name, array in weights.items() if name != "count")
     stored = TinyClassifier().eval()
     stored.load_state_dict({name: torch.from_numpy(weights[name]) for name in stored.state_dict()})
     session = model.session()

@@ -3,7 +3,8 @@
 Runs on ONNX Runtime; PyTorch is imported only for `device: cuda` where ONNX Runtime has no CUDA provider.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,6 +70,7 @@ class GestureGenerator:
         self.frame_rate = float(directory.number("frame_rate", 1.0, 1000.0))
         self.engine = choose_engine(device)
         self._max_frames = int(directory.number("max_frames", 1, 100_000))
+        self._kernel = _gaussian(directory.number("smoothing", 0.0, 0.1) * self.frame_rate)
         self._load_tables(directory)
         self._engine: _Engine
         if self.engine == "torch-cuda":
@@ -109,9 +111,17 @@ class GestureGenerator:
             raise InputError(f"max_duration must be a positive number of seconds but is {max_duration}")
         if seed is not None and seed < 0:
             raise InputError(f"seed must be 0 or more but is {seed}")
-        limit = int(np.clip(max_duration * self.frame_rate + 1e-9, 1, self._max_frames))
         embedding = self._embedding(gesture, emotion, np.random.default_rng(seed), variation)
-        return self._generated(embedding, limit)
+        return self._generated(embedding, self._limit(max_duration))
+
+    def frames_of(self, embedding: FloatArray, *, max_duration: float = 4.0) -> Iterator[Frame]:
+        """Generate, as `frames`, from an embedding of one's own: of a clip, or between two.
+
+        Args:
+            embedding: (D,) embedding.
+            max_duration: as for `frames` [s].
+        """
+        return self._generated(embedding.astype(np.float32)[None], self._limit(max_duration))
 
     def generate(
         self,
@@ -168,25 +178,56 @@ class GestureGenerator:
         share = generator.uniform(0.0, 0.5)
         return np.asarray((1 - share) * example + share * neighbour, dtype=np.float32)[None]
 
+    def _limit(self, max_duration: float) -> int:
+        """Return after how many frames a gesture ends without a stop token."""
+        return int(np.clip(max_duration * self.frame_rate + 1e-9, 1, self._max_frames))
+
     def _generated(self, embedding: FloatArray, limit: int) -> Iterator[Frame]:
+        """Yield what the network makes of an embedding, (1, D), smoothed, as frames.
+
+        Smoothing looks ahead by its half width, within the gesture alone: its ends are held.
+        """
+        half = len(self._kernel) // 2
+        window: deque[FloatArray] = deque(maxlen=len(self._kernel))
+        waiting: deque[tuple[float, bool]] = deque()
+        for values, stop, last in self._raw(embedding, limit):
+            window.extend([values] * (1 if window else half + 1))
+            waiting.append((stop, last))
+            if len(window) == len(self._kernel):
+                yield Frame(self._positions(window), *waiting.popleft())
+        for _ in range(half):
+            window.append(window[-1])
+            if len(window) == len(self._kernel):
+                yield Frame(self._positions(window), *waiting.popleft())
+
+    def _raw(self, embedding: FloatArray, limit: int) -> Iterator[tuple[FloatArray, float, bool]]:
+        """Yield the network's frames, (M,) each, with stop probability and whether it is the last."""
         shortest = SHORTEST * self.frame_rate
         frame, *state = self._engine.initial(embedding)  # (1, M), ...
-        yield Frame(self._positions(frame[0]), 0.0, limit == 1)
+        yield frame[0], 0.0, limit == 1
         count = 1
         while count < limit:
             frames, stops, *state = self._engine.step(frame, state)  # (1, R, M), (1, R), ...
             frame = frames[:, -1]
             for values, stop in zip(frames[0], stops[0], strict=True):
                 count += 1
-                last = count == limit or (stop >= 0.5 and count >= shortest)
-                yield Frame(self._positions(values), float(stop), bool(last))
+                last = count == limit or bool(stop >= 0.5 and count >= shortest)
+                yield values, float(stop), last
                 if last:
                     return
 
-    def _positions(self, values: FloatArray) -> FloatArray:
-        """Return joint positions [m] with the bones of the training set's mean body: (M,) -> (K, 3)."""
+    def _positions(self, window: Iterable[FloatArray]) -> FloatArray:
+        """Return smoothed joint positions [m] with the mean body's bones: (W, M) -> (K, 3)."""
+        values = self._kernel @ np.stack(list(window))  # (M,)
         positions = (values * self._deviation + self._mean).reshape(len(JOINTS), 3)
         return with_bone_lengths(positions, self._bone_lengths)
+
+
+def _gaussian(deviation: float) -> FloatArray:
+    """Return the weights of a Gaussian of some deviation [frames]; of one frame alone if it is 0."""
+    half = int(np.ceil(3.0 * deviation))
+    weights = np.exp(-0.5 * (np.arange(-half, half + 1) / max(deviation, 1e-9)) ** 2)
+    return np.asarray(weights / weights.sum(), dtype=np.float32)
 
 
 class _OnnxEngine:

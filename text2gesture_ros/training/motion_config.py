@@ -21,6 +21,7 @@ class LossWeights:
         embedding: embedding of the generated clip (9), once the token loss is below the threshold.
         token_cross_entropy: cross-entropy of the stop tokens, always.
         velocity: change from frame to frame.
+        acceleration: change of that change; without it frames tremble.
 
     Raises:
         ConfigurationError: a weight is negative or no number.
@@ -32,6 +33,7 @@ class LossWeights:
     embedding: float = 1.0
     token_cross_entropy: float = 0.0
     velocity: float = 0.0
+    acceleration: float = 0.0
 
     def __post_init__(self) -> None:
         for part in fields(self):
@@ -60,6 +62,7 @@ class MotionTrainingConfig:
         gradient_clip: largest norm of the generator's gradient; 0 for any.
         token_threshold: token loss below which equation 10 goes over to the embedding loss.
         embedding_warm_in: batches over which the embedding loss then grows to its weight; 0 for at once.
+        smoothing: deviation of the Gaussian in time that generated frames pass through [s]; 0 for none.
         losses: what each loss counts.
 
     Raises:
@@ -83,6 +86,7 @@ class MotionTrainingConfig:
     gradient_clip: float = 0.0
     token_threshold: float = 0.01
     embedding_warm_in: int = 0
+    smoothing: float = 0.0
     losses: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -103,7 +107,12 @@ class MotionTrainingConfig:
             if not isinstance(getattr(self, key), int):
                 raise ConfigurationError(f"{key} must be a whole number but is {getattr(self, key)!r}")
             _check_number(key, getattr(self, key), low, high)
-        for key, largest in (("held_out_share", 0.5), ("removed_share", 0.5), ("gradient_clip", 1e6)):
+        for key, largest in (
+            ("held_out_share", 0.5),
+            ("removed_share", 0.5),
+            ("gradient_clip", 1e6),
+            ("smoothing", 0.1),
+        ):
             _check_number(key, getattr(self, key), 0.0, largest)
         for key in ("embedder_learning_rate", "learning_rate", "token_threshold"):
             _check_number(key, getattr(self, key), 1e-9, 1.0)

@@ -49,6 +49,12 @@ def velocity_loss(generated: Tensor, clips: Tensor, lengths: Tensor) -> Tensor:
     return _mean_over(error, lengths - 1)
 
 
+def acceleration_loss(generated: Tensor, clips: Tensor, lengths: Tensor) -> Tensor:
+    """Return the mean absolute error of the second difference of the frames; arguments as `motion_loss`."""
+    error = (generated.diff(n=2, dim=1) - clips.diff(n=2, dim=1)).abs().mean(dim=2)  # (B, T - 2)
+    return _mean_over(error, lengths - 2)
+
+
 def token_loss(logits: Tensor, tokens: Tensor) -> Tensor:
     """Return equation 8: mean absolute error of the stop tokens. (B, T) logits, (B, T) -> ()."""
     return (torch.sigmoid(logits) - tokens).abs().mean()

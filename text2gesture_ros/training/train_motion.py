@@ -171,6 +171,7 @@ class MotionTraining:
             "labels": {task: list(TASKS[task]) for task in ("gesture", "emotion")},
             "frame_rate": FRAME_RATE,
             "max_frames": self.config.frames,
+            "smoothing": self.config.smoothing,
             "network": asdict(self.config.network),
             "training": {k: v for k, v in asdict(self.config).items() if k not in ("name", "network")},
         }
@@ -214,6 +215,7 @@ class MotionTraining:
             "first": losses.first_frame_loss(frames, batch["frames"]),
             "motion": losses.motion_loss(frames, batch["frames"], lengths),
             "velocity": losses.velocity_loss(frames, batch["frames"], lengths),
+            "acceleration": losses.acceleration_loss(frames, batch["frames"], lengths),
             "token": losses.token_loss(logits, tokens),
             "token_cross_entropy": losses.token_cross_entropy(logits, tokens),
         }
