@@ -127,7 +127,7 @@ class GestureGeneratorParameters(ModelParameters):
     )
     variation: float = parameter(
         1.0,
-        "How much one performance differs from the next; 0: the most typical only, 1: all the model has seen.",
+        "How much one performance differs from the next; 0: the typical one, 1: all the model has seen.",
         (0.0, 1.0),
         live=True,
     )

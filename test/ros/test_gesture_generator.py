@@ -1,0 +1,134 @@
+"""The generator node: frames without gap, never far ahead, one gesture at a time, none without words."""
+
+import pytest
+from rclpy.parameter import Parameter
+from text2gesture_ros.msg import GestureFrames, GestureIntent
+
+from text2gesture_ros.labels import EMOTIONS, GESTURES
+from text2gesture_ros.nodes.conversions import read_frames, to_seconds
+from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
+
+
+def intent(utterance_id="one", gesture="wave", emotion="neutral", **changes):
+    message = GestureIntent(utterance_id=utterance_id, text="some words", accepted=True)
+    message.gesture.chosen, message.emotion.chosen = gesture, emotion
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+class Studio:
+    """A generator and the frames it sends, with when they came."""
+
+    def __init__(self, graph, **parameters):
+        self.graph = graph
+        self.node = graph.add(GestureGeneratorNode, **parameters)
+        self.frames = graph.collect(GestureFrames, "gesture_frames")
+
+    def play(self, message):
+        """Send an intent and return all blocks of its gesture."""
+        self.graph.publish("gesture_intent", message)
+        self.graph.spin_until(lambda: self.frames and self.finished(message.utterance_id))
+        return [block for block in self.frames if block.utterance_id == message.utterance_id]
+
+    def finished(self, utterance_id):
+        return self.frames[-1].utterance_id == utterance_id and self.frames[-1].last
+
+    def nothing_comes_of(self, message):
+        """Return whether an intent makes no frames: the next one is served first."""
+        before = len(self.frames)
+        self.graph.publish("gesture_intent", message)
+        self.graph.publish("gesture_intent", intent("next"))
+        self.graph.spin_until(lambda: len(self.frames) > before)
+        return self.frames[before].utterance_id == "next"
+
+
+@pytest.fixture
+def studio(graph):
+    return Studio(graph, max_duration=1.0, speed_scale=2.0, block_size=7)
+
+
+def test_blocks_follow_each_other_without_gap(studio):
+    blocks = studio.play(intent())
+    assert [block.sequence for block in blocks] == list(range(len(blocks)))
+    assert [block.last for block in blocks] == [False] * (len(blocks) - 1) + [True]
+    count, start = 0, to_seconds(blocks[0].header.stamp)
+    for block in blocks:
+        read = read_frames(block, 0.0)
+        assert block.first_frame == count
+        assert read.due == pytest.approx(start + count / block.frame_rate, abs=1e-3)
+        assert len(read.positions) == 7 or block.last
+        assert (block.gesture, block.emotion) == ("wave", "neutral")
+        count += len(read.positions)
+    assert blocks[0].frame_rate == pytest.approx(2 * 60.0)
+
+
+@pytest.mark.parametrize("gesture", GESTURES)
+def test_every_gesture_ends(studio, gesture):
+    for emotion in EMOTIONS[:: 2 if gesture != "wave" else 1]:
+        blocks = studio.play(intent(f"{gesture} {emotion}", gesture, emotion))
+        assert 0.2 < sum(len(block.stop_probabilities) for block in blocks) / 60.0 <= 1.0 + 1e-6
+
+
+def test_no_block_is_sent_further_ahead_than_allowed(graph):
+    studio = Studio(graph, look_ahead=0.2, max_duration=1.0)
+    arrivals = []
+    graph.tester.create_subscription(
+        GestureFrames,
+        "gesture_frames",
+        lambda block: arrivals.append((studio.node.now(), to_seconds(block.header.stamp))),
+        100,
+    )
+    studio.play(intent())
+    assert all(due - arrival <= 0.2 for arrival, due in arrivals)
+
+
+def test_a_new_gesture_takes_the_place_of_the_one_played(studio):
+    studio.graph.publish("gesture_intent", intent("one"))
+    studio.graph.spin_until(lambda: studio.frames)
+    studio.play(intent("two", "nod"))
+    ids = [block.utterance_id for block in studio.frames]
+    assert ids == sorted(ids)
+    assert not any(block.last for block in studio.frames if block.utterance_id == "one")
+
+
+def test_words_without_gesture_get_talking_motion_unless_switched_off(studio):
+    unsure = intent("unsure", "neutral", accepted=False, reason="neutral")
+    assert {block.gesture for block in studio.play(unsure)} == {"neutral"}
+    studio.node.set_parameters([Parameter("neutral_motion", value=False)])
+    assert studio.nothing_comes_of(unsure)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!", "\U0001f44b"])
+def test_without_words_there_is_no_motion(studio, text):
+    assert studio.nothing_comes_of(intent("silent", "neutral", accepted=False, reason="empty", text=text))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"utterance_id": ""},
+        {"utterance_id": "x" * 100_000},
+        {"gesture": "cartwheel"},
+        {"gesture": ""},
+        {"emotion": "\x01" * 1000},
+        {"emotion": "POSITIVE"},
+    ],
+    ids=lambda wrong: str(wrong)[:40],
+)
+def test_an_intent_that_cannot_be_is_counted_and_the_next_is_served(studio, wrong):
+    assert studio.nothing_comes_of(intent(**wrong))
+    assert studio.node.rejected == 1
+
+
+def test_one_seed_one_performance(graph):
+    studio = Studio(graph, seed=5, max_duration=0.6)
+    one, two = studio.play(intent("one")), studio.play(intent("two"))
+    assert [block.positions for block in one] == [block.positions for block in two]
+
+
+def test_speed_changes_from_the_next_gesture_on(studio):
+    for speed in (0.5, 1.5):
+        studio.node.set_parameters([Parameter("speed_scale", value=speed)])
+        blocks = studio.play(intent(f"at {speed}"))
+        assert {block.frame_rate for block in blocks} == {60.0 * speed}

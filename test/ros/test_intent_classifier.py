@@ -1,0 +1,136 @@
+"""The classifier node: exactly one intent for every text, whatever the text is."""
+
+import math
+
+import pytest
+from rclpy.parameter import Parameter
+from std_msgs.msg import String
+from text2gesture_ros.msg import GestureIntent, Speech
+
+from text2gesture_ros.labels import TASKS
+from text2gesture_ros.nodes.conversions import to_seconds
+from text2gesture_ros.nodes.intent_classifier import IntentClassifierNode
+
+TEXTS = {
+    "sentence": "Hello, nice to meet you!",
+    "empty": "",
+    "blank": " \t\n ",
+    "no words": "?! ... 42",
+    "emoji": "👋🏽🙂" * 20,
+    "other scripts": "你好 很高兴认识你。 Привет! مرحبا שלום こんにちは",
+    "control characters": "hello\x01\x02\x1b[31m\x7f\r\n there\u202e\ufeff",
+    "combining": "e" + "\u0301" * 5000,
+    "100 kB": "word " * 20_000,
+    "one long word": "a" * 100_000,
+    "not a character": "\ufffd\uffff",
+}
+
+
+class Reader:
+    """A classifier and the intents it sends."""
+
+    def __init__(self, graph, **parameters):
+        self.graph = graph
+        self.node = graph.add(IntentClassifierNode, **parameters)
+        self.intents = graph.collect(GestureIntent, "gesture_intent")
+
+    def answer(self, message):
+        """Return the one intent that answers a message."""
+        before = len(self.intents)
+        self.graph.publish("speech_text" if isinstance(message, String) else "speech", message)
+        self.graph.spin_until(lambda: len(self.intents) > before)
+        self.graph.spin_for(0.02)
+        assert len(self.intents) == before + 1
+        return self.intents[-1]
+
+
+@pytest.fixture
+def reader(graph):
+    return Reader(graph)
+
+
+def check(intent):
+    """Hold an intent against what its message file promises."""
+    for task, labels in TASKS.items():
+        answer = getattr(intent, task)
+        assert tuple(answer.labels) == labels
+        assert answer.chosen in labels
+        assert sum(answer.probabilities) == pytest.approx(1.0, abs=1e-4)
+        assert all(0.0 <= probability <= 1.0 for probability in answer.probabilities)
+    assert intent.utterance_id
+    assert len(intent.text) <= 10_000
+    assert 0 <= intent.span_start <= intent.span_end <= len(intent.text)
+    assert intent.accepted == (not intent.reason)
+    if not intent.accepted:
+        assert intent.gesture.chosen == "neutral"
+
+
+@pytest.mark.parametrize("topic", [String, Speech], ids=["speech_text", "speech"])
+def test_every_text_is_answered_once_and_whole(reader, topic):
+    ids = set()
+    for text in [*TEXTS.values(), TEXTS["sentence"]]:
+        before = reader.node.now()
+        intent = reader.answer(topic(data=text) if topic is String else topic(text=text))
+        check(intent)
+        assert before - 1e-6 <= to_seconds(intent.header.stamp) <= reader.node.now()
+        ids.add(intent.utterance_id)
+    assert len(ids) == len(TEXTS) + 1
+    assert intent.text == TEXTS["sentence"]
+    assert intent.accepted
+
+
+@pytest.mark.parametrize("kind", ["empty", "blank", "no words"])
+def test_a_text_without_words_has_a_reason_and_no_gesture(reader, kind):
+    intent = reader.answer(String(data=TEXTS[kind]))
+    assert not intent.accepted
+    assert intent.reason
+
+
+def test_what_the_speaker_knows_is_passed_on(reader):
+    given = Speech(
+        utterance_id="mine", text="see you", duration=1.5, words=["see", "you"], word_starts=[0.0, 0.5]
+    )
+    intent = reader.answer(given)
+    assert (intent.utterance_id, intent.duration) == ("mine", 1.5)
+    assert list(intent.words) == given.words
+    assert list(intent.word_starts) == list(given.word_starts)
+
+
+@pytest.mark.parametrize("text", ["", "hello there", "The shop opens at nine."])
+def test_the_speaker_may_choose_gesture_and_emotion(reader, text):
+    plain = reader.answer(Speech(text=text))
+    intent = reader.answer(Speech(text=text, gesture="shrug", emotion="negative"))
+    assert (intent.gesture.chosen, intent.emotion.chosen, intent.accepted) == ("shrug", "negative", True)
+    for task in TASKS:
+        assert getattr(intent, task).probabilities == getattr(plain, task).probabilities
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"gesture": "cartwheel"},
+        {"emotion": "\x01\U0001f600" * 1000},
+        {"duration": math.nan},
+        {"words": ["a"] * 1000},
+        {"words": ["a"], "word_starts": [math.nan]},
+        {"utterance_id": "x" * 100_000},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_what_the_speaker_gets_wrong_is_counted_and_left_out(reader, wrong):
+    plain = reader.answer(Speech(text="hello there"))
+    intent = reader.answer(Speech(text="hello there", **wrong))
+    assert intent.gesture == plain.gesture
+    assert intent.emotion == plain.emotion
+    assert (intent.duration, list(intent.words), list(intent.word_starts)) == (0.0, [], [])
+    assert reader.node.rejected == 1
+
+
+def test_the_threshold_counts_from_the_moment_it_is_set(reader):
+    text = String(data="Hello, nice to meet you!")
+    for threshold, accepted in ((0.0, True), (1.0, False), (0.0, True)):
+        reader.node.set_parameters([Parameter("confidence_threshold", value=threshold)])
+        intent = reader.answer(text)
+        check(intent)
+        assert intent.accepted == accepted
+        assert accepted or "1.00" in intent.reason

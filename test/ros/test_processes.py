@@ -1,0 +1,116 @@
+"""The nodes as processes of their own: the whole way of a sentence, and how a process ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from domain_coordinator import domain_id
+
+from text2gesture_ros.bringup import NODES, ended, start_processes, stop_processes
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.nodes.client import TOPICS, GraphClient
+from text2gesture_ros.robot import load_robot
+from text2gesture_ros.verification import verify
+
+
+@pytest.fixture
+def domain():
+    """Return a ROS domain that no other test uses."""
+    with domain_id() as number:
+        yield number
+
+
+def test_sentences_become_commands(domain):
+    seen = {}
+    sentences = [
+        "Hello, nice to meet you!",
+        "",
+        "I have no idea, sorry.",
+        "\U0001f600 \ud800",
+        "Goodbye my friend!",
+    ]
+    with GraphClient("nao", domain=domain, on_message=lambda *m: seen.setdefault(m[0], m)) as graph:
+        for sentence in sentences:
+            graph.say(sentence)
+            graph.wait_until(lambda: len(graph.performances()) == len(graph.intents), timeout=10.0)
+            time.sleep(0.3)
+        assert graph.wait_until(graph.quiet, timeout=20.0)
+        performances = graph.performances()
+        commands = [item.message for item in graph.commands]
+
+    assert [performance.text for performance in performances] == sentences
+    for performance in performances:
+        silent = not any(character.isalpha() for character in performance.text)
+        answer = performance.intent.message
+        assert answer.accepted or answer.reason
+        assert bool(performance.frames) == bool(performance.trajectories) == (not silent)
+        assert (performance.latency is None) == silent
+        if not silent:
+            assert performance.commands
+            assert performance.latency == pytest.approx(sum(performance.stages.values()))
+            assert performance.frame_count > 0
+            assert performance.duration > 0.0
+    robot = load_robot("nao")
+    positions = np.array([command.position for command in commands])
+    assert not verify(robot, np.arange(len(positions)) / 100.0, positions).violations
+    assert set(TOPICS) == set(seen)
+    assert all(kind is TOPICS[topic] and isinstance(data, bytes) for topic, kind, _, data in seen.values())
+
+
+def test_the_client_says_what_is_wrong(domain, tmp_path):
+    with pytest.raises(ConfigurationError, match="r2d2"), GraphClient("r2d2", domain=domain):
+        pass
+    file = tmp_path / "wrong.yaml"
+    file.write_text("/**/gesture_generator:\n  ros__parameters:\n    model: no_such_model\n")
+    with (
+        pytest.raises(ConfigurationError, match="no_such_model"),
+        GraphClient(domain=domain, params_file=str(file)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_every_node_with_status_0(domain, tmp_path, how):
+    log = tmp_path / "log"
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain)}
+    with log.open("wb") as output:
+        processes = start_processes({}, environment=environment, output=output)
+        try:
+            deadline = time.monotonic() + 30.0
+            while not all(f"[{node}]: " in log.read_text() for node in NODES):
+                assert not ended(processes)
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            for process in processes.values():
+                process.send_signal(how)
+            assert {node: process.wait(20.0) for node, process in processes.items()} == dict.fromkeys(
+                NODES, 0
+            )
+        finally:
+            stop_processes(processes)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-p", "rate:=20"], "rate must be a float"),
+        (["-p", "rate:=2000.0"], "rate must be in [10, 200] Hz"),
+        (["-p", "mirror:=left"], "mirror must be a bool"),
+        (["--params-file", "missing.yaml"], "missing.yaml"),
+    ],
+)
+def test_wrong_arguments_end_a_node_with_status_2_and_no_traceback(arguments, said):
+    result = subprocess.run(
+        [sys.executable, "-m", "text2gesture_ros.nodes.gesture_retargeter", "--ros-args", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
