@@ -219,10 +219,11 @@ class Performer:
         """
         score, limiter = copy.copy(self._score), self._limiter.copy()
         first = max(self._time + self._period, now) if np.isfinite(self._time) else now + self._period
+        time = first
         states: list[JointState] = []
-        for index in range(round(_HORIZON / self._period)):
-            target = score.target(first + index * self._period, limiter.state.position)
-            states.append(limiter.step(target))
+        for _ in range(round(_HORIZON / self._period)):
+            states.append(limiter.step(score.target(time, limiter.state.position)))
+            time += self._period
             if score.playing is None and score.next is None and self._rests(limiter):
                 break
         # Beyond the horizon: to where the commands lead just then, which ends at standstill.

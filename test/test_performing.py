@@ -1,0 +1,395 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from robot_cases import ROBOTS, blocks_of, lively, name_of
+
+from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.motion import Motion
+from text2gesture_ros.performing import Performer, retarget_motion
+from text2gesture_ros.retargeting import Retargeter
+from text2gesture_ros.skeleton import REFERENCE
+from text2gesture_ros.verification import verify
+
+RATE = 100.0
+
+
+def perform(performer, blocks, seconds, start=0.0, ahead=0.2, events=()):
+    """Tick for `seconds`, handing over each block `ahead` of its due time and each event at its time."""
+    blocks, events = list(blocks), sorted(events, key=lambda event: event[0])
+    commands = []
+    for step in range(round(seconds / performer.period)):
+        now = start + step * performer.period
+        while blocks and blocks[0].due - ahead <= now:
+            performer.receive(blocks.pop(0), now)
+        while events and events[0][0] <= now:
+            events.pop(0)[1]()
+        commands.append(performer.tick(now))
+    return commands
+
+
+def check(robot, commands, rate=RATE):
+    positions = np.stack([command.position for command in commands])
+    report = verify(robot, np.arange(len(positions)) / rate, positions)
+    assert not report.violations, report.violations[:3]
+    assert not any(command.violations for command in commands)
+
+
+def at_rest(robot, command):
+    return not command.moving and np.allclose(command.position, robot.rest, atol=1e-9)
+
+
+@pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
+class TestEveryRobot:
+    def test_it_rests_until_something_comes(self, robot):
+        for command in perform(Performer(robot), [], 0.5):
+            np.testing.assert_array_equal(command.position, robot.rest)
+            assert not command.moving
+            assert command.utterance_id == ""
+
+    @pytest.mark.parametrize("rate", [20.0, 60.0, 100.0, 200.0])
+    def test_a_gesture_is_played_within_limits_from_rest_to_rest(self, robot, rate):
+        commands = perform(Performer(robot, rate=rate), blocks_of(lively(robot, 1.5), 0.3), 4.0)
+        check(robot, commands, rate)
+        assert at_rest(robot, commands[0])
+        assert at_rest(robot, commands[-1])
+        assert {command.utterance_id for command in commands} == {"", "a"}
+        assert max(np.abs(command.position - robot.rest).max() for command in commands) > 0.2
+
+    def test_it_follows_the_retargeter_in_time(self, robot):
+        body = lively(robot, 3.0, amplitude=0.1)
+        wanted = Retargeter(robot).motion(body)
+        commands = perform(Performer(robot), blocks_of(body, 0.5), 3.5)
+        times = np.arange(len(commands)) / RATE
+        positions = np.stack([command.position for command in commands])
+        due = 0.5 + np.arange(len(body)) / 60.0
+        late = due > 1.5
+        for joint in range(len(robot.joint_names)):
+            errors = np.interp(due, times, positions[:, joint])[late] - wanted[late, joint]
+            assert np.sqrt(np.mean(errors**2)) < 0.06, robot.joint_names[joint]
+
+    def test_an_utterance_that_replaces_another_takes_over_within_limits(self, robot):
+        first, second = lively(robot, 2.0, seed=1), lively(robot, 1.0, seed=2)
+        for moment in (0.4, 0.73, 1.1):
+            blocks = blocks_of(first, 0.1) + blocks_of(second, moment, utterance_id="b")
+            blocks.sort(key=lambda block: block.due)
+            performer = Performer(robot)
+            commands = perform(performer, blocks, 5.0)
+            check(robot, commands)
+            playing = [command.utterance_id for command in commands]
+            assert playing.index("b") == pytest.approx(moment * RATE, abs=6)
+            assert "a" not in playing[playing.index("b") :]
+            assert performer.counts["stale"] > 0
+            assert at_rest(robot, commands[-1])
+
+    def test_many_utterances_at_once_stay_within_limits(self, robot):
+        blocks = []
+        for index in range(12):
+            body = lively(robot, 1.0, seed=index)
+            blocks += blocks_of(body, 0.1 + 0.13 * index, utterance_id=str(index))
+        blocks.sort(key=lambda block: block.due)
+        commands = perform(Performer(robot, blend_time=0.0), blocks, 5.0)
+        check(robot, commands)
+        assert at_rest(robot, commands[-1])
+
+    def test_the_newest_utterance_plays_before_it_is_due_nothing_changes(self, robot):
+        performer = Performer(robot)
+        performer.receive(blocks_of(lively(robot, 1.0), 5.0)[0], 0.0)
+        assert all(at_rest(robot, command) for command in perform(performer, [], 2.0))
+
+    def test_when_frames_stop_coming_it_returns_to_rest_by_itself(self, robot):
+        blocks = blocks_of(lively(robot, 2.0), 0.2)[:5]
+        commands = perform(Performer(robot, frame_timeout=0.2), blocks, 4.0)
+        check(robot, commands)
+        ended = [command.utterance_id for command in commands]
+        last_frame = blocks[-1].end
+        assert "a" in ended[round((last_frame + 0.15) * RATE) :]
+        assert "a" not in ended[round((last_frame + 0.30) * RATE) :]
+        assert at_rest(robot, commands[-1])
+
+    def test_a_gap_is_waited_out_and_the_gesture_goes_on(self, robot):
+        blocks = blocks_of(lively(robot, 1.5), 0.2)
+        late = [replace(block, due=block.due + (0.25 if block.sequence > 5 else 0.0)) for block in blocks]
+        commands = perform(Performer(robot, frame_timeout=0.5), late, 5.0, ahead=0.0)
+        check(robot, commands)
+        playing = [command.utterance_id for command in commands]
+        assert "" not in playing[playing.index("a") : round(late[-1].end * RATE) - 10]
+        assert at_rest(robot, commands[-1])
+
+    def test_a_lost_block_is_bridged(self, robot):
+        blocks = blocks_of(lively(robot, 1.5), 0.2)
+        del blocks[4]
+        performer = Performer(robot)
+        check(robot, perform(performer, blocks, 4.0))
+        assert performer.counts["accepted"] == len(blocks)
+
+    def test_after_a_long_gap_the_gesture_is_taken_up_again(self, robot):
+        blocks = blocks_of(lively(robot, 1.0), 0.2)
+        late = [replace(block, due=block.due + (2.0 if block.sequence > 3 else 0.0)) for block in blocks]
+        commands = perform(Performer(robot), late, 6.0)
+        check(robot, commands)
+        assert [command.utterance_id for command in commands][round((late[-1].due) * RATE)] == "a"
+
+    def test_blocks_that_do_not_belong_are_counted_and_change_nothing(self, robot):
+        blocks = blocks_of(lively(robot, 1.0), 0.2)
+        other = blocks_of(lively(robot, 1.0, seed=5), 0.2, utterance_id="other")
+        wanted = perform(Performer(robot), blocks, 3.0)
+        performer = Performer(robot)
+
+        def send(*strange):
+            return lambda: [performer.receive(block, 0.4) for block in strange]
+
+        events = [
+            (0.4, send(blocks[0], blocks[1])),
+            (0.4, send(other[3], replace(other[0], utterance_id="far", due=100.0))),
+        ]
+        commands = perform(performer, blocks, 3.0, events=events)
+        np.testing.assert_array_equal(
+            [command.position for command in commands], [command.position for command in wanted]
+        )
+        expected = {"accepted": len(blocks), "duplicate": 1, "out_of_order": 1, "unknown": 1, "future": 1}
+        assert dict(performer.counts) == expected
+
+    def test_a_repeated_block_is_a_duplicate(self, robot):
+        performer = Performer(robot)
+        blocks = blocks_of(lively(robot, 1.0), 0.2)
+        assert performer.receive(blocks[0], 0.0)
+        assert performer.receive(blocks[1], 0.0)
+        assert not performer.receive(blocks[1], 0.0)
+        assert not performer.receive(blocks[0], 0.0)
+        assert performer.counts["duplicate"] == 2
+
+    def test_an_utterance_whose_first_block_comes_too_late_plays_from_the_next(self, robot):
+        performer = Performer(robot)
+        blocks = blocks_of(lively(robot, 1.0), 0.2)
+        performer.tick(0.5)
+        assert not performer.receive(blocks[0], 0.5)
+        assert performer.counts["stale"] == 1
+        assert performer.receive(blocks[3], 0.5)
+        commands = perform(performer, blocks[4:], 3.0, start=0.51)
+        assert commands[5].utterance_id == "a"
+
+    def test_the_same_name_again_later_is_played_again(self, robot):
+        body = lively(robot, 0.5)
+        blocks = blocks_of(body, 0.2) + blocks_of(body, 2.0)
+        commands = perform(Performer(robot), blocks, 4.0)
+        assert [command.utterance_id for command in commands][round(2.2 * RATE)] == "a"
+
+    def test_more_frames_than_anybody_plays_are_refused(self, robot):
+        with pytest.raises(InputError, match="allowed 1200"):
+            Performer(robot).receive(blocks_of(np.tile(REFERENCE, (1300, 1, 1)), 0.0, size=1300)[0], 0.0)
+
+    @settings(max_examples=12, deadline=None)
+    @given(seed=st.integers(0, 2**32 - 1))
+    def test_whatever_order_blocks_come_in_limits_are_kept_and_it_ends_at_rest(self, robot, seed):
+        generator = np.random.default_rng(seed)
+        blocks = []
+        for name in ("a", "b", "c"):
+            due = float(generator.uniform(0.0, 1.0))
+            body = lively(robot, 0.8, seed=int(generator.integers(100)))
+            blocks += blocks_of(body, due, utterance_id=name, complete=bool(generator.random() < 0.5))
+        chosen = [blocks[index] for index in generator.integers(0, len(blocks), 40)]
+        performer = Performer(robot, blend_time=float(generator.uniform(0.0, 0.5)))
+        events = [(float(generator.uniform(0.0, 1.5)), block) for block in chosen]
+        handed = [(time, lambda b=block, t=time: performer.receive(b, t)) for time, block in events]
+        commands = perform(performer, [], 5.0, events=handed)
+        check(robot, commands)
+        assert at_rest(robot, commands[-1])
+        assert performer.counts.total() == len(chosen)
+
+    @pytest.mark.parametrize("moment", [0.0, 0.21, 0.5, 0.9, 1.35, 1.8])
+    def test_looking_ahead_sees_what_ticks_then_command(self, robot, moment):
+        performer = Performer(robot, frame_timeout=0.2)
+        blocks = blocks_of(lively(robot, 1.2), 0.2)
+        perform(performer, blocks, moment)
+        now = moment - performer.period if moment else 0.0
+        seen = performer.look_ahead(now)
+        assert (np.diff(seen.times) > 0).all()
+        assert seen.times[0] > 0
+        commands = [performer.tick(now + time) for time in seen.times]
+        np.testing.assert_array_equal(seen.positions, [command.position for command in commands])
+        np.testing.assert_array_equal(seen.velocities, [command.velocity for command in commands])
+        np.testing.assert_allclose(seen.velocities[-1], 0.0, atol=1e-9)
+        check(robot, commands)
+
+    def test_looking_ahead_changes_nothing(self, robot):
+        blocks = blocks_of(lively(robot, 1.0), 0.2)
+        wanted = perform(Performer(robot), blocks, 3.0)
+        performer = Performer(robot)
+        events = [(0.07 * step, lambda now=0.07 * step: performer.look_ahead(now)) for step in range(40)]
+        commands = perform(performer, blocks, 3.0, events=events)
+        np.testing.assert_array_equal(
+            [command.position for command in commands], [command.position for command in wanted]
+        )
+
+    def test_looking_ahead_further_than_the_horizon_ends_at_standstill_within_limits(self, robot):
+        performer = Performer(robot)
+        for block in blocks_of(lively(robot, 6.0), 0.05):
+            performer.receive(block, 0.0)
+        start = performer.tick(0.0)
+        seen = performer.look_ahead(0.0)
+        np.testing.assert_allclose(seen.velocities[-1], 0.0, atol=1e-9)
+        report = verify(
+            robot, np.concatenate([[0.0], seen.times]), np.concatenate([[start.position], seen.positions])
+        )
+        assert not report.violations
+
+    def test_looking_ahead_from_rest_is_one_still_point(self, robot):
+        seen = Performer(robot).look_ahead(12.0)
+        np.testing.assert_array_equal(seen.positions, robot.rest[None])
+        assert seen.times.shape == (1,)
+
+    def test_to_rest_returns_within_limits_and_plays_nothing_more_of_it(self, robot):
+        performer = Performer(robot)
+        blocks = blocks_of(lively(robot, 3.0), 0.1)
+        commands = perform(performer, blocks, 5.0, events=[(0.8, performer.to_rest)])
+        check(robot, commands)
+        assert at_rest(robot, commands[-1])
+        assert not any(command.utterance_id for command in commands[82:])
+
+    def test_it_is_moving_from_the_order_to_rest_until_it_is_there(self, robot):
+        """Also where it stood still in a pose: who waits for the end must not be told at once."""
+        performer = Performer(robot)
+        body = np.tile(lively(robot, 1.0)[30], (120, 1, 1))
+        perform(performer, blocks_of(body, 0.1), 1.5)
+        performer.to_rest()
+        commands = perform(performer, [], 3.0, start=1.5)
+        moving = [command.moving for command in commands]
+        assert moving[0]
+        ended = moving.index(False)
+        assert not any(moving[ended:])
+        np.testing.assert_allclose(commands[ended].position, robot.rest, atol=1e-9)
+
+    def test_changes_while_moving_do_not_jump(self, robot):
+        performer = Performer(robot)
+        changes = [
+            {"scale": 0.2},
+            {"scale": 1.5},
+            {"mirror": True},
+            {"blend_time": 0.0},
+            {"frame_timeout": 0.05},
+            {"scale": 0.0},
+        ]
+        events = [
+            (0.4 + 0.2 * index, lambda change=change: performer.configure(**change))
+            for index, change in enumerate(changes)
+        ]
+        commands = perform(performer, blocks_of(lively(robot, 2.0), 0.1), 5.0, events=events)
+        check(robot, commands)
+        assert performer.settings.scale == 0.0
+        assert performer.settings.mirror
+
+    def test_scale_zero_stays_at_rest(self, robot):
+        for command in perform(Performer(robot, scale=0.0), blocks_of(lively(robot, 1.0), 0.1), 2.0):
+            np.testing.assert_allclose(command.position, robot.rest, atol=1e-9)
+
+    def test_a_wrong_change_changes_nothing(self, robot):
+        performer = Performer(robot)
+        before = performer.settings
+        for wrong in (
+            {"scale": -1.0},
+            {"blend_time": np.nan},
+            {"speed": 1.0},
+            {"scale": 0.5, "blend_time": -1.0},
+        ):
+            with pytest.raises(ConfigurationError):
+                performer.configure(**wrong)
+        assert performer.settings == before
+
+    @pytest.mark.parametrize("rate", [0.0, -1.0, np.nan, 1e5])
+    def test_a_rate_out_of_range_is_refused(self, robot, rate):
+        with pytest.raises(ConfigurationError, match="rate"):
+            Performer(robot, rate=rate)
+
+    def test_jitter_of_the_ticks_does_not_reach_the_robot(self, robot):
+        generator = np.random.default_rng(0)
+        blocks = blocks_of(lively(robot, 1.0), 0.1)
+        even, uneven = Performer(robot), Performer(robot)
+        for block in blocks:
+            even.receive(block, 0.0)
+            uneven.receive(block, 0.0)
+        even.tick(0.0)
+        uneven.tick(0.0)
+        for step in range(1, 200):
+            jitter = generator.uniform(-0.004, 0.004)
+            np.testing.assert_allclose(
+                uneven.tick(step / RATE + jitter).position, even.tick(step / RATE).position, atol=1e-9
+            )
+
+    def test_ticks_left_out_and_a_clock_set_back_keep_the_limits(self, robot):
+        performer = Performer(robot)
+        for block in blocks_of(lively(robot, 3.0), 100.1):
+            performer.receive(block, 100.0)
+        times = [*np.arange(100.0, 100.5, 0.01), *np.arange(101.0, 101.4, 0.01), *np.arange(3.0, 7.0, 0.01)]
+        commands = [performer.tick(time) for time in times]
+        check(robot, commands)
+        assert at_rest(robot, commands[-1])
+        assert performer.receive(blocks_of(lively(robot, 1.0), 7.1)[0], 7.0)
+
+    def test_a_sample_that_breaks_a_limit_is_never_sent(self, robot, monkeypatch):
+        """Should the limiter ever be wrong, the verifier stands between it and the robot."""
+        performer = Performer(robot)
+        blocks = blocks_of(lively(robot, 1.0), 0.1)
+        real = performer._limiter.__class__.step
+        steps = []
+
+        def wrong(self, target):
+            state = real(self, target)
+            steps.append(None)
+            return replace(state, position=state.position + 0.5) if len(steps) % 31 == 0 else state
+
+        monkeypatch.setattr(performer._limiter.__class__, "step", wrong)
+        commands = perform(performer, blocks, 3.0)
+        positions = np.stack([command.position for command in commands])
+        assert not verify(robot, np.arange(len(positions)) / RATE, positions).violations
+        withheld = sum(bool(command.violations) for command in commands)
+        assert withheld == performer.counts["withheld"] > 0
+
+    def test_a_clip_goes_the_same_way_offline(self, robot):
+        body = lively(robot, 2.2)
+        times, positions = retarget_motion(robot, Motion(body, 60.0, "wave", "neutral"), RATE)
+        assert times[0] == 0.0
+        np.testing.assert_allclose(np.diff(times), 1.0 / RATE, atol=1e-12)
+        report = verify(robot, times, positions)
+        assert not report.violations
+        assert report.samples == len(times) > 2.2 * RATE
+        np.testing.assert_array_equal(positions[0], robot.rest)
+        np.testing.assert_allclose(positions[-1], robot.rest, atol=1e-9)
+        performer = Performer(robot)
+        commands = perform(performer, blocks_of(body, 0.0), len(times) / RATE, ahead=0.5)
+        np.testing.assert_allclose(positions, [command.position for command in commands], atol=1e-5)
+
+    @pytest.mark.parametrize(("frames", "rate"), [(1, 60.0), (2, 1.0), (500, 1000.0), (90, 30.0)])
+    def test_clips_of_any_length_and_rate(self, robot, frames, rate):
+        body = np.resize(lively(robot, 3.0), (frames, *REFERENCE.shape))
+        times, positions = retarget_motion(robot, Motion(body, rate), 60.0)
+        assert not verify(robot, times, positions).violations
+        assert times[-1] >= frames / rate
+
+    def test_a_mirrored_clip_moves_the_other_arm(self, robot):
+        body = np.tile(REFERENCE, (60, 1, 1))
+        moving = lively(robot, 1.0)
+        body[:, 5:10] = moving[:, 5:10]
+        motion = Motion(body)
+        left = list(robot.arms["left_arm"].joints)
+        right = list(robot.arms["right_arm"].joints)
+
+        def travel(positions, joints):
+            return np.abs(positions[:, joints] - robot.rest[joints]).max()
+
+        _, straight = retarget_motion(robot, motion, 60.0)
+        _, mirrored = retarget_motion(robot, motion, 60.0, mirror=True)
+        assert travel(straight, left) == pytest.approx(travel(mirrored, right), abs=1e-3)
+        assert travel(straight, left) > travel(straight, right)
+
+
+def test_the_robot_side_loads_neither_torch_nor_ros():
+    program = (
+        "import sys, text2gesture_ros.performing, text2gesture_ros.verification\n"
+        "sys.exit(bool({'torch', 'rclpy', 'onnxruntime'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
