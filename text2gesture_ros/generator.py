@@ -176,7 +176,7 @@ class GestureGenerator:
         distances = np.abs(examples - example).mean(axis=1)
         neighbour = examples[distances.argsort(kind="stable")[:2][-1]]
         share = generator.uniform(0.0, 0.5)
-        return np.asarray((1 - share) * example + share * neighbour, dtype=np.float32)[None]
+        return np.asarray(example + share * (neighbour - example), dtype=np.float32)[None]
 
     def _limit(self, max_duration: float) -> int:
         """Return after how many frames a gesture ends without a stop token."""

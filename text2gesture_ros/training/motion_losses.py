@@ -83,7 +83,7 @@ def frozen(frames: Tensor, lengths: Tensor) -> Tensor:
 
 def final_loss(first: Tensor, motion: Tensor, token: Tensor, embedding: Tensor, threshold: float) -> Tensor:
     """Return equation 10: the token loss until it is at most `threshold`, the embedding loss from then on."""
-    return first + motion + (token if float(token) > threshold else embedding)
+    return first + motion + (token if token.item() > threshold else embedding)
 
 
 def _mean_over(errors: Tensor, lengths: Tensor) -> Tensor:

@@ -220,7 +220,7 @@ class MotionTraining:
             "token_cross_entropy": losses.token_cross_entropy(logits, tokens),
         }
         counts = asdict(weights)
-        if float(parts["token"]) <= self.config.token_threshold and weights.embedding:
+        if parts["token"].item() <= self.config.token_threshold and weights.embedding:
             counts["token"] = 0.0
             self.progress.converged += 1
             warm_in = max(1, self.config.embedding_warm_in)

@@ -1,0 +1,244 @@
+"""Laws of generation, on the model that ships."""
+
+import itertools
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from text2gesture_ros.checkpoints import open_model, save_model
+from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
+from text2gesture_ros.generator import SHORTEST, Frame, GestureGenerator, GestureStream, TorchEngine
+from text2gesture_ros.labels import EMOTIONS, GESTURES
+from text2gesture_ros.motion import FrameBlock
+from text2gesture_ros.skeleton import JOINTS, bone_lengths
+
+PAIRS = list(itertools.product(GESTURES, EMOTIONS))
+
+
+@pytest.fixture(scope="module")
+def generator() -> GestureGenerator:
+    return GestureGenerator("motion", device="cpu")
+
+
+@pytest.mark.parametrize(("gesture", "emotion"), PAIRS)
+def test_every_gesture_and_emotion_is_a_body_in_motion_that_ends(
+    generator: GestureGenerator, gesture: str, emotion: str
+) -> None:
+    frames = list(generator.frames(gesture, emotion, seed=1))
+    positions = np.stack([frame.positions for frame in frames])
+    assert positions.shape == (len(frames), len(JOINTS), 3)
+    assert positions.dtype == np.float32
+    assert np.isfinite(positions).all()
+    lengths = bone_lengths(positions)
+    np.testing.assert_allclose(lengths, np.broadcast_to(lengths[0], lengths.shape), atol=1e-5)
+    assert np.ptp(positions, axis=0).max() > 0.01
+    assert [frame.last for frame in frames] == [False] * (len(frames) - 1) + [True]
+    assert all(0.0 <= frame.stop_probability <= 1.0 for frame in frames)
+    assert len(frames) >= SHORTEST * generator.frame_rate
+
+
+def test_the_first_believed_stop_token_ends_the_gesture(generator: GestureGenerator) -> None:
+    longest = open_model("motion", "motion").config["max_frames"]
+    for gesture, emotion in PAIRS:
+        *before, last = generator.frames(gesture, emotion, seed=2)
+        shortest = int(SHORTEST * generator.frame_rate)
+        assert all(frame.stop_probability < 0.5 for frame in before[shortest - 1 :])
+        assert last.stop_probability >= 0.5 or len(before) + 1 == longest
+
+
+def test_no_gesture_is_longer_than_allowed(generator: GestureGenerator) -> None:
+    for duration in (0.001, 1 / 60, 0.1, 0.25, 0.5, 1.0, 1e6):
+        frames = list(generator.frames("handshake", seed=0, max_duration=duration))
+        assert len(frames) <= max(1, duration * generator.frame_rate + 1e-6)
+        assert [frame.last for frame in frames] == [False] * (len(frames) - 1) + [True]
+
+
+def test_seeds(generator: GestureGenerator) -> None:
+    first, again, other = (generator.generate("wave", "positive", seed=seed) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.positions, again.positions)
+    assert first.positions.shape != other.positions.shape or (first.positions != other.positions).any()
+    assert (first.gesture, first.emotion, first.frame_rate) == ("wave", "positive", generator.frame_rate)
+
+
+def test_variation_widens_what_is_imitated(generator: GestureGenerator) -> None:
+    typical, all_seen = (
+        {generator.generate("wave", seed=seed, variation=v).positions.tobytes() for seed in range(6)}
+        for v in (0.0, 1.0)
+    )
+    assert len(typical) == 1
+    assert len(all_seen) == 6
+
+
+def test_a_frame_does_not_depend_on_when_it_is_asked_for(generator: GestureGenerator) -> None:
+    whole = generator.generate("nod", seed=3).positions
+    one = generator.frames("nod", seed=3)
+    other = generator.frames("shrug", seed=4)
+    for index, frame in enumerate(one):
+        next(other, None)  # two gestures in turns share nothing
+        np.testing.assert_array_equal(frame.positions, whole[index])
+
+
+def test_a_short_gesture_begins_like_a_long_one(generator: GestureGenerator) -> None:
+    # Up to where smoothing sees the end.
+    whole = generator.generate("pat", seed=3).positions
+    short = generator.generate("pat", seed=3, max_duration=0.7).positions
+    np.testing.assert_array_equal(short[:30], whole[:30])
+
+
+def test_torch_and_onnxruntime_generate_the_same_frames(generator: GestureGenerator) -> None:
+    reference = GestureGenerator("motion", device="cpu")
+    reference._engine = TorchEngine(open_model("motion", "motion"), "cpu")
+    for gesture, emotion in PAIRS[::5]:
+        expected = list(reference.frames(gesture, emotion, seed=7))
+        given = list(generator.frames(gesture, emotion, seed=7))
+        assert len(given) == len(expected)
+        for a, b in zip(given, expected, strict=True):
+            assert np.abs(a.positions - b.positions).max() < 1e-3
+            assert a.stop_probability == pytest.approx(b.stop_probability, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"gesture": "dance"}, "unknown gesture 'dance'"),
+        ({"gesture": "wave", "emotion": "bored"}, "unknown emotion 'bored'"),
+        ({"gesture": "wave", "variation": 1.5}, "variation"),
+        ({"gesture": "wave", "variation": float("nan")}, "variation"),
+        ({"gesture": "wave", "max_duration": 0.0}, "max_duration"),
+        ({"gesture": "wave", "max_duration": float("inf")}, "max_duration"),
+        ({"gesture": "wave", "seed": -1}, "seed"),
+    ],
+)
+def test_wrong_arguments_are_said_at_once(
+    generator: GestureGenerator, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        generator.frames(**arguments)  # type: ignore[arg-type]
+
+
+def test_models_that_cannot_generate_are_refused(tmp_path: Path) -> None:
+    shipped = open_model("motion", "motion")
+    weights = shipped.weights()
+    few = weights["example_gestures"] != GESTURES.index("pat")
+    tables = ("examples", "example_gestures", "example_emotions")
+    for change, message in (
+        ({"normalisation.mean": np.zeros(3)}, "normalisation.mean"),
+        ({"examples": np.zeros((2, 3, 4))}, "examples"),
+        ({name: weights[name][few] for name in tables}, "no example of gesture 'pat'"),
+    ):
+        save_model(tmp_path, shipped.config, {**weights, **change})
+        with pytest.raises(ModelError, match=message):
+            GestureGenerator(str(tmp_path), device="cpu")
+    save_model(tmp_path, shipped.config, weights)
+    with pytest.raises(ModelError, match=r"initial\.onnx"):
+        GestureGenerator(str(tmp_path), device="cpu")
+    for key in ("frame_rate", "max_frames", "smoothing"):
+        save_model(tmp_path, {**shipped.config, key: "fast"}, weights)
+        with pytest.raises(ModelError, match=key):
+            GestureGenerator(str(tmp_path), device="cpu")
+    with pytest.raises(ModelError):
+        GestureGenerator(str(tmp_path / "missing"))
+    with pytest.raises(ConfigurationError, match="device"):
+        GestureGenerator("motion", device="toaster")
+
+
+def test_a_copied_model_is_the_same_model(generator: GestureGenerator, tmp_path: Path) -> None:
+    shipped = open_model("motion", "motion")
+    save_model(tmp_path / "copy", shipped.config, shipped.weights())
+    for graph in shipped.path.glob("*.onnx"):
+        shutil.copy(graph, tmp_path / "copy")
+    copy = GestureGenerator(str(tmp_path / "copy"), device="cpu")
+    np.testing.assert_array_equal(
+        copy.generate("yay", seed=1).positions, generator.generate("yay", seed=1).positions
+    )
+
+
+def test_generation_imports_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "from text2gesture_ros.generator import GestureGenerator\n"
+        "GestureGenerator('motion', device='cpu').generate('wave', seed=0)\n"
+        "assert not {'torch', 'onnx', 'rclpy'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def still(count: int, made: list[int]) -> Iterator[Frame]:
+    """Yield `count` frames and write down which were made."""
+    for index in range(count):
+        made.append(index)
+        yield Frame(np.full((len(JOINTS), 3), index / 1000, dtype=np.float32), 0.0, index == count - 1)
+
+
+def stream(frames: Iterator[Frame], *, block_size: int = 4, look_ahead: float = 0.2) -> GestureStream:
+    return GestureStream(
+        frames,
+        utterance_id="a",
+        gesture="wave",
+        emotion="neutral",
+        start=100.0,
+        frame_rate=60.0,
+        block_size=block_size,
+        look_ahead=look_ahead,
+    )
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 50])
+@pytest.mark.parametrize("block_size", [1, 4, 60])
+def test_blocks_are_contiguous_and_never_early(count: int, block_size: int) -> None:
+    made: list[int] = []
+    blocks: list[FrameBlock] = []
+    source = stream(still(count, made), block_size=block_size)
+    now = 99.0
+    while not source.finished:
+        block = source.poll(now)
+        if block is None:
+            now += 0.003
+        else:
+            assert block.due <= now + 0.2
+            assert len(made) == block.first_frame + len(block.positions)
+            blocks.append(block)
+    assert source.poll(now + 100.0) is None
+    assert [block.sequence for block in blocks] == list(range(len(blocks)))
+    assert [block.last for block in blocks] == [False] * (len(blocks) - 1) + [True]
+    frame = 0
+    for block in blocks:
+        assert block.first_frame == frame
+        assert block.due == pytest.approx(100.0 + frame / 60.0)
+        assert len(block.positions) == min(block_size, count - frame)
+        frame += len(block.positions)
+    assert frame == count
+    np.testing.assert_allclose(
+        np.concatenate([block.positions for block in blocks])[:, 0, 0], np.arange(count) / 1000, atol=1e-6
+    )
+
+
+def test_a_late_poll_gets_the_blocks_in_order() -> None:
+    source = stream(still(10, []))
+    first, second, third = (source.poll(500.0) for _ in range(3))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert [first.first_frame, second.first_frame, third.first_frame] == [0, 4, 8]
+    assert third.last
+    assert source.finished
+
+
+def test_nothing_is_generated_before_it_is_needed() -> None:
+    made: list[int] = []
+    source = stream(still(10, made))
+    assert source.poll(99.0) is None
+    assert made == []
+    assert source.poll(99.81) is not None
+    assert made == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("change", [{"block_size": 0}, {"look_ahead": -1.0}, {"look_ahead": float("nan")}])
+def test_streams_check_their_numbers(change: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=next(iter(change))):
+        stream(still(1, []), **change)  # type: ignore[arg-type]

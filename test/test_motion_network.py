@@ -1,0 +1,157 @@
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from text2gesture_ros.checkpoints import ModelDirectory, open_model
+from text2gesture_ros.errors import ConfigurationError, ModelError
+from text2gesture_ros.motion_network import (
+    COORDINATES,
+    Embedder,
+    GRUCell,
+    MotionGenerator,
+    MotionNetworkConfig,
+    State,
+    load_network,
+    network_config,
+)
+from text2gesture_ros.resources import share_directory
+from text2gesture_ros.training.motion_config import load_config
+
+SMALL = MotionNetworkConfig((8, 8, 8, 8, 12), hidden_width=16, recurrent_width=20, frames_per_step=3)
+
+
+def linear(inputs: int, outputs: int) -> int:
+    return inputs * outputs + outputs
+
+
+def gru(inputs: int, width: int) -> int:
+    return 3 * (linear(inputs, width) + linear(width, width))
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_the_papers_sizes() -> None:
+    config = load_config(share_directory() / "config" / "training" / "motion_paper.yaml").network
+    assert config == MotionNetworkConfig()
+    channels = (COORDINATES, 64, 128, 256, 512, 1024)
+    kernels = (7, 3, 3, 3, 3)
+    expected = sum(
+        2 * before + linear(before * kernel, after)
+        for before, after, kernel in zip(channels, channels[1:], kernels, strict=False)
+    )
+    embedder = Embedder(config.embedder_channels)
+    assert count(embedder) == expected
+
+    generator = MotionGenerator(config)
+    hidden = linear(512, 512)
+    initial = linear(1024, 512) + 2 * hidden + linear(512, 63)
+    pre_net = linear(63, 512) + hidden + gru(512, 512) + 2 * hidden
+    recurrent = gru(512, 1024) + gru(1024, 1024)
+    post_net = linear(1024, 512) + hidden + gru(512, 512) + hidden + linear(512, 63)
+    token_net = linear(1024, 512) + hidden + linear(512, 1)
+    assert count(generator) == initial + pre_net + recurrent + post_net + token_net
+
+    with torch.no_grad():
+        embedding = embedder.eval()(torch.zeros(2, 180, COORDINATES))
+        assert embedding.shape == (2, 1024)
+        frames, logits = generator(embedding, 3)
+    assert frames.shape == (2, 4, COORDINATES)
+    assert logits.shape == (2, 3)
+
+
+def test_the_gru_cell_is_a_gru_cell() -> None:
+    torch.manual_seed(0)
+    cell, reference = GRUCell(5, 7), torch.nn.GRUCell(5, 7)
+    reference.load_state_dict(
+        {
+            "weight_ih": cell.input.weight,
+            "bias_ih": cell.input.bias,
+            "weight_hh": cell.hidden.weight,
+            "bias_hh": cell.hidden.bias,
+        }
+    )
+    features, state = torch.randn(4, 5), torch.randn(4, 7)
+    torch.testing.assert_close(cell(features, state), reference(features, state))
+
+
+def test_a_step_is_residual_and_shares_one_state_between_pre_net_and_post_net() -> None:
+    torch.manual_seed(0)
+    generator = MotionGenerator(SMALL).eval()
+    embedding = torch.randn(2, 12)
+    frame, state = generator.initial(embedding)
+    assert frame.shape == (2, COORDINATES)
+    # The second FC layer's output is the initial state of the shared GRU, and what the frame is made from.
+    torch.testing.assert_close(state.shared, generator.initial_state(embedding))
+    torch.testing.assert_close(frame, generator.initial_frame(state.shared))
+    with torch.no_grad():
+        frames, logits, new = generator.step(frame, state)
+        moved, _, _ = generator.step(frame, State(state.shared + 1.0, *state[1:]))
+        features, shared = generator.pre_net(frame, state.shared)
+        second = generator.second_gru(generator.first_gru(features, state.first), state.second)
+        change, shared = generator.post_net(second, shared)
+    assert frames.shape == (2, 3, COORDINATES)
+    assert logits.shape == (2, 3)
+    torch.testing.assert_close(frames, frame[:, None] + change.reshape(2, 3, COORDINATES))
+    torch.testing.assert_close(new.shared, shared)
+    assert not torch.allclose(moved, frames)
+
+
+def test_without_changes_every_frame_is_the_first() -> None:
+    generator = MotionGenerator(SMALL)
+    torch.nn.init.zeros_(generator.post_net.after[-1].weight)
+    torch.nn.init.zeros_(generator.post_net.after[-1].bias)
+    frames, _ = generator(torch.randn(2, 12), 4)
+    torch.testing.assert_close(frames, frames[:, :1].expand(-1, 13, -1))
+
+
+def test_a_longer_roll_out_begins_like_a_shorter_one() -> None:
+    torch.manual_seed(0)
+    generator, embedding = MotionGenerator(SMALL), torch.randn(2, 12)
+    short, long = generator(embedding, 2), generator(embedding, 5)
+    torch.testing.assert_close(long[0][:, :7], short[0])
+    torch.testing.assert_close(long[1][:, :6], short[1])
+
+
+def test_the_shipped_config_is_the_shipped_models() -> None:
+    shipped = load_config(share_directory() / "config" / "training" / "motion.yaml")
+    model = open_model("motion", "motion")
+    assert network_config(model.config, "") == shipped.network
+    assert model.config["max_frames"] == shipped.frames
+    load_network(model)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hidden_width": 0}, {"recurrent_width": 1.5}, {"frames_per_step": 0}, {"embedder_channels": (1, 2)}],
+)
+def test_sizes_are_checked(change: dict[str, object]) -> None:
+    key = next(iter(change))
+    with pytest.raises(ConfigurationError, match="widths" if key.endswith("width") else key):
+        replace(SMALL, **change)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"model: 'network'"):
+        network_config({"network": {**asdict(SMALL), **change}}, "model")
+
+
+def test_sizes_must_be_complete() -> None:
+    for network in (None, {}, {**asdict(SMALL), "depth": 3}):
+        with pytest.raises(ModelError, match="hidden_width"):
+            network_config({"network": network}, "model")
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ModelDirectory(tmp_path, {"network": asdict(SMALL)})
+    good = {f"generator.{name}": value.numpy() for name, value in MotionGenerator(SMALL).state_dict().items()}
+    good |= {f"embedder.{n}": v.numpy() for n, v in Embedder(SMALL.embedder_channels).state_dict().items()}
+    name = "generator.first_gru.input.weight"
+    for change in ({name: np.zeros((2, 2))}, {}):
+        bad = {key: value for key, value in good.items() if key != name} | change
+        monkeypatch.setattr(ModelDirectory, "weights", lambda self, bad=bad: bad)
+        with pytest.raises(ModelError, match=name):
+            load_network(model)
+    monkeypatch.setattr(ModelDirectory, "weights", lambda self: good)
+    load_network(model)

@@ -1,0 +1,193 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from text2gesture_ros.checkpoints import open_model
+from text2gesture_ros.errors import ConfigurationError, ModelError
+from text2gesture_ros.generator import GestureGenerator
+from text2gesture_ros.motion_network import MotionNetworkConfig
+from text2gesture_ros.resources import share_directory
+from text2gesture_ros.training import motion_losses as losses
+from text2gesture_ros.training.motion_config import LossWeights, MotionTrainingConfig, load_config
+from text2gesture_ros.training.train_motion import MotionTraining, export, train
+
+TINY = {
+    "name": "tiny",
+    "clips_per_gesture": 3,
+    "held_out_share": 0.0,
+    "augmentations": 1,
+    "network": {
+        "embedder_channels": [8, 8, 8, 8, 8],
+        "hidden_width": 8,
+        "recurrent_width": 12,
+        "frames_per_step": 48,
+    },
+    "batch_size": 16,
+    "embedder_epochs": 1,
+    "generator_epochs": 2,
+    "embedder_learning_rate": 1e-2,
+    "learning_rate": 1e-2,
+    "losses": {"token_cross_entropy": 0.5, "velocity": 1.0, "acceleration": 1.0},
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    return path
+
+
+def test_training_lowers_the_loss_and_writes_a_model_that_generates(file: Path, tmp_path: Path) -> None:
+    config = replace(load_config(file), generator_epochs=6)
+    training = MotionTraining(config, tmp_path / "model", "cpu")
+    before = _motion_loss(training)
+    training.run()
+    assert _motion_loss(training) < 0.9 * before
+    log = (tmp_path / "model" / "training" / "log.txt").read_text()
+    assert "triplet" in log
+    assert "generator, epoch 7, batch 4 of 4" in log
+    assert list((tmp_path / "model" / "training").rglob("events.out.tfevents.*"))
+
+    generator = GestureGenerator(str(tmp_path / "model"), device="cpu")
+    assert generator.name == "tiny"
+    assert len(generator.generate("wave", seed=0)) >= 30
+    weights = open_model(str(tmp_path / "model"), "motion").weights()
+    for name, value in training.network.state_dict().items():
+        np.testing.assert_allclose(weights[name], value.numpy(), rtol=1e-3, atol=1e-6)
+
+
+def test_a_resumed_training_ends_at_the_same_numbers(file: Path, tmp_path: Path) -> None:
+    train(file, tmp_path / "whole", device="cpu")
+    stopped = MotionTraining(load_config(file), tmp_path / "stopped", "cpu")
+    stopped.save = lambda: _stop_after(stopped, 1)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    train(file, tmp_path / "stopped", resume=True, device="cpu")
+    whole, resumed = (open_model(str(tmp_path / name), "motion").weights() for name in ("whole", "stopped"))
+    assert sorted(whole) == sorted(resumed)
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], resumed[name])
+
+
+def test_exported_graphs_are_those_of_the_training(file: Path, tmp_path: Path) -> None:
+    train(file, tmp_path / "model", device="cpu")
+    graphs = {path: path.read_bytes() for path in (tmp_path / "model").glob("*.onnx")}
+    assert sorted(path.name for path in graphs) == ["initial.onnx", "step.onnx"]
+    for path in graphs:
+        path.unlink()
+    export(tmp_path / "model")
+    assert all(path.read_bytes() == data for path, data in graphs.items())
+    with pytest.raises(ModelError):
+        export(tmp_path)
+
+
+def test_equation_10_on_the_papers_weights(file: Path, tmp_path: Path) -> None:
+    config = replace(load_config(file), losses=LossWeights())
+    for threshold, converged in ((1e-9, 0), (1.0, 1)):
+        training = MotionTraining(replace(config, token_threshold=threshold), tmp_path, "cpu")
+        batch = next(iter(training.loader))
+        with torch.no_grad():
+            training.embedder.eval()
+            embedding = training.embedder(batch["frames"])
+            frames, logits = training.generator(embedding, config.steps)
+            parts = training._generator_losses(batch, embedding, frames, logits)
+            again = training.embedder(losses.frozen(frames, batch["length"]))
+        expected = losses.final_loss(
+            losses.first_frame_loss(frames, batch["frames"]),
+            losses.motion_loss(frames, batch["frames"], batch["length"]),
+            losses.token_loss(logits, batch["tokens"][:, 1:]),
+            losses.embedding_loss(again, embedding),
+            threshold,
+        )
+        torch.testing.assert_close(parts["total"], expected)
+        assert training.progress.converged == converged
+
+
+def test_the_embedding_loss_reaches_the_generator_alone(file: Path, tmp_path: Path) -> None:
+    config = replace(load_config(file), token_threshold=1.0, losses=LossWeights(first=0.0, motion=0.0))
+    training = MotionTraining(config, tmp_path, "cpu")
+    batch = next(iter(training.loader))
+    embedding = training.embedder.eval()(batch["frames"]).detach()
+    frames, logits = training.generator(embedding, config.steps)
+    training._generator_losses(batch, embedding, frames, logits)["total"].backward()
+    assert all(parameter.grad is None for parameter in training.embedder.parameters())
+    assert any(parameter.grad.abs().sum() > 0 for parameter in training.generator.parameters())
+
+
+def test_nothing_to_resume(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nothing to resume"):
+        train(file, tmp_path / "empty", resume=True, device="cpu")
+    with pytest.raises(ConfigurationError, match="device"):
+        train(file, tmp_path / "empty", device="abacus")
+
+
+def test_the_papers_training_file_is_the_default() -> None:
+    paper = load_config(share_directory() / "config" / "training" / "motion_paper.yaml")
+    assert paper == replace(MotionTrainingConfig(), name=paper.name, frames=paper.frames)
+
+
+def test_every_training_file_of_a_motion_model_is_valid() -> None:
+    for path in (share_directory() / "config" / "training").glob("motion*.yaml"):
+        assert load_config(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 3}, "unknown key 'epochs'"),
+        ({"network": {"depth": 3}}, "unknown key 'network.depth'"),
+        ({"network": 3}, "network must be a mapping"),
+        ({"losses": {"motion": -1.0}}, "losses.motion must be a number in"),
+        ({"losses": {"motion": "much"}}, "losses.motion"),
+        ({"batch_size": 1.5}, "batch_size must be a whole number"),
+        ({"generator_epochs": 0}, "generator_epochs"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"cosine": "yes please"}, "cosine"),
+        ({"name": ""}, "name"),
+        ({"frames": 200}, "frames must be 1 more than a multiple"),
+        ({"network": {"hidden_width": 0}}, "widths"),
+        ({"held_out_share": 0.9}, "held_out_share"),
+    ],
+)
+def test_wrong_training_files_are_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(yaml.safe_dump({**TINY, **change}))
+    with pytest.raises(ConfigurationError, match=r"wrong\.yaml: ") as error:
+        load_config(path)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\x00"])
+def test_what_is_no_training_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"wrong\.yaml: "):
+        load_config(path)
+    with pytest.raises(ConfigurationError, match=r"missing\.yaml: "):
+        load_config(tmp_path / "missing.yaml")
+
+
+def _motion_loss(training: MotionTraining) -> float:
+    training.embedder.eval()
+    values = []
+    with torch.no_grad():
+        for batch in training.loader:
+            frames, _ = training.generator(training.embedder(batch["frames"]), training.config.steps)
+            values.append(float(losses.motion_loss(frames, batch["frames"], batch["length"])))
+    return sum(values) / len(values)
+
+
+def _stop_after(training: MotionTraining, generator_epochs: int) -> None:
+    """Stand in for `save`: break off in the epoch after the first, as a power cut does."""
+    if training.progress.epoch >= training.config.embedder_epochs + generator_epochs:
+        raise KeyboardInterrupt
+
+
+def test_sizes_reach_the_network() -> None:
+    config = MotionTrainingConfig(network=MotionNetworkConfig(frames_per_step=48), frames=193)
+    assert config.steps == 4
