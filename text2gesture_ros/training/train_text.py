@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import AutoTokenizer
 
 from text2gesture_ros.checkpoints import export_graph, open_model, save_model, write_file
-from text2gesture_ros.classifier import TOKENIZER_FILE, TextReader, clean_text
+from text2gesture_ros.classifier import TOKENIZER_FILE, IntentClassifier, TextReader, clean_text
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.intent_network import (
     MISSING,
@@ -37,6 +37,7 @@ from text2gesture_ros.intent_network import (
     intent_loss,
 )
 from text2gesture_ros.labels import TASKS
+from text2gesture_ros.training.evaluate_text import evaluate, write_metrics
 from text2gesture_ros.training.text_data import (
     TextTraining,
     Utterance,
@@ -67,10 +68,11 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
     settings = read_config(config)
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("device 'cuda': no GPU that torch can use here. Known: auto, cpu")
-    utterances = [u for u in read_utterances(config.parent / settings.data) if u.split in ("", "train")]
-    training, validation = cut_validation(utterances, settings.validation_part, settings.seed)
+    utterances = read_utterances(config.parent / settings.data)
+    usable = [utterance for utterance in utterances if utterance.split in ("", "train")]
+    training, validation = cut_validation(usable, settings.validation_part, settings.seed)
     if not training or not validation:
-        raise InputError(f"{settings.data}: {len(utterances)} training lines are too few")
+        raise InputError(f"{settings.data}: {len(usable)} training lines are too few")
     plm = find_plm(settings.plm, config.parent)
     output.mkdir(parents=True, exist_ok=True)
     write_tokenizer(plm, settings.max_tokens, output / TOKENIZER_FILE)
@@ -83,6 +85,9 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
     if run.accelerator.is_main_process:
         calibrate(output, validation)
         export(output)
+        if any(utterance.split == "test" for utterance in utterances):
+            classifier = IntentClassifier(str(output.resolve()), device="cpu")
+            write_metrics(output, {"test": evaluate(classifier, config.parent / settings.data)})
     return output
 
 
