@@ -31,6 +31,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
 
 from text2gesture_ros.bringup import ended, start_processes, stop_processes
 from text2gesture_ros.errors import ConfigurationError
@@ -44,6 +45,7 @@ TOPICS: Mapping[str, Any] = {
     "gesture_frames": GestureFrames,
     "joint_trajectory": JointTrajectory,
     "joint_command": JointState,
+    "gesture_markers": MarkerArray,
     "/diagnostics": DiagnosticArray,
 }
 OnMessage = Callable[[str, Any, int, bytes], None]
@@ -242,7 +244,9 @@ class GraphClient:
         self._text = node.create_publisher(String, "speech_text", 50)
         self._speech = node.create_publisher(Speech, "speech", 50)
         for topic, kind in TOPICS.items():
-            node.create_subscription(kind, topic, self._receiver(topic, kind), 200, raw=True)
+            # Markers are drawn only while someone looks: one who measures does not.
+            if topic != "gesture_markers" or self._on_message:
+                node.create_subscription(kind, topic, self._receiver(topic, kind), 200, raw=True)
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
         ending = threading.Event()

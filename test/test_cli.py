@@ -1,0 +1,280 @@
+"""The command line: JSON that stays as it is, one line and exit code 2 for bad input, help at once."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from text2gesture_ros.cli import BAD_INPUT, build_parser, main
+from text2gesture_ros.labels import EMOTIONS, GESTURES, TASKS
+from text2gesture_ros.motion import Motion, load_motion
+from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.resources import share_directory
+from text2gesture_ros.robot import load_robot
+from text2gesture_ros.skeleton import REFERENCE
+
+ROBOTS = sorted(path.stem for path in (share_directory() / "config" / "robots").glob("*.yaml"))
+VERBS = [
+    "classify",
+    "generate",
+    "retarget",
+    "verify",
+    "evaluate text",
+    "evaluate motion",
+    "train text",
+    "train motion",
+    "export",
+    "bringup",
+    "demo",
+    "bench latency",
+    "bench generator",
+    "bench text",
+]
+
+
+def run_json(capsys, *arguments, status=0):
+    """Run a verb with --json and return what it printed."""
+    assert main([*map(str, arguments), "--json"]) == status
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Return the path of a clip in which both arms go up and down."""
+    lift = np.sin(np.linspace(0, np.pi, 90))[:, None]
+    positions = np.repeat(REFERENCE[None], 90, axis=0)
+    for side in (5, 10):
+        for joint, height in ((1, 0.3), (2, 0.8), (3, 0.95), (4, 0.9)):
+            positions[:, side + joint, 2] += height * lift[:, 0]
+    path = tmp_path / "clip.npz"
+    Motion(positions, gesture="yay", emotion="positive").save(path)
+    return path
+
+
+@pytest.fixture
+def joints(tmp_path, clip, capsys):
+    """Return the path of that clip retargeted to Pepper."""
+    path = tmp_path / "joints.csv"
+    assert main(["retarget", str(clip), "--robot", "pepper", "-o", str(path)]) == 0
+    capsys.readouterr()
+    return path
+
+
+class TestClassify:
+    def test_json(self, capsys):
+        texts = ["Hello, nice to see you!", "", "The shop opens at nine."]
+        found = run_json(capsys, "classify", *texts)
+        assert [entry["text"] for entry in found] == texts
+        for entry in found:
+            assert list(entry) == ["text", "accepted", "reason", *TASKS]
+            assert entry["accepted"] == (entry["reason"] == "")
+            for task, labels in TASKS.items():
+                assert list(entry[task]) == ["chosen", "probabilities"]
+                assert entry[task]["chosen"] in labels
+                assert tuple(entry[task]["probabilities"]) == labels
+                assert sum(entry[task]["probabilities"].values()) == pytest.approx(1.0)
+
+    def test_file_and_standard_input_give_the_same(self, capsys, tmp_path, monkeypatch):
+        text = "# a comment\nHello!\n\n  I have no idea. \n#hashtag\n"
+        file = tmp_path / "talk.txt"
+        file.write_text(text)
+        stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+        from_file = run_json(capsys, "classify", "--file", file)
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert run_json(capsys, "classify") == from_file
+        assert [entry["text"] for entry in from_file] == ["Hello!", "I have no idea.", "#hashtag"]
+
+    def test_threshold_counts(self, capsys):
+        found = run_json(capsys, "classify", "Hello!", "--confidence-threshold", "1.0")
+        assert not found[0]["accepted"]
+        assert found[0]["gesture"]["chosen"] == "neutral"
+
+    def test_table_shows_the_sentence_as_it_is(self, capsys):
+        assert main(["classify", "Good [red]morning"]) == 0
+        assert "Good [red]morning" in capsys.readouterr().out
+
+
+class TestGenerate:
+    def test_clip_and_json(self, capsys, tmp_path):
+        output, gif = tmp_path / "clip.npz", tmp_path / "clip.gif"
+        given = ("generate", "wave", "--emotion", "positive", "--seed", "3", "-o", output)
+        found = run_json(capsys, *given, "--gif", gif)
+        motion = load_motion(output)
+        assert (motion.gesture, motion.emotion) == ("wave", "positive")
+        assert (found["gesture"], found["emotion"], found["frames"]) == ("wave", "positive", len(motion))
+        assert found["duration"] == pytest.approx(motion.duration)
+        assert gif.read_bytes().startswith(b"GIF8")
+        again = tmp_path / "again.npz"
+        run_json(capsys, *given[:-1], again)
+        assert (load_motion(again).positions == motion.positions).all()
+
+    def test_gesture_and_emotion_are_read_from_the_text(self, capsys, tmp_path):
+        text = "Hello, nice to see you!"
+        intent = run_json(capsys, "classify", text)[0]
+        found = run_json(capsys, "generate", "--text", text, "-o", tmp_path / "clip.npz")
+        assert found["gesture"] == intent["gesture"]["chosen"]
+        assert found["emotion"] == intent["emotion"]["chosen"]
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_every_gesture_goes_from_label_to_verified_joints(robot, capsys, tmp_path):
+    clip, joints = tmp_path / "clip.npz", tmp_path / "joints.csv"
+    names = load_robot(robot).joint_names
+    for number, gesture in enumerate(GESTURES):
+        emotion = EMOTIONS[number % len(EMOTIONS)]
+        run_json(capsys, "generate", gesture, "--emotion", emotion, "--seed", number, "-o", clip)
+        found = run_json(capsys, "retarget", clip, "--robot", robot, "-o", joints)
+        assert found["violations"] == 0
+        with joints.open() as file:
+            header, *rows = csv.reader(file)
+        assert header == ["time", *names]
+        assert len(rows) == found["samples"]
+        report = run_json(capsys, "verify", joints, "--robot", robot)
+        assert report["violations"] == []
+        assert report["samples"] == len(rows)
+
+
+class TestRetargetAndVerify:
+    def test_control_rate_is_that_of_the_node(self, joints):
+        times = np.loadtxt(joints, delimiter=",", skiprows=1)[:, 0]
+        assert times[0] == 0.0
+        assert np.diff(times) == pytest.approx(1.0 / GestureRetargeterParameters().rate)
+
+    def test_columns_are_matched_by_name(self, joints, capsys):
+        rows = list(csv.reader(joints.read_text().splitlines()))
+        turned = [[row[0], *reversed(row[1:])] for row in rows]
+        joints.write_text("\n".join(map(",".join, turned)))
+        assert run_json(capsys, "verify", joints, "--robot", "pepper")["violations"] == []
+
+    def test_a_jump_is_found_and_ends_with_one(self, joints, capsys):
+        rows = list(csv.reader(joints.read_text().splitlines()))
+        middle = len(rows) // 2
+        rows[middle][1] = str(float(rows[middle][1]) + 0.2)
+        joints.write_text("\n".join(map(",".join, rows)))
+        report = run_json(capsys, "verify", joints, "--robot", "pepper", status=1)
+        assert {violation["joint"] for violation in report["violations"]} == {rows[0][1]}
+        kinds = {violation["kind"] for violation in report["violations"]}
+        assert kinds == {"velocity", "acceleration", "jerk"}
+        for violation in report["violations"]:
+            assert abs(violation["value"]) > abs(violation["limit"])
+        assert main(["verify", str(joints), "--robot", "pepper"]) == 1
+        assert rows[0][1] in capsys.readouterr().out
+
+    def test_gif_of_human_beside_robot(self, clip, capsys, tmp_path):
+        gif = tmp_path / "clip.gif"
+        found = run_json(capsys, "retarget", clip, "-o", tmp_path / "clip.csv", "--gif", gif)
+        assert found["gif"] == str(gif)
+        assert gif.read_bytes().startswith(b"GIF8")
+
+
+def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
+    data = tmp_path / "data.jsonl"
+    lines = [
+        {"text": "Hello!", "subject": "greeting", "gesture": "wave", "emotion": None},
+        {"text": "The shop opens at nine.", "subject": "information", "gesture": None, "emotion": None},
+    ]
+    data.write_text("\n".join(map(json.dumps, lines)))
+    found = run_json(capsys, "evaluate", "text", "--data", data)
+    assert list(found) == list(TASKS)
+    assert [found[task]["n"] for task in TASKS] == [2, 1, 0]
+    for task in TASKS:
+        assert {"accuracy", "macro_f1", "n"} <= set(found[task])
+    assert 0.0 <= found["subject"]["accuracy"] <= 1.0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["dance"],
+        ["bench"],
+        ["classify", "--file", "missing.txt"],
+        ["classify", "--file", "{empty}"],
+        ["classify", "--file", "{binary}"],
+        ["classify", "Hello", "--file", "{empty}"],
+        ["classify", "Hello", "--model", "missing"],
+        ["classify", "Hello", "--device", "abacus"],
+        ["classify", "Hello", "--confidence-threshold", "1.5"],
+        ["classify", "Hello", "--confidence-threshold", "nan"],
+        ["classify", "Hello", "--threads", "0"],
+        ["generate", "-o", "{dir}/clip.npz"],
+        ["generate", "wave"],
+        ["generate", "moonwalk", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--emotion", "blue", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "-o", "{dir}/clip.mp4"],
+        ["generate", "wave", "-o", "{dir}/no/clip.npz"],
+        ["generate", "wave", "--seed", "x", "-o", "{dir}/clip.npz"],
+        ["retarget", "missing.npz", "-o", "{dir}/out.csv"],
+        ["retarget", "{empty}", "-o", "{dir}/out.csv"],
+        ["retarget", "{binary}", "-o", "{dir}/out.csv"],
+        ["retarget", "{clip}", "--robot", "hal", "-o", "{dir}/out.csv"],
+        ["retarget", "{clip}", "--robot", "{empty}.yaml", "-o", "{dir}/out.csv"],
+        ["retarget", "{clip}", "--rate", "0", "-o", "{dir}/out.csv"],
+        ["retarget", "{clip}", "-o", "{dir}"],
+        ["verify", "missing.csv"],
+        ["verify", "{empty}"],
+        ["verify", "{binary}"],
+        ["verify", "{unknown}", "--robot", "pepper"],
+        ["verify", "{dir}"],
+        ["evaluate", "text", "--data", "missing.jsonl"],
+        ["evaluate", "text", "--data", "{jsonl}"],
+        ["train", "text", "--config", "missing.yaml", "--output", "{dir}/model"],
+        ["export", "missing"],
+        ["bringup", "--robot", "hal"],
+        ["bringup", "--params-file", "missing.yaml"],
+        ["bringup", "colour:=red"],
+        ["demo", "--pace", "slow", "--output", "{dir}"],
+        ["demo", "--sentences", "missing.txt", "--output", "{dir}"],
+        ["demo", "--robot", "hal", "--output", "{dir}"],
+        ["bench", "text", "--count", "0"],
+    ],
+    ids=lambda arguments: re.sub(r"\W+", "_", "-".join(arguments) or "nothing"),
+)
+def test_bad_input_is_answered_with_one_line(arguments, tmp_path, clip, capsys):
+    files = {
+        "empty": b"",
+        "binary": b"PK\x03\x04\xff\xfe\x00\x01",
+        "unknown": b"time,LeftTentacle\n0.0,0.0\n",
+        "jsonl": b'{"text": "Hello", "gesture": "moonwalk"}\n',
+    }
+    places = {"dir": tmp_path, "clip": clip}
+    for name, content in files.items():
+        places[name] = tmp_path / (f"{name}.jsonl" if name == "jsonl" else name)
+        places[name].write_bytes(content)
+    assert main([argument.format(**places) for argument in arguments]) == BAD_INPUT
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert printed.err.endswith("\n")
+    assert "error: " in printed.err
+
+
+def test_help_of_every_verb_teaches_without_loading_anything_heavy():
+    # One fresh interpreter for all: what one verb's help loads must not hide behind another's.
+    program = (
+        "import sys; from text2gesture_ros.cli import main\n"
+        f"for verb in {VERBS!r} + ['']: assert main([*verb.split(), '--help']) == 0\n"
+        "heavy = {'numpy', 'onnxruntime', 'torch', 'rclpy', 'rich', 'PIL', 'yaml'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    for verb in VERBS:
+        assert f"usage: text2gesture {verb} " in shown.stdout
+        assert shown.stdout.count(f"  text2gesture {verb}") >= 1
+
+
+def test_verbs_are_the_ones_listed_here():
+    def leaves(parser):
+        for action in parser._actions:
+            if isinstance(action.choices, dict):
+                for name, child in action.choices.items():
+                    below = list(leaves(child))
+                    yield from [f"{name} {leaf}" for leaf in below] or [name]
+
+    assert sorted(leaves(build_parser())) == sorted(VERBS)
