@@ -270,16 +270,12 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
     """Run one node until SIGINT or SIGTERM, let it end its work, and return the exit status.
 
     rclpy's own handlers would close the connection at once, and a robot in mid-gesture would stay there: so
-    the signals are taken here. A second signal ends the program at once.
+    the signals are taken here. They may come again (Ctrl-C reaches a node both directly and through
+    `ros2 launch`) and then change nothing.
     """
     asked_to_end = threading.Event()
-
-    def ask(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        asked_to_end.set()
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
+        signal.signal(number, lambda *_: asked_to_end.set())
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     except (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError) as error:
@@ -303,4 +299,6 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # or one more, while Python ends, would spoil the status
     return 0
