@@ -137,6 +137,11 @@ def test_models_that_cannot_generate_are_refused(tmp_path: Path) -> None:
     save_model(tmp_path, shipped.config, weights)
     with pytest.raises(ModelError, match=r"initial\.onnx"):
         GestureGenerator(str(tmp_path), device="cpu")
+    for graph in shipped.path.glob("*.onnx"):
+        shutil.copy(graph, tmp_path)
+    save_model(tmp_path, shipped.config, {**weights, "examples": weights["examples"][:, :-1]})
+    with pytest.raises(ModelError, match=r"initial\.onnx does not take"):
+        GestureGenerator(str(tmp_path), device="cpu")
     for key in ("frame_rate", "max_frames", "smoothing"):
         save_model(tmp_path, {**shipped.config, key: "fast"}, weights)
         with pytest.raises(ModelError, match=key):

@@ -76,7 +76,9 @@ class GestureGenerator:
         if self.engine == "torch-cuda":
             self._engine = TorchEngine(directory, "cuda")
         else:
-            self._engine = _OnnxEngine(directory, threads, self.engine.removeprefix("onnxruntime-"))
+            width = next(iter(self._examples.values())).shape[1]
+            provider = self.engine.removeprefix("onnxruntime-")
+            self._engine = _OnnxEngine(directory, width, threads, provider)
 
     def frames(
         self,
@@ -233,10 +235,12 @@ def _gaussian(deviation: float) -> FloatArray:
 class _OnnxEngine:
     """The model in ONNX Runtime."""
 
-    def __init__(self, directory: ModelDirectory, threads: int, device: str) -> None:
+    def __init__(self, directory: ModelDirectory, width: int, threads: int, device: str) -> None:
         self._initial = directory.session("initial.onnx", threads, device)
         self._step = directory.session("step.onnx", threads, device)
         self._step_inputs = [value.name for value in self._step.get_inputs()]
+        if self._initial.get_inputs()[0].shape != [1, width]:
+            raise ModelError(f"{directory.path}: initial.onnx does not take the examples' {width} numbers")
 
     def initial(self, embedding: FloatArray) -> list[FloatArray]:
         return list(self._initial.run(None, {"embedding": embedding}))
