@@ -57,10 +57,10 @@ class Graph:
             assert time.monotonic() < deadline, "waited in vain"
             self.executor.spin_once(timeout_sec=0.02)
 
-    def spin_for(self, seconds: float) -> None:
-        """Let the nodes work for a while; for showing that something does not happen."""
+    def spin_for(self, seconds: float, until: Callable[[], Any] = lambda: False) -> None:
+        """Let the nodes work for a while, or until something happens that need not."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not until():
             self.executor.spin_once(timeout_sec=0.01)
 
     def collect_later(self, kind: type, topic: str) -> list[Any]:

@@ -33,19 +33,23 @@ class Stage:
         self.trajectories = graph.collect(JointTrajectory, "joint_trajectory")
 
     def perform(self, utterance_id, **options):
-        """Send a gesture that starts now."""
-        for message in self.gesture(utterance_id, self.node.now() + 0.05, **options):
-            self.graph.publish("gesture_frames", message)
+        """Send a gesture and wait for the robot to begin; again where the machine was too slow for it."""
+        for _ in range(10):
+            for message in self.gesture(utterance_id, self.node.now() + 0.1, **options):
+                self.graph.publish("gesture_frames", message)
+            self.graph.spin_for(1.0, until=lambda: self.performing() == utterance_id)
+            if self.performing() == utterance_id:
+                return
+        raise AssertionError(f"{utterance_id} was never performed")
 
     def performing(self):
         """Return the id in the newest command."""
         return self.commands[-1].header.frame_id if self.commands else ""
 
     def served(self, utterance_id):
-        """Perform a gesture and wait for the robot to do it and to be at rest again."""
+        """Perform a gesture and wait for the robot to be at rest again."""
         self.perform(utterance_id)
-        self.graph.spin_until(lambda: self.performing() == utterance_id)
-        self.graph.spin_until(lambda: self.at_rest())
+        self.graph.spin_until(self.at_rest)
 
     def at_rest(self):
         """Return whether the newest command performs nothing and stands still in the rest pose."""
@@ -72,11 +76,11 @@ def test_a_gesture_is_performed_within_the_limits_and_ends_at_rest(graph, gestur
     stage.check_limits()
 
 
-def test_a_trajectory_comes_with_each_block_and_is_what_gets_commanded(graph, gesture):
+def test_a_trajectory_comes_with_each_block_and_ends_at_a_standstill(graph, gesture):
     stage = Stage(graph, gesture)
     stage.served("one")
-    blocks = len(gesture("one", 0.0))
-    assert [trajectory.header.frame_id for trajectory in stage.trajectories] == ["one"] * blocks
+    accepted = stage.node.report()["blocks accepted"]
+    assert [trajectory.header.frame_id for trajectory in stage.trajectories] == ["one"] * accepted
     for trajectory in stage.trajectories:
         times = [
             point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in trajectory.points
@@ -93,9 +97,8 @@ def test_a_trajectory_comes_with_each_block_and_is_what_gets_commanded(graph, ge
 def test_a_new_gesture_takes_over_without_a_jump(graph, gesture):
     stage = Stage(graph, gesture)
     stage.perform("one", frames=120)
-    graph.spin_until(lambda: stage.performing() == "one" and np.any(stage.commands[-1].velocity))
+    graph.spin_until(lambda: np.any(stage.commands[-1].velocity))
     stage.perform("two", height=0.5)
-    graph.spin_until(lambda: stage.performing() == "two")
     graph.spin_until(stage.at_rest)
     ids = [command.header.frame_id for command in stage.commands]
     assert ids[ids.index("two") :].count("one") == 0
@@ -113,13 +116,14 @@ def test_when_frames_stop_coming_the_robot_goes_to_rest(graph, gesture):
 def test_deactivating_brings_the_robot_to_rest_first(graph, gesture):
     stage = Stage(graph, gesture)
     stage.perform("one", frames=120, height=0.5)
-    graph.spin_until(lambda: stage.performing() == "one" and np.abs(stage.commands[-1].velocity).max() > 0.5)
+    graph.spin_until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.5)
     assert graph.transition(stage.node, Transition.TRANSITION_DEACTIVATE)
     graph.spin_for(0.1)
     assert stage.at_rest()
     stage.check_limits()
     sent = len(stage.commands)
-    stage.perform("two")
+    for message in gesture("two", stage.node.now() + 0.05):
+        graph.publish("gesture_frames", message)
     graph.spin_for(0.2)
     assert len(stage.commands) == sent
     assert graph.transition(stage.node, Transition.TRANSITION_ACTIVATE)
@@ -161,14 +165,14 @@ def test_after_any_message_a_good_gesture_is_served_within_the_limits(graph, ges
     for message in HOSTILE[kind](gesture):
         graph.publish("gesture_frames", message)
     stage.perform("good")
-    graph.spin_until(lambda: stage.performing() == "good" and np.any(stage.commands[-1].velocity))
+    graph.spin_until(lambda: np.any(stage.commands[-1].velocity))
     stage.check_limits()
 
 
 def test_parameters_change_while_the_robot_moves_without_a_jump(graph, gesture):
     stage = Stage(graph, gesture)
     stage.perform("one", frames=120)
-    graph.spin_until(lambda: stage.performing() == "one" and np.any(stage.commands[-1].velocity))
+    graph.spin_until(lambda: np.any(stage.commands[-1].velocity))
     for name, value in (
         ("gesture_scale", 0.3),
         ("mirror", True),
@@ -195,9 +199,10 @@ def test_the_rate_changes_at_rest(graph, gesture):
     stage.check_limits()
 
 
-def test_simulated_time_is_followed(graph, gesture):
+def test_in_simulated_time_exactly_the_trajectory_is_commanded(graph, gesture):
     node = graph.add(GestureRetargeterNode, use_sim_time=True)
     commands = graph.collect(JointState, "joint_command")
+    trajectories = graph.collect(JointTrajectory, "joint_trajectory")
     seconds = 100.0
     graph.publish("/clock", Clock(clock=to_time(seconds)))
     graph.spin_until(lambda: node.now() == seconds)
@@ -205,15 +210,19 @@ def test_simulated_time_is_followed(graph, gesture):
     commands.clear()
     graph.spin_for(0.2)
     assert not commands
-    for message in gesture("one", seconds + 0.05):
+    blocks = gesture("one", seconds + 0.05)
+    for message in blocks:
         graph.publish("gesture_frames", message)
-    for _ in range(150):
+    graph.spin_until(lambda: len(trajectories) == len(blocks))
+    ahead = trajectories[-1].points
+    for count in range(1, len(ahead) + 1):
         seconds += 0.01
         graph.publish("/clock", Clock(clock=to_time(seconds)))
-        graph.spin_until(lambda now=seconds: abs(node.now() - now) < 1e-6)
-        graph.spin_for(0.002)
+        graph.spin_until(lambda count=count: len(commands) == count)
+        assert to_seconds(commands[-1].header.stamp) == pytest.approx(seconds)
     assert "one" in {command.header.frame_id for command in commands}
-    assert all(to_seconds(command.header.stamp) <= seconds + 1e-6 for command in commands)
+    np.testing.assert_allclose([c.position for c in commands], [p.positions for p in ahead], atol=1e-9)
+    np.testing.assert_allclose([c.velocity for c in commands], [p.velocities for p in ahead], atol=1e-9)
 
 
 def test_human_and_robot_are_drawn_for_whoever_subscribes(graph, gesture):
