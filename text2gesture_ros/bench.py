@@ -1,13 +1,12 @@
 """How fast it is: the classifier, the generator, and the whole chain of nodes."""
 
-import json
 import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +16,10 @@ from text2gesture_ros.generator import GestureGenerator
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.parameters import GestureGeneratorParameters, IntentClassifierParameters
 
-_SENTENCES = {
+if TYPE_CHECKING:
+    from text2gesture_ros.nodes.client import Performance
+
+SENTENCES = {
     5: "Hello, nice to see you!",
     15: "Look over there, the reading corner is right next to the window beside the door.",
     40: (
@@ -42,7 +44,7 @@ def text(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
     """
     classifier = IntentClassifier(parameters.model, device=parameters.device, threads=parameters.threads)
     words = {}
-    for length, sentence in _SENTENCES.items():
+    for length, sentence in SENTENCES.items():
         taken = []
         for _ in range(_WARM_UP + count):
             begin = time.perf_counter()
@@ -121,20 +123,28 @@ def latency(robot: str, sentences: Sequence[str], count: int) -> dict[str, Any]:
             # Nothing to wait for but time; a node that ends meanwhile ends the measurement.
             graph.wait_until(lambda: False, timeout=_PACE)
         graph.wait_until(graph.quiet, timeout=20.0)
-        performances = [item for item in graph.performances() if item.latency is not None]
-    if not performances:
-        raise ModelError(f"none of {count} sentences became a command")
+        return {**latency_figures(graph.performances()), "robot": robot}
+
+
+def latency_figures(performances: "Sequence[Performance]") -> dict[str, Any]:
+    """Return median, 95th percentile and stages of the sentences that became commands, as `latency` does.
+
+    Raises:
+        ModelError: none did.
+    """
+    commanded = [item for item in performances if item.latency is not None]
+    if not commanded:
+        raise ModelError(f"none of {len(performances)} sentences became a command")
     stages: dict[str, list[float]] = {}
-    for performance in performances:
+    for performance in commanded:
         for stage, seconds in performance.stages.items():
             stages.setdefault(stage, []).append(seconds)
         if performance.commands:
             stages.setdefault("first_motion", []).append(performance.commands[0].time - performance.said)
     return {
-        **_median_and_p95([item.latency for item in performances if item.latency is not None]),
-        "n": len(performances),
+        **_median_and_p95([item.latency for item in commanded if item.latency is not None]),
+        "n": len(commanded),
         "stages": {stage: _median_and_p95(seconds) for stage, seconds in stages.items()},
-        "robot": robot,
     }
 
 
@@ -145,15 +155,14 @@ def _median_and_p95(seconds: Sequence[float]) -> dict[str, float]:
     }
 
 
-def save_figures(path: Path | str, command: str, figures: Mapping[str, Any]) -> None:
-    """Write figures with the command that made them, the date and the machine."""
-    page = {
+def described(command: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return figures with the command that made them, the date and the machine."""
+    return {
         "command": command,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "figures": figures,
     }
-    Path(path).write_text(json.dumps(page, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def machine() -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _add_core_verbs(verbs: _Verbs) -> None:
         [
             'classify "Hello, nice to see you!" "The shop opens at nine."',
             "classify --file demo/conversation.txt --json",
-            'echo "I have no idea." | text2gesture classify',
+            "classify < demo/conversation.txt",
         ],
     )
     verb.add_argument("text", nargs="*", help="sentences; none: one per line from standard input")
@@ -179,13 +179,17 @@ def _add_model_verbs(verbs: _Verbs) -> None:
         "--data", metavar="FILE.jsonl", help="the labelled sentences (default: the held-out ones that ship)"
     )
     _add_parameters(verb, "intent_classifier", "model", "device", "threads")
+    _add_output(verb)
     verb = what.add(
         "motion",
-        "Measure generated gestures: likeness to the synthesised ones, smoothness, length.",
-        ["evaluate motion", "evaluate motion --model ./my_model --json"],
+        "Measure generated gestures against clips of people the model has not seen: recognition, length, "
+        "speed, smoothness, variety.",
+        ["evaluate motion", "evaluate motion --model ./my_model --output my_model/metrics.json"],
         "evaluate_motion",
     )
-    _add_parameters(verb, "gesture_generator", "model", "device", "threads")
+    verb.add_argument("--count", type=int, default=20, help="clips per gesture (default: %(default)s)")
+    _add_parameters(verb, "gesture_generator", "model")
+    _add_output(verb)
 
     what = _Verbs(
         verbs.add(
@@ -249,7 +253,7 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
         "--pace",
         default="speaking",
         metavar="PACE",
-        help="speaking: as long as each sentence takes to say; or a number of seconds per sentence",
+        help="speaking: as long as a sentence takes to say; or seconds per sentence (default: %(default)s)",
     )
 
     what = _Verbs(
@@ -292,7 +296,7 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
 
 
 def _add_output(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--output", metavar="FILE.json", help="also write figures, date and machine to a file")
+    verb.add_argument("--output", metavar="FILE.json", help="also write the result to a file")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

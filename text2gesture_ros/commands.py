@@ -4,14 +4,16 @@ Whatever is slow to load is imported by the verb that needs it.
 """
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from text2gesture_ros.checkpoints import open_model
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import NEUTRAL, TASKS, check_label
 from text2gesture_ros.parameters import (
@@ -93,7 +95,7 @@ def _check_suffix(path: str, suffix: str) -> Path:
 def prediction_json(prediction: "Prediction") -> dict[str, Any]:
     """Return what was chosen and the probability of each label."""
     pairs = zip(prediction.labels, prediction.probabilities.tolist(), strict=True)
-    return {"chosen": prediction.chosen, "probabilities": {label: round(p, 6) for label, p in pairs}}
+    return {"chosen": prediction.chosen, "probabilities": dict(pairs)}
 
 
 def classify(args: argparse.Namespace) -> Outcome:
@@ -133,11 +135,6 @@ def _intent_json(intent: "Intent") -> dict[str, Any]:
     }
 
 
-def caption_title(gesture: str, emotion: str) -> str:
-    """Return the title of a picture."""
-    return gesture if emotion in ("", NEUTRAL) else f"{gesture} · {emotion}"
-
-
 def generate(args: argparse.Namespace) -> Outcome:
     """Generate the motion of a gesture and write it, as a GIF too if wanted."""
     from text2gesture_ros.generator import GestureGenerator
@@ -170,11 +167,8 @@ def generate(args: argparse.Namespace) -> Outcome:
         from text2gesture_ros.robot import load_robot
 
         robot = load_robot(args.robot) if args.robot else None
-        times, angles = (None, None)
-        if robot is not None:
-            times, angles = retarget_motion(robot, motion, GestureRetargeterParameters().rate)
-        clip = Clip(caption_title(gesture, emotion), args.text or "", motion, times, angles)
-        Painter(robot).save_gif(gif, clip)
+        commands = retarget_motion(robot, motion, GestureRetargeterParameters().rate) if robot else ()
+        Painter(robot).save_gif(gif, Clip(args.text or "", motion, *commands))
     data = {
         "gesture": gesture,
         "emotion": emotion,
@@ -217,8 +211,7 @@ def retarget(args: argparse.Namespace) -> Outcome:
     if gif is not None:
         from text2gesture_ros.rendering import Clip, Painter
 
-        title = caption_title(motion.gesture, motion.emotion)
-        Painter(robot).save_gif(gif, Clip(title, robot.title, motion, times, angles))
+        Painter(robot).save_gif(gif, Clip(robot.title, motion, times, angles))
     data = {
         "robot": robot.name,
         "joints": len(robot.joint_names),
@@ -244,16 +237,7 @@ def verify(args: argparse.Namespace) -> Outcome:
     data = {
         "robot": robot.name,
         "samples": report.samples,
-        "violations": [
-            {
-                "joint": violation.joint,
-                "time": violation.time,
-                "kind": violation.kind,
-                "value": violation.value,
-                "limit": violation.limit,
-            }
-            for violation in report.violations
-        ],
+        "violations": [asdict(violation) for violation in report.violations],
         "worst": dict(report.worst),
     }
 
@@ -275,28 +259,40 @@ def evaluate_text(args: argparse.Namespace) -> Outcome:
     parameters = _parameters(IntentClassifierParameters, args)
     classifier = IntentClassifier(parameters.model, device=parameters.device, threads=parameters.threads)
     metrics = evaluate(classifier, Path(args.data) if args.data else None)
+    _write_json(args.output, metrics)
     return Outcome(metrics, lambda: show_metrics(metrics))
+
+
+def evaluate_motion(args: argparse.Namespace) -> Outcome:
+    """Measure the motion model on clips of people it has not seen."""
+    parameters = _parameters(GestureGeneratorParameters, args)
+    count = _count(args, 2)
+    open_model(parameters.model, "motion")  # before torch, which takes seconds
+    from text2gesture_ros.training.evaluate_motion import evaluate
+
+    metrics = evaluate(parameters.model, clips_per_gesture=count)
+    _write_json(args.output, metrics)
+    return Outcome(metrics, lambda: show_figures(metrics))
 
 
 def train_text(args: argparse.Namespace) -> Outcome:
     """Train the intent classifier."""
-    from text2gesture_ros.training.train_text import train
-
-    return _train(args, train, "text", IntentClassifierParameters().model)
+    return _train(args, "text", IntentClassifierParameters().model)
 
 
 def train_motion(args: argparse.Namespace) -> Outcome:
     """Train the motion model."""
-    from text2gesture_ros.training.train_motion import train
-
-    return _train(args, train, "motion", GestureGeneratorParameters().model)
+    return _train(args, "motion", GestureGeneratorParameters().model)
 
 
-def _train(args: argparse.Namespace, train: Callable[..., Any], config: str, model: str) -> Outcome:
-    logging.getLogger("text2gesture_ros").setLevel(logging.INFO)
+def _train(args: argparse.Namespace, what: str, model: str) -> Outcome:
     share = share_directory()
-    train(
-        Path(args.config) if args.config else share / "config" / "training" / f"{config}.yaml",
+    config = Path(args.config) if args.config else share / "config" / "training" / f"{what}.yaml"
+    if not config.is_file():  # before torch, which takes seconds
+        raise InputError(f"{config}: no such training file")
+    logging.getLogger("text2gesture_ros").setLevel(logging.INFO)
+    import_module(f"text2gesture_ros.training.train_{what}").train(
+        config,
         Path(args.output) if args.output else share / "models" / model,
         resume=args.resume,
         device=args.device,
@@ -306,12 +302,10 @@ def _train(args: argparse.Namespace, train: Callable[..., Any], config: str, mod
 
 def export(args: argparse.Namespace) -> Outcome:
     """Write a model's graphs from its weights."""
-    from text2gesture_ros.checkpoints import open_model
-
     directory = open_model(args.model)
     name = "train_text" if directory.config["kind"] == "intent" else "train_motion"
-    written = import_module(f"text2gesture_ros.training.{name}").export(directory.path)
-    graphs = [str(path) for path in (written if isinstance(written, list) else [written])]
+    import_module(f"text2gesture_ros.training.{name}").export(directory.path)
+    graphs = [str(path) for path in sorted(directory.path.glob("*.onnx"))]
     data = {"model": directory.name, "path": str(directory.path), "graphs": graphs}
     return Outcome(data, lambda: sys.stdout.writelines(f"{graph}\n" for graph in graphs))
 
@@ -339,7 +333,7 @@ def demo(args: argparse.Namespace) -> Outcome:
     conversation = demonstration.converse(args.robot, sentences, pace, output / "conversation.mcap", console)
     lines = conversation.lines()
     summary = demonstration.summarise(conversation, lines)
-    demonstration.save_summary(output / "summary.json", summary)
+    _write_json(str(output / "summary.json"), summary)
     demonstration.draw(conversation, output, console)
 
     def show() -> None:
@@ -380,15 +374,19 @@ def bench_text(args: argparse.Namespace) -> Outcome:
     return _bench(args, bench.text(_parameters(IntentClassifierParameters, args), _count(args)))
 
 
-def _count(args: argparse.Namespace) -> int:
-    if not 1 <= args.count <= 100_000:
-        raise InputError(f"--count must be in [1, 100000] but is {args.count}")
+def _count(args: argparse.Namespace, least: int = 1) -> int:
+    if not least <= args.count <= 100_000:
+        raise InputError(f"--count must be in [{least}, 100000] but is {args.count}")
     return int(args.count)
 
 
 def _bench(args: argparse.Namespace, figures: Mapping[str, Any]) -> Outcome:
-    from text2gesture_ros.bench import save_figures
+    from text2gesture_ros.bench import described
 
-    if args.output:
-        save_figures(args.output, args.line, figures)
+    _write_json(args.output, described(args.line, figures))
     return Outcome(figures, lambda: show_figures(figures))
+
+
+def _write_json(path: str | None, data: Mapping[str, Any]) -> None:
+    if path:
+        Path(path).write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,6 +1,5 @@
 """The demonstration: a conversation spoken to the running nodes; what came out as table, bag, pictures."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from text2gesture_ros.bag import BagWriter
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generator import GestureGenerator
-from text2gesture_ros.labels import GESTURES, NEUTRAL, TASKS
+from text2gesture_ros.labels import GESTURES, TASKS
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.nodes.client import GraphClient, Performance, Received
 from text2gesture_ros.parameters import GestureGeneratorParameters, GestureRetargeterParameters
@@ -130,17 +129,11 @@ class Conversation:
         if not shown:
             return None
         return Clip(
-            picture_title(motion.gesture, motion.emotion),
             performance.text,
             motion,
             np.array([_seconds(message.header) - start for message in shown]),
             np.array([_angles(self.robot, message) for message in shown]),
         )
-
-
-def picture_title(gesture: str, emotion: str) -> str:
-    """Return the title of a picture."""
-    return gesture if emotion in ("", NEUTRAL) else f"{gesture} · {emotion}"
 
 
 def speaking_time(sentence: str) -> float:
@@ -149,7 +142,13 @@ def speaking_time(sentence: str) -> float:
 
 
 def converse(
-    robot: str, sentences: Sequence[str], pace: float | None, bag: Path, console: Console
+    robot: str,
+    sentences: Sequence[str],
+    pace: float | None,
+    bag: Path,
+    console: Console,
+    *,
+    domain: int | None = None,
 ) -> Conversation:
     """Start the nodes, say the sentences one after the other, and return what came out.
 
@@ -159,6 +158,7 @@ def converse(
         pace: time given to each sentence [s]; None: as long as it takes to say.
         bag: the .mcap file to write.
         console: where progress is shown.
+        domain: ROS domain of the nodes; None: one at random.
 
     Raises:
         ConfigurationError: the robot is unknown, or the nodes do not come up or do not stay up.
@@ -167,13 +167,13 @@ def converse(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with BagWriter(bag) as writer, Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting three nodes", total=None)
-        with GraphClient(robot, on_message=writer.write) as graph:
+        _tell(console, "starting three nodes")
+        with GraphClient(robot, domain=domain, on_message=writer.write) as graph:
             progress.update(task, total=len(sentences))
             due = time.monotonic()
             for number, sentence in enumerate(sentences, start=1):
                 progress.update(task, description=f"“{sentence}”")
-                if not console.is_terminal:
-                    console.print(f"{number:3}/{len(sentences)}  {sentence}", markup=False, highlight=False)
+                _tell(console, f"{number:3}/{len(sentences)}  {sentence}")
                 graph.say(sentence)
                 due += speaking_time(sentence) if pace is None else pace
                 # Nothing to wait for but time; a node that ends meanwhile ends the demonstration.
@@ -195,6 +195,7 @@ def draw(conversation: Conversation, output: Path, console: Console) -> list[Pat
     generator = GestureGenerator(GestureGeneratorParameters().model) if missing else None
     files = []
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as progress:
+        _tell(console, "drawing")
         for gesture in progress.track(GESTURES, description="drawing"):
             if gesture not in clips and generator is not None:
                 motion = generator.generate(gesture, seed=0)
@@ -202,7 +203,7 @@ def draw(conversation: Conversation, output: Path, console: Console) -> list[Pat
                     conversation.robot, motion, GestureRetargeterParameters().rate
                 )
                 caption = "(not in the conversation: generated for this picture)"
-                clips[gesture] = Clip(gesture, caption, motion, times, angles)
+                clips[gesture] = Clip(caption, motion, times, angles)
             files.append(output / f"{gesture}.gif")
             painter.save_gif(files[-1], clips[gesture])
     files.append(output / "contact_sheet.png")
@@ -244,11 +245,6 @@ def summarise(conversation: Conversation, lines: Sequence[Line]) -> dict[str, An
     }
 
 
-def save_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write summary.json."""
-    path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def table_rows(lines: Sequence[Line]) -> list[tuple[str, ...]]:
     """Return the table for people: a row per sentence, in the order of `TABLE`."""
     return [
@@ -284,6 +280,12 @@ def check_pace(pace: str) -> float | None:
     if not 0.1 <= seconds <= 60.0:
         raise InputError(f"--pace must be 'speaking' or seconds in [0.1, 60] but is {pace!r}")
     return seconds
+
+
+def _tell(console: Console, line: str) -> None:
+    """Print a line where no progress bar can be shown."""
+    if not console.is_terminal:
+        console.print(line, markup=False, highlight=False)
 
 
 def _line(performance: Performance, violations: int) -> Line:

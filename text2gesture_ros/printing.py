@@ -1,5 +1,6 @@
 """How results are printed for people."""
 
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def best(prediction: "Prediction") -> str:
-    """Return the likeliest label with its probability, for people."""
+    """Return the likeliest label with its probability, rounded down, for people."""
     index = int(prediction.probabilities.argmax())
-    return f"{prediction.labels[index]} {prediction.probabilities[index]:.2f}"
+    return f"{prediction.labels[index]} {math.floor(100 * prediction.probabilities[index]) / 100:.2f}"
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -23,7 +24,9 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in columns:
         number = name.startswith("#") or name.endswith("]")
-        table.add_column(name.removeprefix("#"), justify="right" if number else "left", overflow="fold")
+        # As Text: a name in brackets would be taken for markup.
+        header = Text(name.removeprefix("#"))
+        table.add_column(header, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     console = Console()

@@ -13,13 +13,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from text2gesture_ros.errors import InputError
+from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import INDEX, FloatArray
 
 GIF_RATE = 20.0
 _GIF_SIZE = (480, 350)
-_CELL_SIZE = (216, 132)
+_CELL_SIZE = (216, 140)
 _OVERSAMPLING = 3
 _ROBOT_HEIGHT = 1.55  # robots are drawn as if they were this tall [m], so that small ones can be seen
 _COLOURS = 64
@@ -56,18 +57,22 @@ class Clip:
     """One gesture to be shown.
 
     Attributes:
-        title: first line of the caption, the gesture.
-        caption: second line, the sentence.
+        caption: what is written below the title, the sentence.
         motion: what the human does.
         times: (P,) when the robot's joints were commanded, 0 at the first frame [s]; None: no robot.
         angles: (P, N) the commanded joints [rad]; None: no robot.
     """
 
-    title: str
     caption: str
     motion: Motion
     times: FloatArray | None = None
     angles: FloatArray | None = None
+
+    @property
+    def title(self) -> str:
+        """First line of the caption: the gesture, and the emotion if there is one."""
+        gesture, emotion = self.motion.gesture, self.motion.emotion
+        return gesture if emotion in ("", NEUTRAL) else f"{gesture} · {emotion}"
 
     @property
     def duration(self) -> float:
@@ -286,8 +291,8 @@ class Painter:
         """
         stage = _Stage(size)
         top = 0 if bust else 60
-        scale = (size[1] - top) / (1.4 if bust else 2.1)
-        floor = size[1] + 0.82 * scale if bust else size[1] - 0.11 * scale
+        scale = (size[1] - top) / (1.5 if bust else 2.1)
+        floor = size[1] + 0.72 * scale if bust else size[1] - 0.11 * scale
         if not bust:
             stage.text((18, 12), clip.title, 19, _INK, size[0] - 36)
             stage.text((18, 37), clip.caption, 13, _FAINT, size[0] - 36)
@@ -320,7 +325,7 @@ class Painter:
         if not clips:
             raise InputError("contact sheet: no clip to show")
         width, height = _CELL_SIZE
-        margin, label, gap = 24, 170, 6
+        margin, label, gap = 24, 184, 6
         sheet = Image.new(
             "RGB",
             (2 * margin + label + moments * (width + gap), 2 * margin + len(clips) * (height + gap)),
@@ -329,7 +334,7 @@ class Painter:
         for row, clip in enumerate(clips):
             y = margin + row * (height + gap)
             side = _Stage((label, height), (255, 255, 255))
-            side.text((0, height / 2 - 34), clip.title, 18, _INK, label - 12)
+            side.text((0, height / 2 - 34), clip.title, 17, _INK, label - 8)
             side.paragraph((0, height / 2 - 8), clip.caption, 12, _FAINT, label - 16)
             sheet.paste(side.image(), (margin, y))
             # From where it has begun to where it ends; standing at rest tells nothing.
