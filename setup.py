@@ -18,6 +18,8 @@ PROGRAMS = ("intent_classifier", "gesture_generator", "gesture_retargeter")
 def files_below(directory: str) -> list[tuple[str, list[str]]]:
     """Return data_files that install `directory` under share/text2gesture_ros."""
     folders = [ROOT / directory, *(path for path in sorted((ROOT / directory).rglob("*")) if path.is_dir())]
+    if directory == "models":  # what a training keeps beside its model stays at home
+        folders = [folder for folder in folders if "training" not in folder.relative_to(ROOT).parts]
     return [
         (
             f"share/text2gesture_ros/{folder.relative_to(ROOT)}",
@@ -85,7 +87,10 @@ setup(
     packages=find_packages(include=["text2gesture_ros*"]),
     cmdclass={"build_py": BuildWithMessages},
     distclass=MaybeBinary,
-    data_files=[entry for directory in ("config", "models", "launch") for entry in files_below(directory)],
+    data_files=[
+        *(entry for directory in ("config", "data", "launch", "models") for entry in files_below(directory)),
+        ("share/text2gesture_ros/demo", ["demo/conversation.txt"]),
+    ],
     entry_points={
         "console_scripts": [
             "text2gesture = text2gesture_ros.cli:main",

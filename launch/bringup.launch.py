@@ -1,10 +1,10 @@
 """Start the three nodes: ros2 launch text2gesture_ros bringup.launch.py robot:=pepper."""
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from launch import LaunchContext, LaunchDescription
 from text2gesture_ros.bringup import ARGUMENTS, NODES, ros_arguments
 
 

@@ -13,12 +13,11 @@ pytest.importorskip("launch_testing", reason="upstream launch is part of ROS 2, 
 import launch_testing.actions
 import launch_testing.asserts
 import rclpy
+from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
-
-from launch import LaunchDescription
 
 ISOLATION = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "bringup.launch.py"
