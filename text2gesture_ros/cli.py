@@ -266,33 +266,38 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
         ),
         "what",
     )
-    verb = what.add(
-        "latency",
-        "From a text published to the first joint command received, through the real nodes.",
-        ["bench latency", "bench latency --count 20 --json --output latency.json"],
-        "bench_latency",
-    )
-    verb.add_argument("--count", type=int, default=30, help="sentences to send (default: %(default)s)")
-    _add_parameters(verb, "gesture_retargeter", "robot")
-    _add_output(verb)
-    verb = what.add(
-        "generator",
-        "Frames per second of the motion model, and how long the slowest frames take.",
-        ["bench generator", "bench generator --threads 2 --json"],
-        "bench_generator",
-    )
-    verb.add_argument("--count", type=int, default=5, help="clips per gesture (default: %(default)s)")
-    _add_parameters(verb, "gesture_generator", "model", "device", "threads")
-    _add_output(verb)
-    verb = what.add(
-        "text",
-        "Milliseconds to classify a sentence of 5, 15 and 40 words.",
-        ["bench text", "bench text --threads 2 --json"],
-        "bench_text",
-    )
-    verb.add_argument("--count", type=int, default=100, help="runs per length (default: %(default)s)")
-    _add_parameters(verb, "intent_classifier", "model", "device", "threads")
-    _add_output(verb)
+    model = ("model", "device", "threads")
+    for name, summary, count, counted, node, names in (
+        (
+            "latency",
+            "From a text published to the first joint command received, through the real nodes.",
+            30,
+            "sentences to send",
+            "gesture_retargeter",
+            ("robot",),
+        ),
+        (
+            "generator",
+            "Frames per second of the motion model, and how long the slowest frames take.",
+            5,
+            "clips per gesture",
+            "gesture_generator",
+            model,
+        ),
+        (
+            "text",
+            "Milliseconds to classify a sentence of 5, 15 and 40 words.",
+            100,
+            "runs per length",
+            "intent_classifier",
+            model,
+        ),
+    ):
+        examples = [f"bench {name}", f"bench {name} --count 20 --json --output {name}.json"]
+        verb = what.add(name, summary, examples, f"bench_{name}")
+        verb.add_argument("--count", type=int, default=count, help=f"{counted} (default: %(default)s)")
+        _add_parameters(verb, node, *names)
+        _add_output(verb)
 
 
 def _add_output(verb: argparse.ArgumentParser) -> None:
