@@ -40,10 +40,17 @@ class Graph:
         self.executor.shutdown()
         self.context.try_shutdown()
 
-    def add(self, make_node: Callable[..., Any], wait: bool = True, **parameters: Any) -> Any:
+    def add(
+        self, make_node: Callable[..., Any], wait: bool = True, namespace: str = "", **parameters: Any
+    ) -> Any:
         """Return a new node with these parameters; with `wait`, it is active."""
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        node = make_node(context=self.context, use_global_arguments=False, parameter_overrides=overrides)
+        node = make_node(
+            context=self.context,
+            use_global_arguments=False,
+            namespace=namespace,
+            parameter_overrides=overrides,
+        )
         self.executor.add_node(node)
         self._nodes.append(node)
         if wait:

@@ -2,10 +2,11 @@
 
 import pytest
 from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.nodes.conversions import read_frames, to_seconds
+from text2gesture_ros.nodes.conversions import read_frames, to_seconds, to_time
 from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
 
 
@@ -30,6 +31,10 @@ class Studio:
         self.graph.publish("gesture_intent", message)
         self.graph.spin_until(lambda: self.frames and self.finished(message.utterance_id))
         return [block for block in self.frames if block.utterance_id == message.utterance_id]
+
+    def covered(self, start):
+        """Return until when there are frames [s]."""
+        return start + sum(len(block.stop_probabilities) / block.frame_rate for block in self.frames)
 
     def finished(self, utterance_id):
         return self.frames[-1].utterance_id == utterance_id and self.frames[-1].last
@@ -81,6 +86,23 @@ def test_no_block_is_sent_further_ahead_than_allowed(graph):
     )
     studio.play(intent())
     assert all(due - arrival <= 0.2 for arrival, due in arrivals)
+
+
+@pytest.mark.parametrize("block_size", [1, 8, 60])
+def test_frames_keep_ahead_of_time_whatever_the_size_of_a_block(graph, block_size):
+    studio = Studio(
+        graph, use_sim_time=True, block_size=block_size, speed_scale=2.0, look_ahead=0.2, max_duration=1.0
+    )
+    now = 100.0
+    graph.publish("/clock", Clock(clock=to_time(now)))
+    graph.spin_until(lambda: studio.node.now() == now)
+    graph.publish("gesture_intent", intent())
+    graph.spin_until(lambda: studio.frames)
+    start = to_seconds(studio.frames[0].header.stamp)
+    while not studio.frames[-1].last:
+        now += 0.05
+        graph.publish("/clock", Clock(clock=to_time(now)))
+        graph.spin_until(lambda now=now: studio.frames[-1].last or studio.covered(start) > now)
 
 
 def test_a_new_gesture_takes_the_place_of_the_one_played(studio):

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from domain_coordinator import domain_id
 
+from text2gesture_ros import bringup
 from text2gesture_ros.bringup import NODES, ended, start_processes, stop_processes
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.nodes.client import TOPICS, GraphClient
+from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.robot import load_robot
 from text2gesture_ros.verification import verify
 
@@ -56,7 +58,9 @@ def test_sentences_become_commands(domain):
             assert performance.duration > 0.0
     robot = load_robot("nao")
     positions = np.array([command.position for command in commands])
-    assert not verify(robot, np.arange(len(positions)) / 100.0, positions).violations
+    assert not verify(
+        robot, np.arange(len(positions)) / GestureRetargeterParameters().rate, positions
+    ).violations
     assert set(TOPICS) == set(seen)
     assert all(kind is TOPICS[topic] and isinstance(data, bytes) for topic, kind, _, data in seen.values())
 
@@ -94,6 +98,20 @@ def test_a_signal_ends_every_node_with_status_0(domain, tmp_path, how):
         finally:
             stop_processes(processes)
     assert "Traceback" not in log.read_text()
+
+
+def test_when_a_node_dies_the_others_are_stopped_and_it_is_said(domain, monkeypatch, capfd):
+    processes = {}
+
+    def start(given):
+        processes.update(start_processes(given, environment={**os.environ, "ROS_DOMAIN_ID": str(domain)}))
+        processes["gesture_generator"].kill()
+        return processes
+
+    monkeypatch.setattr(bringup, "start_processes", start)
+    assert bringup.run({}) == 1
+    assert all(process.poll() is not None for process in processes.values())
+    assert "gesture_generator has ended with status -9" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from text2gesture_ros.nodes.base import ManagedNode, run
 from text2gesture_ros.nodes.conversions import frames_message, read_intent
 from text2gesture_ros.parameters import GestureGeneratorParameters
 
-_POLL_PERIOD = 0.02  # [s]; a block is several times longer
+# At every poll about twice as much motion is sent as is played until the next: the look-ahead fills up soon,
+# and the retargeter has time to command the robot between the blocks [s].
+_POLL_PERIOD = 0.05
 
 
 class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
@@ -71,14 +73,16 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self._send()
 
     def _send(self) -> None:
-        if self._stream is None:
-            return
-        block = self._stream.poll(self.loop_now())
-        if block is not None:
-            self._frames_sent += len(block.positions)
+        sent = 0.0
+        while self._stream is not None and sent < 2.0 * _POLL_PERIOD:
+            block = self._stream.poll(self.loop_now())
+            if block is None:
+                return
+            if block.last:
+                self._stream = None
             self._frames.publish(frames_message(block, self.now() - self.loop_now()))
-        if self._stream.finished:
-            self._stream = None
+            self._frames_sent += len(block.positions)
+            sent += len(block.positions) / block.frame_rate
 
     def report(self) -> Mapping[str, object]:
         """Return how many gestures were played, replaced or not called for."""
