@@ -119,6 +119,8 @@ class TestGenerate:
         found = run_json(capsys, "generate", "--text", text, "-o", tmp_path / "clip.npz")
         assert found["gesture"] == intent["gesture"]["chosen"]
         assert found["emotion"] == intent["emotion"]["chosen"]
+        assert found["reason"] is None
+        assert run_json(capsys, "generate", "--text", "...", "-o", tmp_path / "clip.npz")["reason"]
 
 
 @pytest.mark.parametrize("robot", ROBOTS)
@@ -209,6 +211,10 @@ def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
         ["generate", "wave", "-o", "{dir}/clip.mp4"],
         ["generate", "wave", "-o", "{dir}/no/clip.npz"],
         ["generate", "wave", "--seed", "x", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--variation", "2", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--max-duration", "nan", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--robot", "nao", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--robot", "hal", "-o", "{dir}/clip.npz", "--gif", "{dir}/clip.gif"],
         ["retarget", "missing.npz", "-o", "{dir}/out.csv"],
         ["retarget", "{empty}", "-o", "{dir}/out.csv"],
         ["retarget", "{binary}", "-o", "{dir}/out.csv"],
@@ -223,6 +229,10 @@ def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
         ["verify", "{dir}"],
         ["evaluate", "text", "--data", "missing.jsonl"],
         ["evaluate", "text", "--data", "{jsonl}"],
+        ["evaluate", "text", "--output", "{dir}/no/metrics.json"],
+        ["evaluate", "motion", "--model", "missing"],
+        ["evaluate", "motion", "--count", "1"],
+        ["train", "motion", "--config", "missing.yaml", "--output", "{dir}/model"],
         ["train", "text", "--config", "missing.yaml", "--output", "{dir}/model"],
         ["export", "missing"],
         ["bringup", "--robot", "hal"],
@@ -232,6 +242,8 @@ def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
         ["demo", "--sentences", "missing.txt", "--output", "{dir}"],
         ["demo", "--robot", "hal", "--output", "{dir}"],
         ["bench", "text", "--count", "0"],
+        ["bench", "generator", "--output", "{dir}/no/figures.json"],
+        ["bench", "latency", "--robot", "hal"],
     ],
     ids=lambda arguments: re.sub(r"\W+", "_", "-".join(arguments) or "nothing"),
 )

@@ -33,10 +33,6 @@ _MAX_TEXT_BYTES = 16 * 1024 * 1024
 P = TypeVar("P", bound=NodeParameters)
 
 
-def _nothing() -> None:
-    """Show nothing."""
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What a verb found.
@@ -48,7 +44,7 @@ class Outcome:
     """
 
     data: Any = None
-    show: Callable[[], None] = _nothing
+    show: Callable[[], None] = lambda: None
     status: int = 0
 
 
@@ -92,12 +88,6 @@ def _check_suffix(path: str, suffix: str) -> Path:
     return Path(path)
 
 
-def prediction_json(prediction: "Prediction") -> dict[str, Any]:
-    """Return what was chosen and the probability of each label."""
-    pairs = zip(prediction.labels, prediction.probabilities.tolist(), strict=True)
-    return {"chosen": prediction.chosen, "probabilities": dict(pairs)}
-
-
 def classify(args: argparse.Namespace) -> Outcome:
     """Classify sentences from the command line, a file or standard input."""
     from text2gesture_ros.classifier import IntentClassifier
@@ -131,26 +121,36 @@ def _intent_json(intent: "Intent") -> dict[str, Any]:
         "text": intent.text,
         "accepted": intent.accepted,
         "reason": intent.reason,
-        **{task: prediction_json(getattr(intent, task)) for task in TASKS},
+        **{task: _prediction_json(getattr(intent, task)) for task in TASKS},
     }
+
+
+def _prediction_json(prediction: "Prediction") -> dict[str, Any]:
+    pairs = zip(prediction.labels, prediction.probabilities.tolist(), strict=True)
+    return {"chosen": prediction.chosen, "probabilities": dict(pairs)}
 
 
 def generate(args: argparse.Namespace) -> Outcome:
     """Generate the motion of a gesture and write it, as a GIF too if wanted."""
     from text2gesture_ros.generator import GestureGenerator
+    from text2gesture_ros.robot import load_robot
 
     parameters = _parameters(GestureGeneratorParameters, args)
-    gesture, emotion = args.gesture, args.emotion
+    gesture, emotion, reason = args.gesture, args.emotion, None
     for task, label in (("gesture", gesture), ("emotion", emotion)):
         if label is not None:
             check_label(task, label)
     output = _check_suffix(args.output, ".npz")
     gif = _check_suffix(args.gif, ".gif") if args.gif else None
+    if args.robot and gif is None:
+        raise InputError("--robot says who is drawn: give --gif too")
+    robot = load_robot(args.robot) if args.robot else None
     if gesture is None:
         if args.text is None:
             raise InputError("which gesture? Give one, or --text")
-        gesture, found = _read_intent(args.text)
-        emotion = emotion or found
+        intent = _read_intent(args.text)
+        gesture, reason = intent.gesture.chosen, intent.reason or None
+        emotion = emotion or intent.emotion.chosen
     emotion = emotion or NEUTRAL
     generator = GestureGenerator(parameters.model, device=parameters.device, threads=parameters.threads)
     motion = generator.generate(
@@ -164,13 +164,12 @@ def generate(args: argparse.Namespace) -> Outcome:
     if gif is not None:
         from text2gesture_ros.performing import retarget_motion
         from text2gesture_ros.rendering import Clip, Painter
-        from text2gesture_ros.robot import load_robot
 
-        robot = load_robot(args.robot) if args.robot else None
         commands = retarget_motion(robot, motion, GestureRetargeterParameters().rate) if robot else ()
         Painter(robot).save_gif(gif, Clip(args.text or "", motion, *commands))
     data = {
         "gesture": gesture,
+        "reason": reason,
         "emotion": emotion,
         "frames": len(motion),
         "frame_rate": motion.frame_rate,
@@ -183,12 +182,11 @@ def generate(args: argparse.Namespace) -> Outcome:
     return Outcome(data, lambda: show_pairs(data))
 
 
-def _read_intent(text: str) -> tuple[str, str]:
+def _read_intent(text: str) -> "Intent":
     from text2gesture_ros.classifier import IntentClassifier
 
     parameters = IntentClassifierParameters()
-    intent = IntentClassifier(parameters.model).classify([text], parameters.confidence_threshold)[0]
-    return intent.gesture.chosen, intent.emotion.chosen
+    return IntentClassifier(parameters.model).classify([text], parameters.confidence_threshold)[0]
 
 
 def retarget(args: argparse.Namespace) -> Outcome:
@@ -257,21 +255,22 @@ def evaluate_text(args: argparse.Namespace) -> Outcome:
     from text2gesture_ros.training.evaluate_text import evaluate
 
     parameters = _parameters(IntentClassifierParameters, args)
+    output = _check_output(args)
     classifier = IntentClassifier(parameters.model, device=parameters.device, threads=parameters.threads)
     metrics = evaluate(classifier, Path(args.data) if args.data else None)
-    _write_json(args.output, metrics)
+    _write_json(output, metrics)
     return Outcome(metrics, lambda: show_metrics(metrics))
 
 
 def evaluate_motion(args: argparse.Namespace) -> Outcome:
     """Measure the motion model on clips of people it has not seen."""
     parameters = _parameters(GestureGeneratorParameters, args)
-    count = _count(args, 2)
+    count, output = _count(args, 2), _check_output(args)
     open_model(parameters.model, "motion")  # before torch, which takes seconds
     from text2gesture_ros.training.evaluate_motion import evaluate
 
     metrics = evaluate(parameters.model, clips_per_gesture=count)
-    _write_json(args.output, metrics)
+    _write_json(output, metrics)
     return Outcome(metrics, lambda: show_figures(metrics))
 
 
@@ -333,7 +332,7 @@ def demo(args: argparse.Namespace) -> Outcome:
     conversation = demonstration.converse(args.robot, sentences, pace, output / "conversation.mcap", console)
     lines = conversation.lines()
     summary = demonstration.summarise(conversation, lines)
-    _write_json(str(output / "summary.json"), summary)
+    _write_json(output / "summary.json", summary)
     demonstration.draw(conversation, output, console)
 
     def show() -> None:
@@ -357,21 +356,21 @@ def bench_latency(args: argparse.Namespace) -> Outcome:
 
     robot = _parameters(GestureRetargeterParameters, args).robot
     sentences = read_sentences(share_directory() / "demo" / "conversation.txt")
-    return _bench(args, bench.latency(robot, sentences, _count(args)))
+    return _bench(args, lambda: bench.latency(robot, sentences, _count(args)))
 
 
 def bench_generator(args: argparse.Namespace) -> Outcome:
     """Measure the motion model."""
     from text2gesture_ros import bench
 
-    return _bench(args, bench.generator(_parameters(GestureGeneratorParameters, args), _count(args)))
+    return _bench(args, lambda: bench.generator(_parameters(GestureGeneratorParameters, args), _count(args)))
 
 
 def bench_text(args: argparse.Namespace) -> Outcome:
     """Measure the intent classifier."""
     from text2gesture_ros import bench
 
-    return _bench(args, bench.text(_parameters(IntentClassifierParameters, args), _count(args)))
+    return _bench(args, lambda: bench.text(_parameters(IntentClassifierParameters, args), _count(args)))
 
 
 def _count(args: argparse.Namespace, least: int = 1) -> int:
@@ -380,13 +379,19 @@ def _count(args: argparse.Namespace, least: int = 1) -> int:
     return int(args.count)
 
 
-def _bench(args: argparse.Namespace, figures: Mapping[str, Any]) -> Outcome:
+def _bench(args: argparse.Namespace, measure: Callable[[], Mapping[str, Any]]) -> Outcome:
     from text2gesture_ros.bench import described
 
-    _write_json(args.output, described(args.line, figures))
+    output = _check_output(args)
+    figures = measure()
+    _write_json(output, described(args.line, figures))
     return Outcome(figures, lambda: show_figures(figures))
 
 
-def _write_json(path: str | None, data: Mapping[str, Any]) -> None:
+def _check_output(args: argparse.Namespace) -> Path | None:
+    return _check_suffix(args.output, ".json") if args.output else None
+
+
+def _write_json(path: Path | None, data: Mapping[str, Any]) -> None:
     if path:
-        Path(path).write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
