@@ -54,6 +54,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         self._guard_change_state()
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.loop_clock = self._steady_clock
+        self._clock_offset = 0.0
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics, clock=self._steady_clock)
         if self.parameters.autostart:
@@ -89,6 +90,21 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
     def loop_now(self) -> float:
         """Return the time of the clock that loops run on [s]; it never jumps unless time is simulated."""
         return float(self.loop_clock.now().nanoseconds) * 1e-9
+
+    def clock_offset(self) -> float:
+        """Return what to add to the loop's time to have the node's time [s].
+
+        It stays the same number until the node's clock is set by more than 5 ms: an offset that trembled with
+        every interruption between the two readings would make consecutive blocks overlap.
+        """
+        readings = []
+        for _ in range(3):
+            before, now, after = self.loop_now(), self.now(), self.loop_now()
+            readings.append((after - before, now - (before + after) / 2.0))
+        offset = min(readings)[1]
+        if abs(offset - self._clock_offset) > 5e-3:
+            self._clock_offset = offset
+        return self._clock_offset
 
     def subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None], depth: int) -> None:
         """Call `callback` with each message while the node is active; one it cannot use is a warning."""

@@ -80,7 +80,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
                 return
             if block.last:
                 self._stream = None
-            self._frames.publish(frames_message(block, self.now() - self.loop_now()))
+            self._frames.publish(frames_message(block, self.clock_offset()))
             self._frames_sent += len(block.positions)
             sent += len(block.positions) / block.frame_rate
 

@@ -93,7 +93,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _receive(self, message: GestureFrames) -> None:
         now = self.loop_now()
-        block = read_frames(message, self.now() - now)
+        block = read_frames(message, self.clock_offset())
         if self._performer.receive(block, now):
             self._shown.append(block)
             self._publish_trajectory(block.utterance_id, now)
@@ -101,7 +101,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _publish_trajectory(self, utterance_id: str, now: float) -> None:
         trajectory = self._performer.look_ahead(now)
         names = self._robot.joint_names
-        self._trajectories.publish(trajectory_message(names, trajectory, utterance_id, self.now()))
+        self._trajectories.publish(
+            trajectory_message(names, trajectory, utterance_id, now + self.clock_offset())
+        )
 
     def _tick(self) -> None:
         now = self.loop_now()
