@@ -39,8 +39,8 @@ _HAIR: _Colour = (92, 70, 60)
 _SHELL: _Colour = (196, 205, 218)
 _GRIP: _Colour = (88, 100, 120)
 
-# The viewer stands in front of the one who gestures, a little to the right of it and a little above.
-_AZIMUTH, _ELEVATION = np.radians(-22.0), np.radians(6.0)
+# The viewer stands in front of the one who gestures, a little to the left of it and a little above.
+_AZIMUTH, _ELEVATION = np.radians(28.0), np.radians(6.0)
 _TOWARDS = np.array(
     [
         np.cos(_ELEVATION) * np.cos(_AZIMUTH),
