@@ -125,7 +125,7 @@ def test_models_that_cannot_generate_are_refused(tmp_path: Path) -> None:
     shipped = open_model("motion", "motion")
     weights = shipped.weights()
     few = weights["example_gestures"] != GESTURES.index("pat")
-    tables = ("examples", "example_gestures", "example_emotions")
+    tables = ("examples", "example_gestures", "example_emotions", "example_mirrored")
     for change, message in (
         ({"normalisation.mean": np.zeros(3)}, "normalisation.mean"),
         ({"examples": np.zeros((2, 3, 4))}, "examples"),
@@ -150,6 +150,19 @@ def test_models_that_cannot_generate_are_refused(tmp_path: Path) -> None:
         GestureGenerator(str(tmp_path / "missing"))
     with pytest.raises(ConfigurationError, match="device"):
         GestureGenerator("motion", device="toaster")
+
+
+def test_a_left_handed_example_is_done_in_a_mirror(tmp_path: Path) -> None:
+    shipped = open_model("motion", "motion")
+    weights = shipped.weights()
+    motions = []
+    for mirrored in (0, 1):
+        flags = np.full_like(weights["example_mirrored"], mirrored)
+        save_model(tmp_path, shipped.config, {**weights, "example_mirrored": flags})
+        for graph in shipped.path.glob("*.onnx"):
+            shutil.copy(graph, tmp_path)
+        motions.append(GestureGenerator(str(tmp_path), device="cpu").generate("wave", seed=3))
+    np.testing.assert_array_equal(motions[0].mirrored().positions, motions[1].positions)
 
 
 def test_a_copied_model_is_the_same_model(generator: GestureGenerator, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ Runs on ONNX Runtime; PyTorch is imported only for `device: cuda` where ONNX Run
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from text2gesture_ros.checkpoints import ModelDirectory, choose_engine, open_mod
 from text2gesture_ros.errors import InputError, ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL, check_label
 from text2gesture_ros.motion import FrameBlock, Motion
-from text2gesture_ros.skeleton import JOINTS, FloatArray, with_bone_lengths
+from text2gesture_ros.skeleton import JOINTS, FloatArray, mirror, with_bone_lengths
 
 SHORTEST = 0.5  # No stop token is believed before [s].
 _COORDINATES = 3 * len(JOINTS)
@@ -49,7 +49,8 @@ class GestureGenerator:
     """The motion model of a directory, ready to generate.
 
     Whose way of doing a gesture is imitated comes from the embedding: that of a clip of the training set that
-    shows the gesture with the emotion, mixed with its nearest neighbour.
+    shows the gesture with the emotion, mixed with its nearest neighbour. The network knows right-handed clips
+    alone; where the example was left-handed, the frames come out in a mirror.
     """
 
     def __init__(self, model: str = "motion", *, device: str = "auto", threads: int = 1) -> None:
@@ -76,7 +77,7 @@ class GestureGenerator:
         if self.engine == "torch-cuda":
             self._engine = TorchEngine(directory, "cuda")
         else:
-            width = next(iter(self._examples.values())).shape[1]
+            width = next(iter(self._examples.values()))[0].shape[1]
             provider = self.engine.removeprefix("onnxruntime-")
             self._engine = _OnnxEngine(directory, width, threads, provider)
 
@@ -113,8 +114,11 @@ class GestureGenerator:
             raise InputError(f"max_duration must be a positive number of seconds but is {max_duration}")
         if seed is not None and seed < 0:
             raise InputError(f"seed must be 0 or more but is {seed}")
-        embedding = self._embedding(gesture, emotion, np.random.default_rng(seed), variation)
-        return self._generated(embedding, self._limit(max_duration))
+        embedding, mirrored = self._embedding(gesture, emotion, np.random.default_rng(seed), variation)
+        frames = self._generated(embedding, self._limit(max_duration))
+        if mirrored:
+            return (replace(frame, positions=mirror(frame.positions)) for frame in frames)
+        return frames
 
     def frames_of(self, embedding: FloatArray, *, max_duration: float = 4.0) -> Iterator[Frame]:
         """Generate, as `frames`, from an embedding of one's own: of a clip, or between two.
@@ -146,6 +150,7 @@ class GestureGenerator:
             "examples": (examples, width),
             "example_gestures": (examples,),
             "example_emotions": (examples,),
+            "example_mirrored": (examples,),
             "normalisation.mean": (_COORDINATES,),
             "normalisation.deviation": (_COORDINATES,),
             "normalisation.bone_lengths": (len(JOINTS) - 1,),
@@ -157,28 +162,30 @@ class GestureGenerator:
         self._mean = weights["normalisation.mean"]
         self._deviation = weights["normalisation.deviation"]
         self._bone_lengths = weights["normalisation.bone_lengths"]
-        self._examples: dict[tuple[str, str], FloatArray] = {}
+        self._examples: dict[tuple[str, str], tuple[FloatArray, FloatArray]] = {}
         for g, gesture in enumerate(GESTURES):
             for e, emotion in enumerate(EMOTIONS):
                 chosen = (weights["example_gestures"] == g) & (weights["example_emotions"] == e)
                 if not chosen.any():
                     raise ModelError(f"{self._where}: no example of gesture {gesture!r}, emotion {emotion!r}")
-                examples_here = weights["examples"][chosen]
+                own, mirrored = weights["examples"][chosen], weights["example_mirrored"][chosen]
                 # The most typical first: nearest to all the others.
-                between = np.abs(examples_here[:, None] - examples_here).mean(axis=2)
-                self._examples[gesture, emotion] = examples_here[between.mean(axis=1).argsort(kind="stable")]
+                order = np.abs(own[:, None] - own).mean(axis=(1, 2)).argsort(kind="stable")
+                self._examples[gesture, emotion] = own[order], mirrored[order]
 
     def _embedding(
         self, gesture: str, emotion: str, generator: np.random.Generator, variation: float
-    ) -> FloatArray:
-        """Return an embedding of the gesture, (1, D)."""
-        examples = self._examples[gesture, emotion]
-        examples = examples[: max(1, round(variation * len(examples)))]
-        example = examples[generator.integers(len(examples))]
-        distances = np.abs(examples - example).mean(axis=1)
+    ) -> tuple[FloatArray, bool]:
+        """Return an embedding of the gesture, (1, D), and whether it is to be done in a mirror."""
+        examples, mirrored = self._examples[gesture, emotion]
+        count = max(1, round(variation * len(examples)))
+        chosen = int(generator.integers(count))
+        example = examples[chosen]
+        distances = np.abs(examples[:count] - example).mean(axis=1)
         neighbour = examples[distances.argsort(kind="stable")[:2][-1]]
         share = generator.uniform(0.0, 0.5)
-        return np.asarray(example + share * (neighbour - example), dtype=np.float32)[None]
+        embedding = np.asarray(example + share * (neighbour - example), dtype=np.float32)[None]
+        return embedding, bool(mirrored[chosen])
 
     def _limit(self, max_duration: float) -> int:
         """Return after how many frames a gesture ends without a stop token."""

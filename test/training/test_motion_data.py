@@ -1,11 +1,19 @@
 import numpy as np
 import pytest
+import torch
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion import Motion
-from text2gesture_ros.skeleton import bone_lengths
-from text2gesture_ros.training.motion_data import MotionClips, Normalisation, padded, shortened, split
+from text2gesture_ros.skeleton import INDEX, REFERENCE, bone_lengths
+from text2gesture_ros.training.motion_data import (
+    MotionClips,
+    Normalisation,
+    acts_left,
+    padded,
+    shortened,
+    split,
+)
 from text2gesture_ros.training.studio import dataset
 
 
@@ -37,7 +45,8 @@ def test_a_clip_of_the_mean_body_survives(clips: list[Motion], normalisation: No
 def test_normalised_coordinates_have_mean_zero_and_at_most_deviation_one(
     clips: list[Motion], normalisation: Normalisation
 ) -> None:
-    frames = np.concatenate([normalisation.normalised(clip) for clip in clips])
+    images = [*clips, *(clip.mirrored() for clip in clips)]
+    frames = np.concatenate([normalisation.normalised(clip) for clip in images])
     np.testing.assert_allclose(frames.mean(axis=0), 0.0, atol=1e-3)
     assert (frames.std(axis=0) <= 1.0 + 1e-3).all()
     assert frames.std(axis=0).max() > 0.99
@@ -89,6 +98,30 @@ def test_items_fit_their_clips(clips: list[Motion], normalisation: Normalisation
         assert (data[index]["frames"] == item["frames"]).all()
     assert int(data[0]["length"]) == len(clips[0])
     assert (data[1]["frames"] != data[2]["frames"]).any()
+
+
+def test_a_clip_and_its_mirror_image_are_taught_as_one(
+    clips: list[Motion], normalisation: Normalisation
+) -> None:
+    for clip in clips:
+        assert acts_left(clip.positions) != acts_left(clip.mirrored().positions)
+    items = MotionClips([clips[0], clips[0].mirrored()], normalisation, 190)
+    torch.testing.assert_close(items[0]["frames"], items[1]["frames"], atol=1e-4, rtol=0.0)
+    assert {bool(items[index]["mirrored"]) for index in (0, 1)} == {True, False}
+
+
+def test_the_raised_hand_and_then_the_head_say_which_side_acts() -> None:
+    still = np.repeat(REFERENCE[None], 20, axis=0)
+    for joint, axis, step, left in (
+        ("left_hand", 2, 0.5, True),
+        ("right_hand", 2, 0.5, False),
+        ("nose", 1, 0.05, True),
+        ("nose", 1, -0.05, False),
+    ):
+        clip = still.copy()
+        clip[5:10, INDEX[joint], axis] += step
+        clip[10:15, INDEX[joint], axis] -= step  # what comes first counts
+        assert acts_left(clip) == left
 
 
 def test_a_clip_that_does_not_fit_is_refused(clips: list[Motion], normalisation: Normalisation) -> None:

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion import Motion
-from text2gesture_ros.skeleton import FloatArray, bone_lengths, with_bone_lengths
+from text2gesture_ros.skeleton import INDEX, FloatArray, bone_lengths, with_bone_lengths
 
 # Below this deviation [m] a coordinate (a knee's) hardly moves: blowing it up would teach the model noise.
 _SMALLEST_DEVIATION = 0.01
@@ -26,6 +26,7 @@ class Batch(TypedDict):
     length: Tensor  # () frames of the motion
     gesture: Tensor  # () index in GESTURES
     emotion: Tensor  # () index in EMOTIONS
+    mirrored: Tensor  # () whether the clip is seen in a mirror, see `acts_left`
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Normalisation:
 
     @classmethod
     def of(cls, clips: Sequence[Motion]) -> "Normalisation":
-        """Measure the mean body of the clips and, all clips put on it, their frames."""
+        """Measure the mean body of the clips and their mirror images and, all put on it, their frames."""
+        clips = [*clips, *(clip.mirrored() for clip in clips)]
         lengths = np.mean([bone_lengths(clip.positions[0]) for clip in clips], axis=0)
         frames = np.concatenate([with_bone_lengths(clip.positions, lengths) for clip in clips])
         frames = frames.reshape(len(frames), -1)
@@ -81,6 +83,22 @@ def split(clips: Sequence[Motion], held_out_share: float) -> tuple[list[Motion],
     return training, held_out
 
 
+def acts_left(positions: FloatArray) -> bool:
+    """Whether a person acts with the left hand or, if no hand says so, turns the head left first.
+
+    The model is taught right-handed clips alone, left-handed ones in a mirror: an embedding does not tell
+    which way a shaken head goes first, and of two opposite ways a model learns the middle: stillness.
+
+    Args:
+        positions: (T, K, 3) joint positions [m].
+    """
+    moved = positions - positions[:1]
+    left, right, nose = (moved[:, INDEX[name]] for name in ("left_hand", "right_hand", "nose"))
+    leaning = nose[:, 1] + left[:, 2] - right[:, 2]  # (T,) [m] changes sign in a mirror
+    first = int(np.argmax(np.abs(leaning) >= 0.5 * np.abs(leaning).max()))
+    return bool(leaning[first] > 0.0)
+
+
 def padded(frames: FloatArray, length: int) -> tuple[FloatArray, FloatArray]:
     """Repeat the last frame up to `length` frames, and say with tokens where the motion is over.
 
@@ -111,7 +129,7 @@ def shortened(frames: FloatArray, largest_share: float, generator: np.random.Gen
 
 
 class MotionClips(Dataset[Batch]):
-    """Every clip and its augmented versions, normalised and padded to N frames.
+    """Every clip and its augmented versions, right-handed, normalised and padded to N frames.
 
     Raises:
         ConfigurationError: a clip is longer than N frames.
@@ -142,7 +160,11 @@ class MotionClips(Dataset[Batch]):
             raise ConfigurationError(
                 f"a clip has {longest} frames, but the model is trained on at most {frames}"
             )
-        self._clips = [normalisation.normalised(clip) for clip in clips]
+        self._mirrored = [acts_left(clip.positions) for clip in clips]
+        self._clips = [
+            normalisation.normalised(clip.mirrored() if mirrored else clip)
+            for clip, mirrored in zip(clips, self._mirrored, strict=True)
+        ]
         self._labels = [(GESTURES.index(clip.gesture), EMOTIONS.index(clip.emotion)) for clip in clips]
         self._frames = frames
         self._versions = 1 + augmentations
@@ -167,4 +189,5 @@ class MotionClips(Dataset[Batch]):
             length=torch.tensor(length),
             gesture=torch.tensor(gesture),
             emotion=torch.tensor(emotion),
+            mirrored=torch.tensor(self._mirrored[clip]),
         )

@@ -163,6 +163,8 @@ class MotionTraining:
         weights["examples"] = torch.cat(embeddings).numpy()
         weights["example_gestures"] = torch.cat([batch["gesture"] for batch in batches]).numpy()
         weights["example_emotions"] = torch.cat([batch["emotion"] for batch in batches]).numpy()
+        mirrored = torch.cat([batch["mirrored"] for batch in batches])
+        weights["example_mirrored"] = mirrored.to(torch.int64).numpy()
         for name, value in asdict(self.normalisation).items():
             weights[f"normalisation.{name}"] = value
         config = {
