@@ -38,9 +38,7 @@ def test_parameter_table_is_the_one_of_the_code():
 def test_topic_table_names_every_topic_and_type_of_the_nodes():
     table = dict(re.findall(r"^\| `([\w/]+)` \| `(\w+/\w+)` \| (?:in|out|between) \|", README, re.MULTILINE))
     source = "".join(path.read_text() for path in (ROOT / "text2gesture_ros/nodes").glob("*.py"))
-    used = re.findall(
-        r"(?:create_(?:lifecycle_)?publisher|subscribe)\(\s*(\w+),\s*\"([\w/]+)\"", source
-    )
+    used = re.findall(r"(?:create_(?:lifecycle_)?publisher|subscribe)\(\s*(\w+),\s*\"([\w/]+)\"", source)
     assert {topic: kind.split("/")[1] for topic, kind in table.items()} == {t: kind for kind, t in used}
 
 

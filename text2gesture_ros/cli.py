@@ -210,7 +210,10 @@ def _add_model_verbs(verbs: _Verbs) -> None:
         )
         verb.add_argument("--config", metavar="FILE.yaml", help=f"default: config/training/{file} that ships")
         verb.add_argument(
-            "--output", metavar="DIR", help="model directory to write (default: the one that ships)"
+            "--output",
+            metavar="DIR",
+            default=f"runs/{name}",
+            help="model directory to write (default: %(default)s)",
         )
         verb.add_argument("--resume", action="store_true", help="go on from the last checkpoint in it")
         verb.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")

@@ -276,26 +276,22 @@ def evaluate_motion(args: argparse.Namespace) -> Outcome:
 
 def train_text(args: argparse.Namespace) -> Outcome:
     """Train the intent classifier."""
-    return _train(args, "text", IntentClassifierParameters().model)
+    return _train(args, "text")
 
 
 def train_motion(args: argparse.Namespace) -> Outcome:
     """Train the motion model."""
-    return _train(args, "motion", GestureGeneratorParameters().model)
+    return _train(args, "motion")
 
 
-def _train(args: argparse.Namespace, what: str, model: str) -> Outcome:
-    share = share_directory()
-    config = Path(args.config) if args.config else share / "config" / "training" / f"{what}.yaml"
+def _train(args: argparse.Namespace, what: str) -> Outcome:
+    shipped = share_directory() / "config" / "training" / f"{what}.yaml"
+    config = Path(args.config) if args.config else shipped
     if not config.is_file():  # before torch, which takes seconds
         raise InputError(f"{config}: no such training file")
     logging.getLogger("text2gesture_ros").setLevel(logging.INFO)
-    import_module(f"text2gesture_ros.training.train_{what}").train(
-        config,
-        Path(args.output) if args.output else share / "models" / model,
-        resume=args.resume,
-        device=args.device,
-    )
+    training = import_module(f"text2gesture_ros.training.train_{what}")
+    training.train(config, Path(args.output), resume=args.resume, device=args.device)
     return Outcome()
 
 
