@@ -46,7 +46,7 @@ def test_normalised_coordinates_have_mean_zero_and_at_most_deviation_one(
     clips: list[Motion], normalisation: Normalisation
 ) -> None:
     images = [*clips, *(clip.mirrored() for clip in clips)]
-    frames = np.concatenate([normalisation.normalised(clip) for clip in images])
+    frames = np.concatenate([normalisation.normalised(clip) for clip in images]).astype(np.float64)
     np.testing.assert_allclose(frames.mean(axis=0), 0.0, atol=1e-3)
     assert (frames.std(axis=0) <= 1.0 + 1e-3).all()
     assert frames.std(axis=0).max() > 0.99

@@ -51,8 +51,8 @@ class Normalisation:
         frames = np.concatenate([with_bone_lengths(clip.positions, lengths) for clip in clips])
         frames = frames.reshape(len(frames), -1)
         return cls(
-            frames.mean(axis=0).astype(np.float32),
-            np.maximum(frames.std(axis=0), _SMALLEST_DEVIATION).astype(np.float32),
+            frames.mean(axis=0, dtype=np.float64).astype(np.float32),
+            np.maximum(frames.std(axis=0, dtype=np.float64), _SMALLEST_DEVIATION).astype(np.float32),
             lengths.astype(np.float32),
         )
 
