@@ -37,8 +37,11 @@ def test_motion_leaves_the_padding_out() -> None:
     generated[1] = torch.tensor([[5.0, 5.0], [99.0, 99.0], [99.0, 99.0]])
     lengths = torch.tensor([2, 1])
     assert losses.motion_loss(generated, clips, lengths).item() == pytest.approx((1 + 3 + 5) / 3)
+    squared = (1 + (4 + 16) / 2 + 25) / 3
+    assert losses.squared_loss(generated, clips, lengths).item() == pytest.approx(squared)
     # Changes inside the clips: only clip 0 has one, by 1 and 3.
     assert losses.velocity_loss(generated, clips, lengths).item() == pytest.approx((1 + 3) / 2)
+    assert losses.squared_velocity_loss(generated, clips, lengths).item() == pytest.approx((1 + 9) / 2)
 
 
 def test_acceleration_is_the_second_difference() -> None:

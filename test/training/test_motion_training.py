@@ -11,6 +11,7 @@ from text2gesture_ros.errors import ConfigurationError, ModelError
 from text2gesture_ros.generator import GestureGenerator
 from text2gesture_ros.motion_network import MotionNetworkConfig
 from text2gesture_ros.resources import share_directory
+from text2gesture_ros.skeleton import INDEX
 from text2gesture_ros.training import motion_losses as losses
 from text2gesture_ros.training.motion_config import LossWeights, MotionTrainingConfig, load_config
 from text2gesture_ros.training.train_motion import MotionTraining, export, train
@@ -117,6 +118,20 @@ def test_the_embedding_loss_reaches_the_generator_alone(file: Path, tmp_path: Pa
     training._generator_losses(batch, embedding, frames, logits)["total"].backward()
     assert all(parameter.grad is None for parameter in training.embedder.parameters())
     assert any(parameter.grad.abs().sum() > 0 for parameter in training.generator.parameters())
+
+
+def test_importance_is_a_factor_on_the_heads_errors(file: Path, tmp_path: Path) -> None:
+    totals = []
+    for importance, joint in ((1.0, "nose"), (3.0, "nose"), (1.0, "left_hand"), (3.0, "left_hand")):
+        config = replace(load_config(file), head_importance=importance)
+        training = MotionTraining(config, tmp_path, "cpu")
+        batch = next(iter(training.loader))
+        frames = batch["frames"].clone()
+        frames[..., 3 * INDEX[joint]] += 1.0
+        logits = torch.zeros_like(batch["tokens"][:, 1:])
+        parts = training._generator_losses(batch, torch.zeros(len(frames), 8), frames, logits)
+        totals.append(float(parts["motion"]))
+    assert totals == pytest.approx([1 / 63, 3 / 63, 1 / 63, 1 / 63], rel=1e-4)
 
 
 def test_nothing_to_resume(file: Path, tmp_path: Path) -> None:

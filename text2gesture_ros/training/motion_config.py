@@ -20,7 +20,9 @@ class LossWeights:
         token: stop tokens (8), while it is above the threshold.
         embedding: embedding of the generated clip (9), once the token loss is below the threshold.
         token_cross_entropy: cross-entropy of the stop tokens, always.
+        squared: squared error of all frames; it pulls hardest where most is missing.
         velocity: change from frame to frame.
+        squared_velocity: its squared error; it asks for what is small and fast: waving, nodding, shaking.
         acceleration: change of that change; without it frames tremble.
 
     Raises:
@@ -32,7 +34,9 @@ class LossWeights:
     token: float = 1.0
     embedding: float = 1.0
     token_cross_entropy: float = 0.0
+    squared: float = 0.0
     velocity: float = 0.0
+    squared_velocity: float = 0.0
     acceleration: float = 0.0
 
     def __post_init__(self) -> None:
@@ -63,6 +67,7 @@ class MotionTrainingConfig:
         token_threshold: token loss below which equation 10 goes over to the embedding loss.
         embedding_warm_in: batches over which the embedding loss then grows to its weight; 0 for at once.
         smoothing: deviation of the Gaussian in time that generated frames pass through [s]; 0 for none.
+        head_importance: factor on the head's errors, which are few coordinates beside those of the arms.
         losses: what each loss counts.
 
     Raises:
@@ -87,6 +92,7 @@ class MotionTrainingConfig:
     token_threshold: float = 0.01
     embedding_warm_in: int = 0
     smoothing: float = 0.0
+    head_importance: float = 1.0
     losses: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -112,6 +118,7 @@ class MotionTrainingConfig:
             ("removed_share", 0.5),
             ("gradient_clip", 1e6),
             ("smoothing", 0.1),
+            ("head_importance", 100.0),
         ):
             _check_number(key, getattr(self, key), 0.0, largest)
         for key in ("embedder_learning_rate", "learning_rate", "token_threshold"):

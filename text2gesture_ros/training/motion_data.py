@@ -95,7 +95,7 @@ def acts_left(positions: FloatArray) -> bool:
     moved = positions - positions[:1]
     left, right, nose = (moved[:, INDEX[name]] for name in ("left_hand", "right_hand", "nose"))
     leaning = nose[:, 1] + left[:, 2] - right[:, 2]  # (T,) [m] changes sign in a mirror
-    first = int(np.argmax(np.abs(leaning) >= 0.5 * np.abs(leaning).max()))
+    first = int(np.argmax(np.abs(leaning) >= 0.2 * np.abs(leaning).max()))
     return bool(leaning[first] > 0.0)
 
 

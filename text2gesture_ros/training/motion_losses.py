@@ -43,9 +43,20 @@ def motion_loss(generated: Tensor, clips: Tensor, lengths: Tensor) -> Tensor:
     return _mean_over((generated - clips).abs().mean(dim=2), lengths)
 
 
+def squared_loss(generated: Tensor, clips: Tensor, lengths: Tensor) -> Tensor:
+    """Return the mean squared error of each clip's own frames; arguments as `motion_loss`."""
+    return _mean_over((generated - clips).square().mean(dim=2), lengths)
+
+
 def velocity_loss(generated: Tensor, clips: Tensor, lengths: Tensor) -> Tensor:
     """Return the mean absolute error of the change from frame to frame; arguments as `motion_loss`."""
     error = (generated.diff(dim=1) - clips.diff(dim=1)).abs().mean(dim=2)  # (B, T - 1)
+    return _mean_over(error, lengths - 1)
+
+
+def squared_velocity_loss(generated: Tensor, clips: Tensor, lengths: Tensor) -> Tensor:
+    """Return the mean squared error of the change from frame to frame; arguments as `motion_loss`."""
+    error = (generated.diff(dim=1) - clips.diff(dim=1)).square().mean(dim=2)  # (B, T - 1)
     return _mean_over(error, lengths - 1)
 
 

@@ -19,6 +19,7 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.labels import TASKS
 from text2gesture_ros.motion import FRAME_RATE
 from text2gesture_ros.motion_network import MotionNetwork, export_graphs, network_config
+from text2gesture_ros.skeleton import GROUPS, JOINTS
 from text2gesture_ros.training import motion_losses as losses
 from text2gesture_ros.training.motion_config import MotionTrainingConfig, load_config
 from text2gesture_ros.training.motion_data import Batch, MotionClips, Normalisation, split
@@ -213,11 +214,17 @@ class MotionTraining:
     ) -> dict[str, Tensor]:
         """Return the losses and their weighted sum under "total": equation 10 with weights and warm-in."""
         weights, lengths, tokens = self.config.losses, batch["length"], batch["tokens"][:, 1:]
+        importance = torch.ones(len(JOINTS), 3)
+        importance[list(GROUPS["head"])] = self.config.head_importance
+        importance = importance.flatten().to(frames.device)  # (M,)
+        given, real = frames * importance, batch["frames"] * importance
         parts = {
-            "first": losses.first_frame_loss(frames, batch["frames"]),
-            "motion": losses.motion_loss(frames, batch["frames"], lengths),
-            "velocity": losses.velocity_loss(frames, batch["frames"], lengths),
-            "acceleration": losses.acceleration_loss(frames, batch["frames"], lengths),
+            "first": losses.first_frame_loss(given, real),
+            "motion": losses.motion_loss(given, real, lengths),
+            "squared": losses.squared_loss(given, real, lengths),
+            "velocity": losses.velocity_loss(given, real, lengths),
+            "squared_velocity": losses.squared_velocity_loss(given, real, lengths),
+            "acceleration": losses.acceleration_loss(given, real, lengths),
             "token": losses.token_loss(logits, tokens),
             "token_cross_entropy": losses.token_cross_entropy(logits, tokens),
         }
