@@ -29,14 +29,21 @@ def files_below(directory: str) -> list[tuple[str, list[str]]]:
     ]
 
 
+def ros_prefixes() -> str:
+    """Return the prefixes of the ROS 2 that can build messages, empty if there is none."""
+    prefixes = os.environ.get("AMENT_PREFIX_PATH") or sys.prefix
+    found = [Path(p) / "share/rosidl_default_generators" for p in prefixes.split(os.pathsep)]
+    return prefixes if any(path.is_dir() for path in found) else ""
+
+
 class BuildWithMessages(build_py):
     """Also generate and compile the ROS messages, through the same CMakeLists.txt that colcon uses."""
 
     def run(self) -> None:
         """Build the Python modules, then lay the messages beside them."""
         super().run()
-        ros = os.environ.get("AMENT_PREFIX_PATH") or sys.prefix
-        if not any((Path(p) / "share/rosidl_default_generators").is_dir() for p in ros.split(os.pathsep)):
+        ros = ros_prefixes()
+        if not ros:
             warnings.warn("no ROS 2 in AMENT_PREFIX_PATH: no messages, no nodes", stacklevel=1)
             return
         build, prefix = ROOT / "build/pip/cmake", ROOT / "build/pip/prefix"
@@ -78,7 +85,7 @@ class MaybeBinary(Distribution):
 
     def has_ext_modules(self) -> bool:
         """Tell setuptools whether compiled messages are in the wheel."""
-        return bool(os.environ.get("AMENT_PREFIX_PATH"))
+        return bool(ros_prefixes())
 
 
 version = re.search(r'__version__ = "(.+)"', (ROOT / "text2gesture_ros/__init__.py").read_text())

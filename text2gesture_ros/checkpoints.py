@@ -267,13 +267,20 @@ def choose_engine(device: str) -> str:
         return "onnxruntime-cuda"
     if device == "auto":
         return "onnxruntime-cpu"
+    check_torch_device(device)
+    return "torch-cuda"
+
+
+def check_torch_device(device: str) -> None:
+    """Raise ConfigurationError unless PyTorch can run on `device`: auto, cpu or cuda."""
+    if device not in DEVICES:
+        raise ConfigurationError(f"unknown device {device!r}. Known: {', '.join(DEVICES)}")
     try:
         import torch
     except ImportError:
-        raise ConfigurationError("device 'cuda' needs onnxruntime-gpu or PyTorch") from None
-    if not torch.cuda.is_available():
+        raise ConfigurationError(f"device {device!r} needs PyTorch here") from None
+    if device == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("device 'cuda': no CUDA device found. Use cpu or auto")
-    return "torch-cuda"
 
 
 def _check_config(config: Any, where: str) -> None:

@@ -216,7 +216,7 @@ def _add_model_verbs(verbs: _Verbs) -> None:
             help="model directory to write (default: %(default)s)",
         )
         verb.add_argument("--resume", action="store_true", help="go on from the last checkpoint in it")
-        verb.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+        _add_parameters(verb, "gesture_generator", "device")
 
     verb = verbs.add(
         "export",

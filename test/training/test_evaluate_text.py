@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.training.evaluate_text import evaluate, macro_f1, write_metrics
+from text2gesture_ros.training.evaluate_text import evaluate, macro_f1
 
 LINES = [
     {"text": "1", "subject": "greeting", "gesture": "wave", "gesture_ok": ["wave"], "emotion": "positive"},
@@ -76,10 +76,3 @@ def test_macro_f1_is_that_of_scikit_learn():
     pairs = [("a", "a"), ("a", "b"), ("b", "b"), ("c", "a"), ("c", "d"), ("b", "b")]
     labels, choices = zip(*pairs, strict=True)
     assert macro_f1(pairs) == pytest.approx(f1_score(labels, choices, average="macro", zero_division=0))
-
-
-def test_metrics_file(tmp_path):
-    metrics = {"gesture": {"accuracy": 2 / 3, "macro_f1": None, "n": 3}}
-    write_metrics(tmp_path, {"test": metrics})
-    written = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
-    assert written == {"test": {"gesture": {"accuracy": 0.6667, "macro_f1": None, "n": 3}}}

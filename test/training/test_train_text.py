@@ -77,7 +77,7 @@ def test_training_lowers_the_loss_and_writes_a_model_that_runs(config, tmp_path,
     assert intent.gesture.probabilities.sum() == pytest.approx(1.0)
     assert set(open_model(str(model), "intent").config["temperature"]) == set(TASKS)
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["test"]["gesture"]["n"] == 1
+    assert metrics["gesture"]["n"] == 1
     assert not list(model.rglob("*.bin"))
     assert not list(model.rglob("*.pkl"))
 

@@ -1,11 +1,9 @@
 """How often the classifier is right, on any labelled file."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from text2gesture_ros.checkpoints import write_file
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import NEUTRAL, TASKS
 from text2gesture_ros.training.text_data import Utterance, default_data, read_utterances
@@ -90,15 +88,3 @@ def macro_f1(pairs: Sequence[tuple[str, str]]) -> float:
         for name in classes
     ]
     return sum(scores) / len(scores)
-
-
-def write_metrics(model: Path, results: Mapping[str, Metrics]) -> None:
-    """Write metrics.json of a model directory: the metrics of each data set, rounded to four digits."""
-    rounded = {
-        data: {
-            task: {key: None if value is None else round(value, 4) for key, value in row.items()}
-            for task, row in metrics.items()
-        }
-        for data, metrics in results.items()
-    }
-    write_file(model / "metrics.json", (json.dumps(rounded, indent=2) + "\n").encode())

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from transformers import AutoTokenizer
 
-from text2gesture_ros.checkpoints import export_graph, open_model, save_model, write_file
+from text2gesture_ros.checkpoints import check_torch_device, export_graph, open_model, save_model, write_file
 from text2gesture_ros.classifier import TOKENIZER_FILE, IntentClassifier, TextReader, clean_text
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.intent_network import (
@@ -37,7 +37,7 @@ from text2gesture_ros.intent_network import (
     intent_loss,
 )
 from text2gesture_ros.labels import TASKS
-from text2gesture_ros.training.evaluate_text import evaluate, write_metrics
+from text2gesture_ros.training.evaluate_text import evaluate
 from text2gesture_ros.training.text_data import (
     TextTraining,
     Utterance,
@@ -66,8 +66,7 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
         InputError: the data cannot be used.
     """
     settings = read_config(config)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigurationError("device 'cuda': no GPU that torch can use here. Known: auto, cpu")
+    check_torch_device(device)
     utterances = read_utterances(config.parent / settings.data)
     usable = [utterance for utterance in utterances if utterance.split in ("", "train")]
     training, validation = cut_validation(usable, settings.validation_part, settings.seed)
@@ -87,7 +86,8 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
         export(output)
         if any(utterance.split == "test" for utterance in utterances):
             classifier = IntentClassifier(str(output.resolve()), device="cpu")
-            write_metrics(output, {"test": evaluate(classifier, config.parent / settings.data)})
+            metrics = evaluate(classifier, config.parent / settings.data)
+            write_file(output / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
     return output
 
 
