@@ -1,6 +1,7 @@
 """Laws of Motion and FrameBlock."""
 
 import dataclasses
+import zipfile
 
 import numpy as np
 import pytest
@@ -58,6 +59,70 @@ def test_a_file_that_is_no_motion_is_named(tmp_path, content):
     path = tmp_path / "bad.npz"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"bad\.npz"):
+        load_motion(path)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@given(st.randoms(use_true_random=False))
+def test_a_damaged_file_is_read_or_refused(tmp_path_factory, save, random):
+    path = tmp_path_factory.mktemp("damaged") / "bad.npz"
+    motion = moving(3)
+    save(path, positions=motion.positions, joints=np.array(JOINTS), fps=60.0, label=np.array("wave"))
+    data = bytearray(path.read_bytes())
+    for _ in range(random.randint(1, 4)):
+        data[random.randrange(len(data))] = random.randrange(256)
+    path.write_bytes(data[: random.choice([len(data), random.randrange(len(data))])])
+    refusal = ""
+    try:
+        load_motion(path)
+    except InputError as error:
+        refusal = str(error)
+    assert not refusal or refusal.startswith(f"{path}: ")
+
+
+def test_an_array_renamed_to_an_archive_is_refused(tmp_path):
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, moving().positions)
+    with pytest.raises(InputError, match=r"array\.npz: no motion file"):
+        load_motion(tmp_path / "array.npz")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("fps", np.full(3, 60.0)),
+        ("fps", "sixty"),
+        ("joints", "pelvis"),
+        ("joints", np.arange(21)),
+        ("positions", 0.0),
+        ("positions", np.full((2, 21, 3), "x")),
+        ("positions", np.zeros((2, 20, 3))),
+        ("label", np.array(["a", "b"])),
+        ("emotion", 7),
+    ],
+)
+def test_an_array_of_another_form_is_named(tmp_path, key, value):
+    good = {"positions": moving().positions, "joints": np.array(JOINTS), "fps": 60.0}
+    np.savez(tmp_path / "form.npz", **{**good, key: value})
+    with pytest.raises(InputError, match=rf"form\.npz: .*{key}"):
+        load_motion(tmp_path / "form.npz")
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "text.npz", "w") as archive:
+        for key in ("positions", "joints", "fps"):
+            archive.writestr(key, b"some text")
+    with pytest.raises(InputError, match=r"text\.npz: positions"):
+        load_motion(tmp_path / "text.npz")
+
+
+def test_what_unpacks_to_too_much_is_not_unpacked(tmp_path):
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.npy", "w") as member:
+        for _ in range(257):
+            member.write(bytes(2**20))
+    assert path.stat().st_size < 2**20
+    with pytest.raises(InputError, match=r"bomb\.npz: unpacked it is larger than 256 MB"):
         load_motion(path)
 
 

@@ -1,16 +1,36 @@
 """Motion: joint positions over time, with what it shows. The one exchange format of this package."""
 
+import lzma
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.skeleton import JOINTS, FloatArray, check_positions, mirror, order_joints
 
 FRAME_RATE = 60.0
-_MAX_FILE_BYTES = 256 * 1024 * 1024
+_MAX_BYTES = 256 * 1024 * 1024  # of a file, unpacked
+
+# What a file holds: dimensions and kind of each array. Label and emotion may be missing.
+_ARRAYS = {
+    "positions": (3, "fiu"),
+    "joints": (1, "U"),
+    "fps": (0, "fiu"),
+    "label": (0, "U"),
+    "emotion": (0, "U"),
+}
+# What zipfile, its decompressors and NumPy raise at damaged, encrypted or lying files.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, OverflowError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
+)
 
 
 @dataclass(frozen=True)
@@ -140,24 +160,44 @@ def load_motion(path: Path | str) -> Motion:
         InputError: the file cannot be read, is too large, lacks a key or holds no human motion.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise InputError(f"{path}: larger than {_MAX_FILE_BYTES // 2**20} MB")
-        with np.load(path, allow_pickle=False) as data:
-            missing = [key for key in ("positions", "joints", "fps") if key not in data]
-            if missing:
-                raise InputError(
-                    f"{path}: keys missing: {', '.join(missing)}. Found: {', '.join(data.files)}"
-                )
-            positions = np.asarray(data["positions"], dtype=np.float32)
-            names = [str(name) for name in data["joints"]]
-            if positions.ndim != 3 or positions.shape[1:] != (len(names), 3):
-                raise InputError(f"{path}: positions {positions.shape} do not fit {len(names)} joints")
-            return Motion(
-                positions=positions[:, order_joints(names, str(path))],
-                frame_rate=float(data["fps"]),
-                gesture=str(data["label"]) if "label" in data else "",
-                emotion=str(data["emotion"]) if "emotion" in data else "",
+    arrays = _read_arrays(path)
+    missing = [key for key in ("positions", "joints", "fps") if key not in arrays]
+    if missing:
+        raise InputError(f"{path}: keys missing: {', '.join(missing)}. Found: {', '.join(arrays) or 'none'}")
+    for key, array in arrays.items():
+        dimensions, kinds = _ARRAYS[key]
+        if array.ndim != dimensions or array.dtype.kind not in kinds:
+            raise InputError(
+                f"{path}: {key} must be {'text' if kinds == 'U' else 'numbers'} with {dimensions} dimensions "
+                f"but is {array.dtype} {array.shape}"
             )
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    names, positions = arrays["joints"].tolist(), arrays["positions"]
+    if positions.shape[1:] != (len(names), 3):
+        raise InputError(f"{path}: positions {positions.shape} do not fit {len(names)} joints")
+    try:
+        return Motion(
+            positions=positions[:, order_joints(names, "joints")],
+            frame_rate=float(arrays["fps"]),
+            gesture=str(arrays.get("label", "")),
+            emotion=str(arrays.get("emotion", "")),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a motion file by name, those that are there.
+
+    Raises:
+        InputError: it is no archive of arrays, or what it unpacks to is too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > _MAX_BYTES:
+            raise InputError(f"{path}: unpacked it is larger than {_MAX_BYTES // 2**20} MB")
+        with np.load(path, allow_pickle=False) as data:
+            # A member that is no array comes back as its bytes.
+            return {key: np.asarray(data[key]) for key in _ARRAYS if key in data}
+    except _UNREADABLE as error:
         raise InputError(f"{path}: no motion file (.npz): {error}") from None
