@@ -1,15 +1,18 @@
-"""What the README says of the interface is what the code does."""
+"""What README and model cards say is what the code does and what the files of figures hold."""
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from text2gesture_ros.labels import TASKS
 from text2gesture_ros.parameters import PARAMETERS, specification
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+MODEL_CARDS = (ROOT / "models" / "README.md").read_text()
 
 
 def parameter_table() -> str:
@@ -33,6 +36,55 @@ def test_parameter_table_is_the_one_of_the_code():
     found = re.search(r"<!-- parameters: begin.*?-->\n(.*?)\n?<!-- parameters: end -->", README, re.DOTALL)
     assert found, "the README has no parameter table"
     assert found.group(1) == parameter_table(), f"put this into the README:\n{parameter_table()}"
+
+
+def intent_table() -> str:
+    """Return the model card's table of the intent model, from the files `evaluate text --output` wrote."""
+    lines = [
+        "| sentences | task | accuracy | macro F1 | accepted | false gestures | n |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, file in (("held out", "metrics"), ("real speech", "metrics_real_speech")):
+        metrics = json.loads((ROOT / "models" / "intent" / f"{file}.json").read_text())
+        for task in TASKS:
+            row = metrics[task]
+            optional = (
+                f"{row[key]:.3f}" if key in row else "" for key in ("accuracy_ok", "false_gesture_rate")
+            )
+            cells = (f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}", *optional, str(row["n"]))
+            lines.append(f"| {name} | {task} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def motion_table() -> str:
+    """Return the model card's table of the motion model, from the file `evaluate motion --output` wrote."""
+    metrics = json.loads((ROOT / "models" / "motion" / "metrics.json").read_text())
+    worst = sorted(metrics["recognition_by_gesture"].items(), key=lambda item: item[1])[:2]
+    rows = (
+        ("recognition", metrics["recognition"], f"{metrics['recognition_real']:.3f} (ceiling)"),
+        *((f"recognition of {gesture}, among the two weakest", share, "") for gesture, share in worst),
+        (
+            "length error [frames]",
+            metrics["length_error"],
+            f"{metrics['length_error_of_mean']:.3f} (class mean)",
+        ),
+        ("ended by the stop token", metrics["stop_rate"], "1"),
+        ("variance, generated to real", metrics["variance_ratio"], "1"),
+        ("mean jerk, generated to real", metrics["mean_jerk_ratio"], "1"),
+        ("peak jerk, generated to real", metrics["peak_jerk_ratio"], "1"),
+        ("bone change before projection, mean", metrics["bone_change"], "0"),
+        ("MMDavg", metrics["mmd_avg"], f"{metrics['mmd_avg_real']:.3f} (real to real)"),
+        ("MMDseq", metrics["mmd_seq"], f"{metrics['mmd_seq_real']:.3f} (real to real)"),
+    )
+    lines = ["| figure | value | to compare with |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {value:.3f} | {other} |" for name, value, other in rows)])
+
+
+def test_figures_of_the_model_cards_are_those_of_the_files():
+    found = re.search(r"<!-- figures: begin.*?-->\n(.*?)\n?<!-- figures: end -->", MODEL_CARDS, re.DOTALL)
+    assert found, "the model cards have no figures"
+    expected = f"{intent_table()}\n\n{motion_table()}"
+    assert found.group(1) == expected, f"put this into models/README.md:\n{expected}"
 
 
 def test_topic_table_names_every_topic_and_type_of_the_nodes():

@@ -16,7 +16,7 @@ from text2gesture_ros.training.motion_data import MotionClips, Normalisation
 from text2gesture_ros.training.studio import dataset
 
 # Added to the seed a model was trained with: the people of the evaluation are none of the training's.
-_UNSEEN = 20_000
+_UNSEEN = 40_000
 
 
 def evaluate(model: str = "motion", *, clips_per_gesture: int = 20) -> dict[str, Any]:
