@@ -1,5 +1,9 @@
 """Files are found by name or by path, and what is not there is answered with what is."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from text2gesture_ros.errors import ConfigurationError
@@ -16,6 +20,25 @@ def test_a_robot_is_found_by_name_and_by_path(robot):
 def test_an_unknown_robot_is_answered_with_the_known_ones(robot):
     with pytest.raises(ConfigurationError, match="Known: nao, pepper"):
         find_robot_file(robot)
+
+
+@pytest.mark.parametrize("find", [find_robot_file, find_model])
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 5000 + ".yaml", "a/" * 5000 + "b.yaml", "a\0b"])
+def test_a_name_no_system_takes_is_refused_in_one_line(find, name):
+    with pytest.raises(ConfigurationError) as refusal:
+        find(name)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("find", [find_robot_file, find_model])
+def test_a_place_that_may_not_be_looked_into_is_named(find, monkeypatch):
+    def refuse(path, **_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("text2gesture_ros.resources.share_directory", lambda: Path("share"))
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(ConfigurationError, match=r"private.*Permission denied"):
+        find("private/thing.yaml")
 
 
 def test_a_model_is_found_by_name_and_by_path(tmp_path):

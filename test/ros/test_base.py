@@ -6,7 +6,9 @@ from dataclasses import fields
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
+from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
+from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
 
 from text2gesture_ros.errors import ConfigurationError
@@ -111,6 +113,40 @@ def test_what_cannot_be_configured_is_said_and_the_node_lives(graph, make_node):
     assert graph.state(node) == "unconfigured"
     assert not graph.transition(node, Transition.TRANSITION_CONFIGURE)
     assert graph.state(node) == "unconfigured"
+
+
+@every_node
+@pytest.mark.parametrize("step", ["load", "start"])
+def test_an_error_in_the_program_is_shown_too(graph, make_node, step):
+    def fail(self):
+        raise ZeroDivisionError("a mistake")
+
+    broken = type("Broken", (make_node,), {"load": lambda self: None, step: fail})
+    diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
+    node = graph.add(broken, wait=False, autostart=True)
+    graph.spin_until(
+        lambda: any(status.level == DiagnosticStatus.ERROR for m in diagnostics for status in m.status)
+    )
+    assert "ZeroDivisionError: a mistake" in diagnostics[-1].status[0].message
+    assert not node.active
+
+
+@every_node
+def test_a_parameter_the_node_does_not_have_is_named_at_the_start(graph, make_node):
+    heard = graph.collect_later(Log, "/rosout")
+    graph.add(
+        make_node,
+        wait=False,
+        autostart=False,
+        use_sim_time=False,
+        gesture_sacle=0.5,
+        **{"qos_overrides./parameter_events.publisher.depth": 10},
+    )
+    graph.spin_until(lambda: heard)
+    (line,) = [log for log in heard if "no such parameter" in log.msg]
+    assert line.level == LoggingSeverity.WARN.value
+    assert "ignored: gesture_sacle. Known: autostart, " in line.msg
+    assert "\n" not in line.msg
 
 
 @every_node

@@ -128,7 +128,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load what the node needs; one line says why where that is impossible."""
-        with self._swallowed_errors_logged():
+        with self._swallowed_errors_shown("configure"):
             try:
                 self.load()
             except Text2GestureError as error:
@@ -144,7 +144,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         result = super().on_activate(state)
         simulated = self.get_parameter("use_sim_time").value
         self.loop_clock = self.get_clock() if simulated else self._steady_clock
-        with self._swallowed_errors_logged():
+        with self._swallowed_errors_shown("activate"):
             self.start()
         self.active = True
         return result
@@ -164,10 +164,15 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         self._end_work()
         return super().on_shutdown(state)
 
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Be unconfigured again after an error in a transition."""
+        self.active = self.configured = False
+        return super().on_error(state)
+
     def _end_work(self) -> None:
         if self.active:
             self.active = False
-            with self._swallowed_errors_logged():
+            with self._swallowed_errors_shown("deactivate"):
                 self.stop()
 
     def finish(self) -> None:
@@ -176,11 +181,12 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
             self.trigger_deactivate()
 
     @contextmanager
-    def _swallowed_errors_logged(self) -> Iterator[None]:
+    def _swallowed_errors_shown(self, what: str) -> Iterator[None]:
         # rclpy turns what a transition raises into a silent failure; an error in the program must be seen.
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            self._trouble = f"cannot {what}: {type(error).__name__}: {one_line(error)}"
             self.get_logger().fatal(traceback.format_exc())
             raise
 
@@ -218,6 +224,15 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         parameters = PARAMETERS[name](**values)
         for item in table:
             self.set_descriptor(item.name, descriptor(specification(item), item.default))
+        # What ROS itself understands is declared by now, or is about the quality of service of a topic.
+        unknown = sorted(
+            given
+            for given in self._parameter_overrides
+            if not self.has_parameter(given) and not given.startswith("qos_overrides.")
+        )
+        if unknown:
+            known = ", ".join(item.name for item in table)
+            self.get_logger().warning(f"no such parameter, ignored: {', '.join(unknown)}. Known: {known}")
         return parameters  # type: ignore[return-value]  # the table's row for `name` is P
 
     def _table_values(self, given: Sequence[Any]) -> dict[str, Any]:
@@ -255,7 +270,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         self._diagnostics.publish(message)
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """Return the message of an error as one line of bounded length."""
     text = " ".join(str(error).split())
     return text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + " ..."
@@ -306,9 +321,13 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        while rclpy.ok() and not asked_to_end.is_set():
-            executor.spin_once(timeout_sec=0.1)
-        node.finish()
+        try:
+            while rclpy.ok() and not asked_to_end.is_set():
+                executor.spin_once(timeout_sec=0.1)
+        finally:
+            # Even after an error in the program: a robot must not stay where that has left it.
+            if rclpy.ok():
+                node.finish()
     except ExternalShutdownException:
         pass
     finally:
