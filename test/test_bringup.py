@@ -2,12 +2,15 @@
 
 import ast
 import re
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
 import yaml
 
-from text2gesture_ros.bringup import ARGUMENTS, NODES, as_mapping, ros_arguments
+from text2gesture_ros.bringup import ARGUMENTS, NODES, as_mapping, ros_arguments, run
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.parameters import PARAMETERS
 
@@ -96,6 +99,24 @@ def test_what_cannot_be_right_is_refused_before_anything_starts(node, wrong, sai
     with pytest.raises(ConfigurationError, match=re.escape(said)) as refusal:
         ros_arguments(node, wrong)
     assert "\n" not in str(refusal.value)
+
+
+def test_when_a_node_cannot_be_started_none_is_left_running(monkeypatch):
+    started = []
+
+    def start(command, **options):
+        if len(started) == len(NODES) - 1:
+            raise BlockingIOError("no more processes")
+        started.append(popen([sys.executable, "-c", "import time; time.sleep(60)"], **options))
+        return started[-1]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(ConfigurationError, match=f"cannot start {list(NODES)[-1]}: no more processes"):
+        run({})
+    assert all(process.poll() is not None for process in started)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 def test_arguments_of_the_launch_form_are_read():

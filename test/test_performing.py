@@ -216,6 +216,17 @@ class TestEveryRobot:
         np.testing.assert_allclose(seen.velocities[-1], 0.0, atol=1e-9)
         check(robot, commands)
 
+    @pytest.mark.parametrize("late", [0.0, 0.004, 0.01, 0.0251])
+    def test_looking_ahead_after_a_late_tick_begins_with_the_next_one(self, robot, late):
+        performer = Performer(robot)
+        perform(performer, blocks_of(lively(robot, 1.2), 0.2), 0.5)
+        now = 0.5 - performer.period + late
+        seen = performer.look_ahead(now)
+        assert seen.times[0] == pytest.approx(max(0.0, performer.period - late))
+        assert (np.diff(seen.times) > 0).all()
+        commands = [performer.tick(now + time) for time in seen.times]
+        np.testing.assert_array_equal(seen.positions, [command.position for command in commands])
+
     def test_looking_ahead_changes_nothing(self, robot):
         blocks = blocks_of(lively(robot, 1.0), 0.2)
         wanted = perform(Performer(robot), blocks, 3.0)

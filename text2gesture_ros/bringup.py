@@ -11,15 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.resources import find_robot_file
+from text2gesture_ros.parameters import LONGEST_RETURN
+from text2gesture_ros.resources import find_robot_file, is_file
 
 _NAMESPACE = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
-_PATIENCE = 10.0  # a node that was asked to end may bring its robot to rest first [s]
+
+
+PATIENCE = LONGEST_RETURN + 5.0
+"""A node that was asked to end is given this long: it may bring its robot to rest first [s]."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def ros_arguments(node: str, given: Mapping[str, str]) -> list[str]:
         arguments += ["-r", f"__ns:=/{namespace.removeprefix('/')}"]
     file = given.get("params_file", "")
     if file:
-        if not Path(file).is_file():  # ROS would only warn and go on with the defaults
+        if not is_file(Path(file)):  # ROS would only warn and go on with the defaults
             raise ConfigurationError(f"params_file: no file {file!r}")
         arguments += ["--params-file", file]
     simulated = given.get("use_sim_time", "") or "false"
@@ -99,7 +104,7 @@ def start_processes(
         output: where what they log goes; None: to our standard error.
 
     Raises:
-        ConfigurationError: as `ros_arguments`; nothing has been started then.
+        ConfigurationError: as `ros_arguments`, or the system cannot start a process; none is left running.
     """
     commands = {
         node: [
@@ -111,18 +116,23 @@ def start_processes(
     variables = dict(os.environ if environment is None else environment)
     source = str(Path(__file__).parents[1])
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (source, variables.get("PYTHONPATH", ""))))
-    # A session of their own: Ctrl-C reaches them through `stop_processes`, once.
-    return {
-        node: subprocess.Popen(
-            command,
-            env=variables,
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        for node, command in commands.items()
-    }
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    with ExitStack() as stack:
+        stack.callback(stop_processes, processes)
+        for node, command in commands.items():
+            try:
+                processes[node] = subprocess.Popen(
+                    command,
+                    env=variables,
+                    stdout=output,
+                    stderr=output,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C reaches them through `stop_processes`, once
+                )
+            except OSError as error:
+                raise ConfigurationError(f"cannot start {node}: {error}") from None
+        stack.pop_all()
+    return processes
 
 
 def ended(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> str:
@@ -139,7 +149,7 @@ def stop_processes(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> None:
     for process in reversed(list(processes.values())):
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     for process in processes.values():
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
@@ -152,15 +162,16 @@ def run(given: Mapping[str, str]) -> int:
     """Run the nodes until Ctrl-C, SIGTERM or the end of one of them; return the exit status.
 
     Raises:
-        ConfigurationError: as `ros_arguments`.
+        ConfigurationError: as `start_processes`.
     """
     asked: list[int] = []
     previous = {
         number: signal.signal(number, lambda got, _frame: asked.append(got))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
-    processes = start_processes(given)
+    processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
+        processes = start_processes(given)
         while not asked and not ended(processes):
             time.sleep(0.1)
         trouble = "" if asked else ended(processes)

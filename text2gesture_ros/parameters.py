@@ -7,6 +7,9 @@ from text2gesture_ros.errors import ConfigurationError
 
 Value = bool | int | float | str
 
+LONGEST_RETURN = 10.0
+"""The retargeter, asked to end, waits no longer than this for its robot to be at rest [s]."""
+
 
 @dataclass(frozen=True)
 class Specification:
@@ -140,7 +143,11 @@ class GestureGeneratorParameters(ModelParameters):
         True, "Whether a spoken text without an accepted gesture gets small talking motion.", live=True
     )
     max_duration: float = parameter(
-        4.0, "A gesture whose stop token has not fired by then is ended.", (0.5, 30.0), "s", live=True
+        4.0,
+        "Playing time after which a gesture is ended; the longest clip the model knows is a limit too.",
+        (0.5, 30.0),
+        "s",
+        live=True,
     )
 
 

@@ -60,7 +60,8 @@ class Trajectory:
     """Commands to come; the last one stands still.
 
     Attributes:
-        times: (P,) after the moment it was asked for [s], increasing, evenly spaced, the first positive.
+        times: (P,) after the moment it was asked for [s], increasing, evenly spaced; the first is 0 where the
+            next command is due or late, else positive.
         positions: (P, N) [rad].
         velocities: (P, N) [rad/s].
     """

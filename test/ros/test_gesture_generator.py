@@ -72,7 +72,7 @@ def test_blocks_follow_each_other_without_gap(studio):
 def test_every_gesture_ends(studio, gesture):
     for emotion in EMOTIONS[:: 2 if gesture != "wave" else 1]:
         blocks = studio.play(intent(f"{gesture} {emotion}", gesture, emotion))
-        assert 0.2 < sum(len(block.stop_probabilities) for block in blocks) / 60.0 <= 1.0 + 1e-6
+        assert 0.2 < sum(len(block.stop_probabilities) / block.frame_rate for block in blocks) <= 1.0 + 1e-6
 
 
 def test_no_block_is_sent_further_ahead_than_allowed(graph):
@@ -147,6 +147,14 @@ def test_one_seed_one_performance(graph):
     studio = Studio(graph, seed=5, max_duration=0.6)
     one, two = studio.play(intent("one")), studio.play(intent("two"))
     assert [block.positions for block in one] == [block.positions for block in two]
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
+def test_a_gesture_is_played_no_longer_than_allowed_at_any_speed(graph, speed):
+    studio = Studio(graph, speed_scale=speed, max_duration=0.7)
+    for number in range(3):
+        blocks = studio.play(intent(str(number), "shakehead"))
+        assert sum(len(block.stop_probabilities) / block.frame_rate for block in blocks) <= 0.7 + 1e-6
 
 
 def test_speed_changes_from_the_next_gesture_on(studio):

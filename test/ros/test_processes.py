@@ -114,6 +114,37 @@ def test_when_a_node_dies_the_others_are_stopped_and_it_is_said(domain, monkeypa
     assert "gesture_generator has ended with status -9" in capfd.readouterr().err
 
 
+def test_an_error_in_the_program_ends_a_node_after_its_work(domain):
+    program = """
+from text2gesture_ros.nodes.base import run
+from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
+
+class Broken(GestureRetargeterNode):
+    def start(self):
+        super().start()
+        self.create_timer(0.1, self.fail)
+
+    def fail(self):
+        raise ZeroDivisionError("a mistake")
+
+    def stop(self):
+        super().stop()
+        print("at rest", not self._moving)
+
+run(Broken)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "ROS_DOMAIN_ID": str(domain)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert "ZeroDivisionError: a mistake" in result.stderr
+    assert "at rest True" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

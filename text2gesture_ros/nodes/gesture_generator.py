@@ -60,7 +60,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
                 request.emotion,
                 seed=None if given.seed < 0 else given.seed,
                 variation=given.variation,
-                max_duration=given.max_duration,
+                max_duration=given.max_duration * given.speed_scale,  # of playback -> of the model
             ),
             utterance_id=request.utterance_id,
             gesture=gesture,

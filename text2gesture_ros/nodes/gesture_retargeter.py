@@ -1,7 +1,8 @@
 """Node gesture_retargeter: human motion -> commands for the robot. The only one that commands it.
 
 Subscribes gesture_frames (GestureFrames). Publishes joint_command (sensor_msgs/JointState) at the control
-rate, joint_trajectory (trajectory_msgs/JointTrajectory) for each block, and gesture_markers for RViz.
+rate, joint_trajectory (trajectory_msgs/JointTrajectory) when blocks have come, and gesture_markers for RViz.
+The first command is the rest pose of the robot file: the robot is expected to stand in it already.
 """
 
 import sys
@@ -25,13 +26,14 @@ from text2gesture_ros.nodes.conversions import (
     read_frames,
     trajectory_message,
 )
-from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
 from text2gesture_ros.performing import Command, Performer
 from text2gesture_ros.robot import load_robot
 from text2gesture_ros.skeleton import FloatArray
 
 _MARKER_RATE = 15.0  # [Hz]
-_LONGEST_RETURN = 10.0  # deactivating waits no longer for the robot to be at rest [s]
+_LATE_ALLOWED = 0.01  # part of the commands that may be late before it is worth a warning
+_FEWEST = 100  # commands, before that can be judged
 
 
 class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
@@ -45,6 +47,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self.subscribe(GestureFrames, "gesture_frames", self._receive, 100)
         self._shown: deque[FrameBlock] = deque(maxlen=100)
         self._moving = False
+        self._announced: str | None = None  # utterance of the latest trajectory
+        self._to_announce: str | None = None  # utterance that has blocks newer than its latest trajectory
+        self._looked_ahead = False  # since the last tick
         self._ticks = self._late = self._violations = 0
 
     def load(self) -> None:
@@ -55,7 +60,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def start(self) -> None:
         """Begin to command the robot, from its rest pose."""
+        self.get_logger().info("starts from the rest pose: bring the robot there first")
         self._last_tick = self.loop_now()
+        self._announced = self._to_announce = None
         self._timer = self.create_timer(self._performer.period, self._tick, clock=self.loop_clock)
 
     def stop(self) -> None:
@@ -66,7 +73,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._publish_trajectory("", now)
         # The loop's own clock may stand still here: simulated time needs the executor, which waits for us.
         beginning, period = time.monotonic(), self._performer.period
-        for step in range(1, round(_LONGEST_RETURN / period)):
+        for step in range(1, round(LONGEST_RETURN / period)):
             if not self._command(now + step * period).moving:
                 break
             time.sleep(max(0.0, beginning + step * period - time.monotonic()))
@@ -94,9 +101,21 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _receive(self, message: GestureFrames) -> None:
         now = self.loop_now()
         block = read_frames(message, self.clock_offset())
-        if self._performer.receive(block, now):
-            self._shown.append(block)
-            self._publish_trajectory(block.utterance_id, now)
+        if not self._performer.receive(block, now):
+            return
+        self._shown.append(block)
+        self._to_announce = block.utterance_id
+        # Looking ahead takes as long as many commands: once between two of them, and best right after one.
+        # Only the beginning of an utterance is worth the risk of a late command: somebody waits for it.
+        begins = block.sequence == 0 or block.utterance_id != self._announced
+        if begins and not self._looked_ahead:
+            self._announce(now)
+
+    def _announce(self, now: float) -> None:
+        if self._to_announce is None:
+            return
+        self._publish_trajectory(self._to_announce, now)
+        self._announced, self._to_announce, self._looked_ahead = self._to_announce, None, True
 
     def _publish_trajectory(self, utterance_id: str, now: float) -> None:
         trajectory = self._performer.look_ahead(now)
@@ -111,6 +130,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._last_tick = now
         command = self._command(now)
         self._ticks += 1
+        self._looked_ahead = False
+        self._announce(now)
         every = max(1, round(self.parameters.rate / _MARKER_RATE))
         wanted = self.parameters.publish_markers and self._ticks % every == 0
         if wanted and self._markers.get_subscription_count():
@@ -119,11 +140,12 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _human(self, now: float, utterance_id: str) -> FloatArray | None:
         """Return the frame (K, 3) that is performed; None at rest."""
-        while self._shown and (self._shown[0].end < now or self._shown[0].utterance_id != utterance_id):
+        while self._shown and self._shown[0].end < now:
             self._shown.popleft()
-        if not self._shown:
+        performed = (block for block in self._shown if block.utterance_id == utterance_id)
+        block = next((block for block in performed if block.end >= now), None)
+        if block is None:
             return None
-        block = self._shown[0]
         frame = max(0, int((now - block.due) * block.frame_rate))
         return np.asarray(block.positions[frame])
 
@@ -149,6 +171,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             counts |= {f"blocks {what.replace('_', ' ')}": n for what, n in self._performer.counts.items()}
         if self._violations:
             counts["warning"] = f"{self._violations} commands would have exceeded a limit and were withheld"
+        elif self._ticks >= _FEWEST and self._late > _LATE_ALLOWED * self._ticks:
+            counts["warning"] = f"{self._late} of {self._ticks} commands were late"
         return counts
 
 
