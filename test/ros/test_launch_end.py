@@ -1,0 +1,46 @@
+"""bringup.launch.py when a node dies; where launch is missing there is nothing to run."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("launch_ros", reason="upstream launch is part of ROS 2, not of its wheels")
+
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription, RegisterEventHandler, SetEnvironmentVariable
+from launch.event_handlers import OnProcessExit, OnProcessStart
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+from text2gesture_ros.bringup import NODES
+
+ISOLATION = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
+LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "bringup.launch.py"
+
+
+@pytest.mark.parametrize("victim", NODES)
+def test_when_a_node_dies_the_others_are_stopped(victim):
+    statuses = {}
+
+    def started(event, _context):
+        if event.process_name.startswith(victim):
+            os.kill(event.pid, signal.SIGKILL)
+
+    def ended(event, _context):
+        statuses[event.process_name.rpartition("-")[0]] = event.returncode
+
+    service = LaunchService(noninteractive=True)
+    service.include_launch_description(
+        LaunchDescription(
+            [
+                *(SetEnvironmentVariable(name, value) for name, value in ISOLATION.items()),
+                RegisterEventHandler(OnProcessStart(on_start=started)),
+                RegisterEventHandler(OnProcessExit(on_exit=ended)),
+                IncludeLaunchDescription(PythonLaunchDescriptionSource(str(LAUNCH_FILE))),
+            ]
+        )
+    )
+    service.run()  # ends only because the launch file ends it
+    assert set(statuses) == set(NODES)
+    assert statuses[victim] == -signal.SIGKILL
