@@ -1,7 +1,6 @@
 """pip only; colcon reads CMakeLists.txt. With ROS 2 in reach the wheel carries the built messages too."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from setuptools import Distribution, find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-PROGRAMS = ("intent_classifier", "gesture_generator", "gesture_retargeter")
 
 
 def files_below(directory: str) -> list[tuple[str, list[str]]]:
@@ -88,9 +86,7 @@ class MaybeBinary(Distribution):
         return bool(ros_prefixes())
 
 
-version = re.search(r'__version__ = "(.+)"', (ROOT / "text2gesture_ros/__init__.py").read_text())
 setup(
-    version=version.group(1) if version else None,
     packages=find_packages(include=["text2gesture_ros*"]),
     cmdclass={"build_py": BuildWithMessages},
     distclass=MaybeBinary,
@@ -98,10 +94,4 @@ setup(
         *(entry for directory in ("config", "data", "launch", "models") for entry in files_below(directory)),
         ("share/text2gesture_ros/demo", ["demo/conversation.txt"]),
     ],
-    entry_points={
-        "console_scripts": [
-            "text2gesture = text2gesture_ros.cli:main",
-            *(f"{name} = text2gesture_ros.nodes.{name}:main" for name in PROGRAMS),
-        ]
-    },
 )

@@ -1,15 +1,16 @@
 """One description of the nodes: what is started, with which arguments, by whichever way."""
 
-import ast
 import re
 import signal
 import subprocess
 import sys
+import tomllib
 from itertools import pairwise
 
 import pytest
 import yaml
 
+from text2gesture_ros import __version__
 from text2gesture_ros.bringup import ARGUMENTS, NODES, as_mapping, ros_arguments, run
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.parameters import PARAMETERS
@@ -28,8 +29,14 @@ def test_every_node_is_there_in_all_places(root):
     assert scripts == {*NODES, "text2gesture"}
     installed = re.search(r"install\(PROGRAMS([^)]*)DESTINATION lib", (root / "CMakeLists.txt").read_text())
     assert {line.strip().removeprefix("scripts/") for line in installed[1].split()} == scripts
-    programs = re.search(r"^PROGRAMS = (.*)$", (root / "setup.py").read_text(), re.MULTILINE)
-    assert set(ast.literal_eval(programs[1])) == set(NODES)
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    modules = {node: f"text2gesture_ros.nodes.{node}:main" for node in NODES}
+    assert project["scripts"] == {**modules, "text2gesture": "text2gesture_ros.cli:main"}
+
+
+def test_package_and_manifest_have_one_version(root):
+    manifest = re.search(r"<version>(.+)</version>", (root / "package.xml").read_text())
+    assert manifest[1] == __version__
 
 
 @pytest.mark.parametrize("node", [*NODES, "text2gesture"])
