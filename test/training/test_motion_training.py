@@ -1,3 +1,6 @@
+import json
+import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load, save
 
 from text2gesture_ros.checkpoints import open_model
 from text2gesture_ros.errors import ConfigurationError, ModelError
@@ -14,6 +18,7 @@ from text2gesture_ros.resources import share_directory
 from text2gesture_ros.skeleton import INDEX
 from text2gesture_ros.training import motion_losses as losses
 from text2gesture_ros.training.motion_config import LossWeights, MotionTrainingConfig, load_config
+from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
 from text2gesture_ros.training.train_motion import MotionTraining, export, train
 
 TINY = {
@@ -32,6 +37,7 @@ TINY = {
     "generator_epochs": 2,
     "embedder_learning_rate": 1e-2,
     "learning_rate": 1e-2,
+    "cosine": True,
     "losses": {"token_cross_entropy": 0.5, "velocity": 1.0, "acceleration": 1.0},
 }
 
@@ -73,6 +79,8 @@ def test_a_resumed_training_ends_at_the_same_numbers(file: Path, tmp_path: Path)
     assert sorted(whole) == sorted(resumed)
     for name in whole:
         np.testing.assert_array_equal(whole[name], resumed[name])
+    suffixes = {path.suffix for path in (tmp_path / "stopped").rglob("*") if "tfevents" not in path.name}
+    assert suffixes - {""} == {".json", ".safetensors", ".onnx", ".txt"}  # nothing is pickled
 
 
 def test_exported_graphs_are_those_of_the_training(file: Path, tmp_path: Path) -> None:
@@ -139,6 +147,70 @@ def test_nothing_to_resume(file: Path, tmp_path: Path) -> None:
         train(file, tmp_path / "empty", resume=True, device="cpu")
     with pytest.raises(ConfigurationError, match="device"):
         train(file, tmp_path / "empty", device="abacus")
+
+
+def test_a_state_that_does_not_fit_is_named(file: Path, tmp_path: Path) -> None:
+    config = load_config(file)
+    MotionTraining(config, tmp_path / "model", "cpu").run()
+    path = tmp_path / "model" / STATE_FILE
+    good, tensors = path.read_bytes(), load(path.read_bytes())
+    moment = "optimizer/0/exp_avg"
+    progress = {"epoch": 1, "batches": 4, "converged": 0}
+    damaged = {
+        "empty": b"",
+        "cut": good[:-100],
+        "pickle": pickle.dumps({"epoch": 1}),
+        "no metadata": save(tensors),
+        "no json": save(tensors, {"progress": "{"}),
+        "no object": save(tensors, {"progress": "[]"}),
+        "negative": save(tensors, {"progress": json.dumps({**progress, "epoch": -1})}),
+        "text": save(tensors, {"progress": json.dumps({**progress, "epoch": "1"})}),
+        "missing": _state({k: v for k, v in tensors.items() if k != moment}, progress),
+        "shape": _state({**tensors, moment: torch.zeros(3)}, progress),
+        "unknown": _state({**tensors, "optimizer/999/step": torch.zeros(())}, progress),
+    }
+    for name, data in damaged.items():
+        path.write_bytes(data)
+        with pytest.raises(ConfigurationError, match=r"state\.safetensors: nothing to resume") as error:
+            MotionTraining(config, tmp_path / "model", "cpu").run(resume=True)
+        assert "\n" not in str(error.value), name
+    path.write_bytes(good)
+    wider = replace(config, network=replace(config.network, recurrent_width=13))
+    with pytest.raises(ConfigurationError, match=r"state\.safetensors: nothing to resume"):
+        MotionTraining(wider, tmp_path / "model", "cpu").run(resume=True)
+    MotionTraining(config, tmp_path / "model", "cpu").run(resume=True)
+
+
+def test_a_kill_before_the_new_state_is_complete_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    network, path = torch.nn.Linear(2, 1), tmp_path / STATE_FILE
+    write_state(path, network, {}, {"epoch": 1})
+    old = {name: value.clone() for name, value in network.state_dict().items()}
+    torch.nn.init.zeros_(network.weight)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_state(path, network, {}, {"epoch": 2})
+    assert read_state(path, network, {}, {"epoch": 0}) == {"epoch": 1}
+    assert all(torch.equal(old[name], value) for name, value in network.state_dict().items())
+
+
+def test_the_learning_rate_falls_to_zero_on_half_a_cosine(file: Path, tmp_path: Path) -> None:
+    training = MotionTraining(load_config(file), tmp_path, "cpu")
+    rates = []
+    for step in range(9):  # 2 epochs of 4 batches, and the end
+        training._set_rate(step)
+        rates.append(training.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([5e-3 * (1 + np.cos(np.pi * step / 8)) for step in range(9)])
+
+
+def _state(tensors: dict[str, torch.Tensor], progress: dict[str, int]) -> bytes:
+    data: bytes = save(tensors, {"progress": json.dumps(progress)})
+    return data
 
 
 def test_the_papers_training_file_is_the_default() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.utils.data import DataLoader, Sampler
 
-from text2gesture_ros.checkpoints import DEVICES, open_model, save_model
+from text2gesture_ros.checkpoints import check_torch_device, open_model, save_model
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.labels import TASKS
 from text2gesture_ros.motion import FRAME_RATE
@@ -23,6 +23,7 @@ from text2gesture_ros.skeleton import GROUPS, JOINTS
 from text2gesture_ros.training import motion_losses as losses
 from text2gesture_ros.training.motion_config import MotionTrainingConfig, load_config
 from text2gesture_ros.training.motion_data import Batch, MotionClips, Normalisation, split
+from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
 from text2gesture_ros.training.studio import dataset
 
 _LOG = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
         device: auto, cpu or cuda.
 
     Raises:
-        ConfigurationError: the training file is wrong, no such device, or there is nothing to resume.
+        ConfigurationError: the training file is wrong, no such device, or there is nothing to resume
+            or what there is does not fit.
     """
     MotionTraining(load_config(config), output, device).run(resume)
 
@@ -66,10 +68,7 @@ class MotionTraining:
         Raises:
             ConfigurationError: the device is unknown or not there.
         """
-        if device not in DEVICES:
-            raise ConfigurationError(f"unknown device {device!r}. Known: {', '.join(DEVICES)}")
-        if device == "cuda" and not torch.cuda.is_available():
-            raise ConfigurationError("device 'cuda': no CUDA device found. Use cpu or auto")
+        check_torch_device(device)
         self.config, self.output = config, output
         self.folder = output / "training"
         self.progress = _Progress()
@@ -97,38 +96,31 @@ class MotionTraining:
             self.network.embedder.parameters(), lr=config.embedder_learning_rate
         )
         optimizer = torch.optim.Adam(self.network.generator.parameters(), lr=config.learning_rate)
-        total = config.generator_epochs * len(loader)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: 0.5 + 0.5 * math.cos(math.pi * step / total) if config.cosine else 1.0
-        )
         (
             self.embedder,
             self.generator,
             self.embedder_optimizer,
             self.optimizer,
             self.loader,
-            self.schedule,
         ) = self.accelerator.prepare(
             self.network.embedder,
             self.network.generator,
             embedder_optimizer,
             optimizer,
             loader,
-            schedule,
         )
-        self.accelerator.register_for_checkpointing(self.progress)
 
     def run(self, resume: bool = False) -> None:
         """Train from the start, or from the last whole epoch on.
 
         Raises:
-            ConfigurationError: there is nothing to resume.
+            ConfigurationError: there is nothing to resume, it is damaged or belongs to another network.
         """
-        state = self.folder / "state"
+        state = self.output / STATE_FILE
+        optimizers = {"embedder_optimizer": self.embedder_optimizer, "optimizer": self.optimizer}
         if resume:
-            if not state.is_dir():
-                raise ConfigurationError(f"nothing to resume: {state} does not exist")
-            self.accelerator.load_state(str(state))
+            found = read_state(state, self.network, optimizers, self.progress.state_dict())
+            self.progress.load_state_dict(found)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.accelerator.init_trackers("events")
         handler = logging.FileHandler(self.folder / "log.txt")
@@ -146,7 +138,8 @@ class MotionTraining:
                     self._train_generator()
                     self.save()
                 self.progress.epoch = epoch + 1
-                self.accelerator.save_state(str(state))
+                if self.accelerator.is_main_process:
+                    write_state(state, self.network, optimizers, self.progress.state_dict())
             self.accelerator.end_training()
         finally:
             _LOG.removeHandler(handler)
@@ -193,7 +186,9 @@ class MotionTraining:
     def _train_generator(self) -> None:
         self.embedder.eval()
         self.generator.train()
-        for batch in self._batches("generator"):
+        start = (self.progress.epoch - self.config.embedder_epochs) * len(self.loader)
+        for step, batch in enumerate(self._batches("generator"), start):
+            self._set_rate(step)
             with torch.no_grad():
                 embedding = self.embedder(batch["frames"])  # (B, D)
             frames, logits = self.generator(embedding, self.config.steps)  # (B, N, M), (B, N - 1)
@@ -206,8 +201,14 @@ class MotionTraining:
                 )
                 parts["gradient_norm"] = norm
             self.optimizer.step()
-            self.schedule.step()
             self._log(parts)
+
+    def _set_rate(self, step: int) -> None:
+        """Set the generator's learning rate: falling to zero on half a cosine, or constant."""
+        total = self.config.generator_epochs * len(self.loader)
+        factor = 0.5 + 0.5 * math.cos(math.pi * step / total) if self.config.cosine else 1.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * factor
 
     def _generator_losses(
         self, batch: Batch, embedding: Tensor, frames: Tensor, logits: Tensor

@@ -17,8 +17,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from rich.progress import track
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
@@ -38,6 +36,7 @@ from text2gesture_ros.intent_network import (
 )
 from text2gesture_ros.labels import TASKS
 from text2gesture_ros.training.evaluate_text import evaluate
+from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
 from text2gesture_ros.training.text_data import (
     TextTraining,
     Utterance,
@@ -282,49 +281,31 @@ class _Run:
             group["lr"] = rate * factor
 
     def _save(self) -> None:
-        """Write training/state.safetensors: network, optimizer moments and where the training stands."""
-        if not self.accelerator.is_main_process:
-            return
-        tensors = {
-            f"network/{name}": value
-            for name, value in self.accelerator.unwrap_model(self.network).state_dict().items()
-        }
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{name}": value for name, value in moments.items()}
-        progress = {"done": self.done, "best": list(self.best), "best_epoch": self.best_epoch}
-        directory = self.output / "training"
-        directory.mkdir(exist_ok=True)
-        # One file holds both, so that an interruption cannot leave halves of two epochs.
-        contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        write_file(directory / "state.safetensors", save(contiguous, {"progress": json.dumps(progress)}))
+        """Write network, optimizer moments and where the training stands."""
+        if self.accelerator.is_main_process:
+            network = self.accelerator.unwrap_model(self.network)
+            write_state(self.output / STATE_FILE, network, {"optimizer": self.optimizer}, self._progress())
 
     def load(self) -> None:
-        """Go on from training/state.safetensors.
+        """Go on from the state in the output.
 
         Raises:
-            ConfigurationError: there is none, or it belongs to another network.
+            ConfigurationError: there is none, it is damaged, or it belongs to another network.
         """
-        path = self.output / "training" / "state.safetensors"
-        try:
-            with safe_open(path, "pt") as file:
-                progress = json.loads(file.metadata()["progress"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            network = {}
-            optimizer = self.optimizer.state_dict()
-            for name, tensor in tensors.items():
-                part, _, rest = name.partition("/")
-                if part == "network":
-                    network[rest] = tensor
-                else:
-                    number, _, moment = rest.partition("/")
-                    optimizer["state"].setdefault(int(number), {})[moment] = tensor
-            self.accelerator.unwrap_model(self.network).load_state_dict(network)
-            self.optimizer.load_state_dict(optimizer)
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigurationError(f"{path}: nothing to resume from: {reason}") from None
+        network = self.accelerator.unwrap_model(self.network)
+        optimizers = {"optimizer": self.optimizer}
+        progress = read_state(self.output / STATE_FILE, network, optimizers, self._progress())
         self.done, self.best_epoch = progress["done"], progress["best_epoch"]
-        self.best = (progress["best"][0], progress["best"][1])
+        self.best = (progress["best_accuracy"], progress["best_score"])
+
+    def _progress(self) -> dict[str, int | float]:
+        accuracy, score = self.best
+        return {
+            "done": self.done,
+            "best_epoch": self.best_epoch,
+            "best_accuracy": accuracy,
+            "best_score": score,
+        }
 
 
 def parameter_groups(network: IntentNetwork, settings: TextTraining) -> list[dict[str, Any]]:
