@@ -87,6 +87,34 @@ def test_figures_of_the_model_cards_are_those_of_the_files():
     assert found.group(1) == expected, f"put this into models/README.md:\n{expected}"
 
 
+def speed_table() -> str:
+    """Return the README's table of speed, from the files `bench ... --output` wrote."""
+    latency, generator, text = (
+        json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+        for name in ("latency", "generator", "text")
+    )
+    machine, figures = latency["machine"], latency["figures"]
+    sentence, frames = text["figures"]["words"]["15"], generator["figures"]
+    rows = (
+        ("text published to first joint trajectory received", figures["median_ms"], figures["p95_ms"], "p95"),
+        ("a sentence of 15 words classified", sentence["median_ms"], sentence["p99_ms"], "p99"),
+        ("first frame of a gesture", frames["first_frame_ms"], frames["p99_ms"], "p99 of any frame"),
+    )
+    lines = [
+        f"| on {machine['cores']} cores of an {machine['cpu']}, load {machine['load']:.1f} | median | tail |",
+        "|---|---|---|",
+        *(f"| {what} | {median:.1f} ms | {tail:.1f} ms ({name}) |" for what, median, tail, name in rows),
+        f"| frames generated on one thread | {frames['frames_per_second']:.0f} per second | |",
+    ]
+    return "\n".join(lines)
+
+
+def test_table_of_speed_is_what_the_benchmarks_wrote():
+    found = re.search(r"<!-- speed: begin.*?-->\n(.*?)\n?<!-- speed: end -->", README, re.DOTALL)
+    assert found, "the README has no table of speed"
+    assert found.group(1) == speed_table(), f"put this into the README:\n{speed_table()}"
+
+
 def test_topic_table_names_every_topic_and_type_of_the_nodes():
     table = dict(re.findall(r"^\| `([\w/]+)` \| `(\w+/\w+)` \| (?:in|out|between) \|", README, re.MULTILINE))
     source = "".join(path.read_text() for path in (ROOT / "text2gesture_ros/nodes").glob("*.py"))

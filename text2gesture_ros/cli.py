@@ -6,6 +6,7 @@ Every verb is a function of `commands`, imported when the verb runs, so that hel
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -273,7 +274,7 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
     for name, summary, count, counted, node, names in (
         (
             "latency",
-            "From a text published to the first joint command received, through the real nodes.",
+            "From a text published to the first joint_trajectory received, through the real nodes.",
             30,
             "sentences to send",
             "gesture_retargeter",
@@ -337,6 +338,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(args, str(error))
     except ModuleNotFoundError as error:
         return _fail(args, f"needs the Python package {error.name!r}, which is not installed")
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         return _fail(args, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:

@@ -111,7 +111,7 @@ def classify(args: argparse.Namespace) -> Outcome:
             (intent.text, *(best(getattr(intent, task)) for task in TASKS), intent.reason or "yes")
             for intent in intents
         ]
-        show_table("", ("sentence", *TASKS, "accepted"), rows)
+        show_table("", ("sentence", *TASKS, "accepted, or why not"), rows)
 
     return Outcome([_intent_json(intent) for intent in intents], show)
 
