@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion import Motion
@@ -102,3 +102,24 @@ def test_any_caption_can_be_drawn(name, robot, clip, tmp_path):
     captioned = replace(clip, caption=CAPTIONS[name])
     painter.picture(captioned, 0.0, SIZE)
     painter.save_contact_sheet(tmp_path / "sheet.png", [captioned], moments=1)
+
+
+def test_a_caption_of_any_length_costs_no_more_than_its_beginning(robot, clip, tmp_path, monkeypatch):
+    measured = []
+    textlength = ImageDraw.ImageDraw.textlength
+
+    def spy(self, text, *args, **kwargs):
+        measured.append(len(text))
+        return textlength(self, text, *args, **kwargs)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "textlength", spy)
+    painter, pictures, counts = Painter(robot), [], []
+    for words in (50, 400, 4000):
+        captioned = replace(clip, caption="word " * words)
+        measured.clear()
+        painter.save_contact_sheet(tmp_path / "sheet.png", [captioned], moments=1)
+        pictures.append((painter.picture(captioned, 0.0, SIZE), Image.open(tmp_path / "sheet.png").copy()))
+        counts.append(len(measured))
+        assert max(measured) <= 120
+    assert pictures[0] == pictures[1] == pictures[2]
+    assert len(set(counts)) == 1

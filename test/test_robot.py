@@ -140,9 +140,17 @@ def test_lengths_are_those_of_the_drawings(name):
 WRONG = {
     "unknown key": (("colour",), "red", "unknown key 'colour'"),
     "missing key": (("rest",), None, "lacks the key 'rest'"),
-    "missing joint key": (("head", "joints", 0, "axis"), None, "head.joints[0] lacks the key 'axis'"),
+    "missing joint key": (
+        ("head", "joints", 0, "axis"),
+        None,
+        "head.joints[0] (HeadYaw) lacks the key 'axis'",
+    ),
     "unknown joint key": (("head", "joints", 0, "effort"), 5.0, "unknown key 'effort'"),
-    "number as text": (("head", "joints", 0, "velocity"), "fast", "head.joints[0].velocity is 'fast'"),
+    "number as text": (
+        ("head", "joints", 0, "velocity"),
+        "fast",
+        "head.joints[0] (HeadYaw).velocity is 'fast'",
+    ),
     "truth value": (("limits", "jerk"), True, "limits.jerk is True"),
     "not a number": (("limits", "acceleration"), math.nan, "limits.acceleration is nan"),
     "infinite": (("limits", "acceleration"), math.inf, "limits.acceleration is inf"),
@@ -151,12 +159,40 @@ WRONG = {
     "limits exchanged": (("head", "joints", 0, "lower"), 3.0, "less than upper"),
     "zero axis": (("left_arm", "joints", 2, "axis"), [0.0, 0.0, 0.0], "not all zero"),
     "axis too short": (("left_arm", "joints", 2, "axis"), [1.0, 0.0], "three numbers"),
-    "parallel axes": (("left_arm", "joints", 1, "axis"), [0.0, 1.0, 0.0], "parallel"),
+    "parallel axes": (
+        ("left_arm", "joints", 1, "axis"),
+        [0.0, 1.0, 0.0],
+        "are parallel. Allowed: axes at an angle",
+    ),
+    "shoulder axes apart": (
+        ("left_arm", "joints", 1, "xyz"),
+        [0.05, 0.0, 0.0],
+        "left_arm.joints[0..1] (LShoulderPitch, LShoulderRoll): axes miss each other by 0.05 m."
+        " Allowed: intersecting axes",
+    ),
+    "elbow axes apart": (
+        ("left_arm", "joints", 3, "xyz"),
+        [0.0, 0.071, 0.0],
+        "left_arm.joints[2..3] (LElbowYaw, LElbowRoll): axes miss each other by 0.071 m."
+        " Allowed: intersecting axes",
+    ),
+    "axes meet elsewhere": (
+        ("left_arm", "joints", 3, "xyz"),
+        [0.0, 0.0, 0.02],
+        "axes intersect 0.02 m from the origin of LElbowRoll",
+    ),
+    "lower in degrees": (
+        ("head", "joints", 0, "lower"),
+        -119.5,
+        "(HeadYaw).lower is -119.5. Allowed: radians",
+    ),
+    "upper in degrees": (("head", "joints", 0, "upper"), 119.5, "at most 6.2832 (degrees?)"),
+    "rpy in degrees": (("left_arm", "joints", 2, "rpy"), [0.0, -9.0, 0.0], "(LElbowYaw).rpy is -9.0"),
     "bone of no length": (("left_arm", "joints", 2, "xyz"), [0.0, 0.0, 0.0], "upper arm"),
     "joint twice": (("right_arm", "joints", 0, "name"), "LShoulderPitch", "no other joint has"),
     "three joints": (("left_arm", "joints", 4), None, "left_arm"),
     "rest outside": (("rest", "HeadYaw"), 9.0, "rest.HeadYaw is 9.0"),
-    "rest of nobody": (("rest", "Tail"), 0.0, "unknown key 'Tail'"),
+    "rest of nobody": (("rest", "Tail"), 0.0, "unknown key 'Tail' (no joint of the chains has this name)"),
     "rest missing": (("rest", "HeadYaw"), None, "lacks the key 'HeadYaw'"),
     "name of another": (("name",), "romeo", "as the file is called"),
     "empty title": (("title",), " ", "non-empty text"),
@@ -195,6 +231,28 @@ def test_a_wrong_file_is_refused_with_file_and_reason(source, case, tmp_path):
     assert str(path) in str(error.value)
     assert message.replace("HeadYaw", names[0]) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("source", ROBOT_FILES, ids=lambda path: path.stem)
+def test_an_arm_that_lost_an_elbow_joint_is_refused(source, tmp_path):
+    data = yaml.safe_load(source.read_text())
+    lost = data["left_arm"]["joints"].pop(2)
+    data["left_arm"]["joints"][2]["xyz"] = lost["xyz"]
+    del data["rest"][lost["name"]]
+    path = tmp_path / source.name
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(ConfigurationError, match=r"left_arm\.joints\[2\.\.3\] .* axes intersect"):
+        load_robot(str(path))
+
+
+@pytest.mark.parametrize("source", ROBOT_FILES, ids=lambda path: path.stem)
+def test_it_is_no_matter_where_on_the_first_axis_the_second_joint_is(source, tmp_path):
+    data = yaml.safe_load(source.read_text())
+    first, second = data["left_arm"]["joints"][2:4]
+    second["xyz"] = (np.array(second["xyz"]) + 0.03 * np.array(first["axis"])).tolist()
+    path = tmp_path / source.name
+    path.write_text(yaml.safe_dump(data))
+    assert load_robot(str(path)).joint_names == load_robot(source.stem).joint_names
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ _CELL_SIZE = (216, 140)
 _OVERSAMPLING = 3
 _ROBOT_HEIGHT = 1.55  # robots are drawn as if they were this tall [m], so that small ones can be seen
 _COLOURS = 64
+_MAX_CHARACTERS = 120  # of a text; more would not fit, and fitting it would take long
 
 _Colour = tuple[int, int, int]
 _PAPER: _Colour = (251, 250, 247)
@@ -145,7 +146,7 @@ class _Stage:
     def text(self, place: tuple[float, float], text: str, size: int, colour: _Colour, width: float) -> None:
         """Write one line, shortened with an ellipsis to `width` [px]."""
         font = ImageFont.load_default(size * _OVERSAMPLING)
-        shown = text
+        shown = _shortened(text)
         while shown and self._draw.textlength(shown, font=font) > width * _OVERSAMPLING:
             shown = shown[:-2].rstrip() + "…" if len(shown) > 2 else ""
         self._draw.text((place[0] * _OVERSAMPLING, place[1] * _OVERSAMPLING), shown, fill=colour, font=font)
@@ -156,7 +157,7 @@ class _Stage:
         """Write words in as many lines of `width` [px] as they need."""
         font = ImageFont.load_default(size * _OVERSAMPLING)
         lines = [""]
-        for word in text.split():
+        for word in _shortened(text).split():
             longer = f"{lines[-1]} {word}".strip()
             if self._draw.textlength(longer, font=font) > width * _OVERSAMPLING and lines[-1]:
                 lines.append(word)
@@ -187,6 +188,11 @@ class _Stage:
                     start - normal * first,
                 )
                 self._draw.polygon([tuple(corner) for corner in corners], fill=colour)
+
+
+def _shortened(text: str) -> str:
+    """Return the beginning of a text, with an ellipsis if something is left out."""
+    return text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 1].rstrip() + "…"
 
 
 def _strand(colour: _Colour, *joints: tuple[FloatArray, float], depth: float = 0.0) -> _Shape:

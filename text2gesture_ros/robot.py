@@ -19,6 +19,10 @@ from text2gesture_ros.kinematics import Array, Axis, normalise, rotation, rotati
 from text2gesture_ros.resources import find_robot_file
 
 _MAX_FILE_BYTES = 256 * 1024
+# Within this, axes count as meeting [m].
+_MEETING = 1e-3
+# More than this is no angle of a joint in radians: degrees, most likely [rad].
+_MAX_ANGLE = 2.0 * np.pi
 _ARMS = ("left_arm", "right_arm")
 _TIPS = {"head": ("head", "nose"), "left_arm": ("hand", "thumb"), "right_arm": ("hand", "thumb")}
 _JOINT_KEYS = ("name", "xyz", "rpy", "axis", "lower", "upper", "velocity")
@@ -181,7 +185,7 @@ class _Reader:
             chains[key] = self._chain(top[key], key, counts, joints)
         names = tuple(joint["name"] for joint in joints)
 
-        rest = self._mapping(top["rest"], "rest", names)
+        rest = self._mapping(top["rest"], "rest", names, hint=" (no joint of the chains has this name)")
         for joint in joints:
             where = f"rest.{joint['name']}"
             angle = self._number(rest[joint["name"]], where)
@@ -222,12 +226,14 @@ class _Reader:
         origins, rotations, axes = [], [], []
         for index, entry in enumerate(listed):
             here = f"{where}.joints[{index}]"
+            if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+                here += f" ({_label(entry['name'])})"
             joint = dict(self._mapping(entry, here, _JOINT_KEYS, _OWN_LIMITS))
             joint["name"] = self._text(joint["name"], f"{here}.name")
             if joint["name"] in {other["name"] for other in joints}:
                 raise self._error(f"{here}.name", joint["name"], "a name no other joint has")
-            joint["lower"] = self._number(joint["lower"], f"{here}.lower")
-            joint["upper"] = self._number(joint["upper"], f"{here}.upper")
+            joint["lower"] = self._angle(joint["lower"], f"{here}.lower")
+            joint["upper"] = self._angle(joint["upper"], f"{here}.upper")
             if joint["lower"] >= joint["upper"]:
                 raise self._error(f"{here}.lower", joint["lower"], f"less than upper ({joint['upper']})")
             for key in ("velocity", *_OWN_LIMITS):
@@ -237,7 +243,8 @@ class _Reader:
             if np.linalg.norm(axis) < 1e-6:
                 raise self._error(f"{here}.axis", joint["axis"], "three numbers, not all zero")
             origins.append(self._vector(joint["xyz"], f"{here}.xyz"))
-            rotations.append(rotation_from_rpy(*self._vector(joint["rpy"], f"{here}.rpy")))
+            rpy = self._vector(joint["rpy"], f"{here}.rpy")
+            rotations.append(rotation_from_rpy(*(self._angle(float(turn), f"{here}.rpy") for turn in rpy)))
             axes.append(normalise(axis))
             joints.append(joint)
         tips = self._mapping(chain["tips"], f"{where}.tips", _TIPS[where])
@@ -254,16 +261,31 @@ class _Reader:
         return result
 
     def _check_geometry(self, chain: Chain, where: str, names: list[str]) -> None:
-        """Refuse a chain that cannot be solved: parallel axes within a pair, a bone of no length."""
+        """Refuse a chain that cannot be solved: axes of a pair parallel or apart, a bone of no length."""
         axes = chain.zero_axes()
-        for one in range(0, len(names) - 1, 2):
-            if abs(axes[one] @ axes[one + 1]) > 0.99:
-                raise self._error(
-                    f"{where}.joints",
-                    f"{names[one]}, {names[one + 1]} parallel",
-                    "axes at an angle, as a pair",
-                )
         _, places = chain.frames(np.zeros(len(names)))
+        for one in range(0, len(names) - 1, 2):
+            first, second = _label(names[one]), _label(names[one + 1])
+            pair = f"{self._path}: {where}.joints[{one}..{one + 1}] ({first}, {second}): axes"
+            if abs(axes[one] @ axes[one + 1]) > 0.99:
+                raise ConfigurationError(
+                    f"{pair} of {first} and {second} are parallel. Allowed: axes at an angle"
+                )
+            if where == "head":
+                continue  # only where it looks is followed, wherever its axes are
+            # How far along each axis it is nearest to the other.
+            apart = places[one + 1] - places[one]
+            along, back = np.linalg.lstsq(np.stack([axes[one], -axes[one + 1]], axis=1), apart)[0]
+            miss = float(np.linalg.norm(apart + back * axes[one + 1] - along * axes[one]))
+            if miss > _MEETING:
+                raise ConfigurationError(
+                    f"{pair} miss each other by {miss:.2g} m. Allowed: intersecting axes"
+                )
+            if abs(back) > _MEETING:
+                raise ConfigurationError(
+                    f"{pair} intersect {abs(back):.2g} m from the origin of {second}."
+                    " Allowed: intersecting at its origin"
+                )
         if where == "head":
             ends = [("head to nose", chain.tips["head"], chain.tips["nose"])]
         else:
@@ -306,7 +328,7 @@ class _Reader:
         return ConfigurationError(f"{self._path}: {key} is {shown}. Allowed: {allowed}")
 
     def _mapping(
-        self, data: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...] = ()
+        self, data: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...] = (), hint: str = ""
     ) -> dict[str, Any]:
         if not isinstance(data, dict):
             raise self._error(where, data, f"a mapping with the keys {', '.join(required)}")
@@ -314,7 +336,7 @@ class _Reader:
         if unknown:
             allowed = ", ".join((*required, *optional))
             raise ConfigurationError(
-                f"{self._path}: {where} has the unknown key {unknown[0]!r}. Allowed: {allowed}"
+                f"{self._path}: {where} has the unknown key {unknown[0]!r}{hint}. Allowed: {allowed}"
             )
         missing = [key for key in required if key not in data]
         if missing:
@@ -333,10 +355,21 @@ class _Reader:
             raise self._error(where, value, bound)
         return float(value)
 
+    def _angle(self, value: Any, where: str) -> float:
+        angle = self._number(value, where)
+        if abs(angle) > _MAX_ANGLE:
+            raise self._error(where, angle, f"radians, at most {_MAX_ANGLE:.4f} (degrees?)")
+        return angle
+
     def _vector(self, value: Any, where: str) -> Array:
         if not isinstance(value, list) or len(value) != 3:
             raise self._error(where, value, "three numbers [x, y, z]")
         return np.array([self._number(number, f"{where}[{axis}]") for axis, number in enumerate(value)])
+
+
+def _label(name: str) -> str:
+    """Return a name as it fits into a message of one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name[:40]).split()) or "no name"
 
 
 def _frozen(values: Any) -> Array:
