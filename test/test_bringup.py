@@ -65,14 +65,16 @@ def test_without_arguments_file_and_table_decide(node):
     assert ros_arguments(node, {}) == ros_arguments(node, defaults) == ["-p", "use_sim_time:=false"]
 
 
-@pytest.mark.parametrize("device", ["cpu", "y", "1", "no", "null", "a b", "1.5", "[1]", "it's", 'a "b"'])
-def test_a_text_stays_a_text_in_yaml(device):
-    (assignment,) = [
-        a for a in given(ros_arguments("intent_classifier", {"device": device}), "-p") if "dev" in a
-    ]
-    name, _, value = assignment.partition(":=")
-    assert name == "device"
-    assert yaml.safe_load(value) == device
+@pytest.mark.parametrize("name", ["y", "1", "null", "a b", "[1]", "{a", "it's", 'a "b"', "#a", "a: b"])
+def test_a_text_stays_a_text_in_yaml(root, tmp_path, monkeypatch, name):
+    robot = yaml.safe_load((root / "config" / "robots" / "nao.yaml").read_text())
+    (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({**robot, "name": name}))
+    monkeypatch.chdir(tmp_path)
+    arguments = ros_arguments("gesture_retargeter", {"robot": f"{name}.yaml"})
+    (assignment,) = [value for value in given(arguments, "-p") if value.startswith("robot")]
+    key, _, value = assignment.partition(":=")
+    assert key == "robot"
+    assert yaml.safe_load(value) == f"{name}.yaml"
 
 
 @every_node
@@ -98,6 +100,7 @@ def test_namespace_file_and_clock_reach_every_node(node, tmp_path):
         ({"namespace": "a/"}, "a/"),
         ({"use_sim_time": "maybe"}, "maybe"),
         ({"robot": "r2d2"}, "pepper"),
+        ({"device": "tpu"}, "auto, cpu, cuda"),
         ({"rate": "50"}, "robot"),
     ],
     ids=str,
@@ -106,6 +109,112 @@ def test_what_cannot_be_right_is_refused_before_anything_starts(node, wrong, sai
     with pytest.raises(ConfigurationError, match=re.escape(said)) as refusal:
         ros_arguments(node, wrong)
     assert "\n" not in str(refusal.value)
+
+
+@every_node
+def test_a_robot_file_that_cannot_be_loaded_is_refused(node, tmp_path):
+    robot = tmp_path / "broken.yaml"
+    robot.write_text("name: broken")
+    params = tmp_path / "params.yaml"
+    params.write_text(f"gesture_retargeter: {{ros__parameters: {{robot: {robot}}}}}")
+    for wrong in ({"robot": str(robot)}, {"params_file": str(params)}):
+        with pytest.raises(ConfigurationError, match=re.escape(str(robot))):
+            ros_arguments(node, wrong)
+    assert ros_arguments(node, {"params_file": str(params), "robot": "nao"})  # the argument replaces it
+
+
+def refusal(tmp_path, content):
+    """Return why a parameter file is refused; it is the same line for every node and names the file."""
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    said = set()
+    for node in NODES:
+        with pytest.raises(ConfigurationError) as error:
+            ros_arguments(node, {"params_file": str(file)})
+        said.add(str(error.value))
+    (line,) = said
+    assert "\n" not in line
+    assert len(line) < 500
+    assert str(file) in line
+    return line
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\xff",
+        b"a\0b: {}",
+        "a: [",
+        "- a",
+        "text",
+        "2024-13-45",
+        "[" * 5000,
+        "#" * 1_000_001,
+        "a: &a {b: *a}",
+        "gesture_generator: {seed: 1}",
+        "gesture_generator:",
+        "gesture_generator: {ros__parameters: [1]}",
+        '"a\\nb": ' + "x" * 5000,
+    ],
+    ids=lambda content: repr(content[:20]),
+)
+def test_what_is_no_parameter_file_is_refused(tmp_path, content):
+    assert refusal(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "key", ["gesture_generator", "/stage/gesture_generator", "/**/gesture_generator", "/**", "/*", "stage"]
+)
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("seeed", "1", "seed"),
+        ("seed", "1.5", "int"),
+        ("seed", "1000000", "999999"),
+        ("speed_scale", "1", "float"),
+        ("speed_scale", ".nan", "0.5"),
+        ("device", "tpu", "cuda"),
+        ("model", "''", "empty"),
+        ("neutral_motion", "maybe", "bool"),
+    ],
+)
+def test_a_parameter_the_table_does_not_allow_is_refused(tmp_path, key, name, value, said):
+    inner = f"{{ros__parameters: {{{name}: {value}}}}}"
+    line = refusal(
+        tmp_path, f"{key}: {{gesture_generator: {inner}}}" if key == "stage" else f"{key}: {inner}"
+    )
+    assert all(part in line for part in (key, name, said))
+
+
+@pytest.mark.parametrize("key", ["gesture_generater", "/stage/retargeter"])
+def test_a_misspelt_node_is_refused(tmp_path, key):
+    line = refusal(tmp_path, f"{key}: {{ros__parameters: {{}}}}")
+    assert all(part in line for part in (key, *NODES))
+
+
+@every_node
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "# all is commented out",
+        "/**: {ros__parameters: {use_sim_time: true, device: cpu, robot: nao}}",
+        "gesture_generator: {ros__parameters: {qos_overrides: {/a: {publisher: {depth: 1}}}}}",
+        "gesture_generator: {ros__parameters: {qos_overrides./a.publisher.depth: 1}}",
+        "gesture_generator: {ros__parameters: {variation: 1e-1, neutral_motion: y, model: 2024-01-01}}",
+        "stage: {gesture_generator: {ros__parameters: {seed: 1}}, camera: {ros__parameters: {a: 1}}}",
+    ],
+)
+def test_what_ros_and_the_table_allow_is_let_through(tmp_path, node, content):
+    file = tmp_path / "params.yaml"
+    file.write_text(content)
+    assert given(ros_arguments(node, {"params_file": str(file)}), "--params-file") == [str(file)]
+
+
+@every_node
+def test_the_file_that_ships_is_let_through(root, node):
+    file = str(root / "config" / "text2gesture.yaml")
+    assert given(ros_arguments(node, {"params_file": file}), "--params-file") == [file]
 
 
 def test_when_a_node_cannot_be_started_none_is_left_running(monkeypatch):

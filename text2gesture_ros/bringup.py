@@ -12,16 +12,21 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.parameters import LONGEST_RETURN
-from text2gesture_ros.resources import find_robot_file, is_file
+from text2gesture_ros.parameters import LONGEST_RETURN, PARAMETERS, GestureGeneratorParameters, specification
+from text2gesture_ros.resources import is_file
 
 _NAMESPACE = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
-
+_MAX_FILE_BYTES = 1_000_000
+_LONGEST_LINE = 400  # characters of a complaint; a value from the file may be quoted in it
+_SECTION = "ros__parameters"
+_KNOWN_TO_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
 
 PATIENCE = LONGEST_RETURN + 5.0
 """A node that was asked to end is given this long: it may bring its robot to rest first [s]."""
@@ -74,20 +79,119 @@ def ros_arguments(node: str, given: Mapping[str, str]) -> list[str]:
         arguments += ["-r", f"__ns:=/{namespace.removeprefix('/')}"]
     file = given.get("params_file", "")
     if file:
-        if not is_file(Path(file)):  # ROS would only warn and go on with the defaults
-            raise ConfigurationError(f"params_file: no file {file!r}")
         arguments += ["--params-file", file]
     simulated = given.get("use_sim_time", "") or "false"
     if simulated.lower() not in ("true", "false"):
         raise ConfigurationError(f"use_sim_time must be true or false but is {simulated!r}")
     arguments += ["-p", f"use_sim_time:={simulated.lower()}"]
-    if given.get("robot"):
-        find_robot_file(given["robot"])
+    _check_values(given)
     for name in NODES[node]:
         if given.get(name):
             # Quoted, or YAML would read `y` as true and `1` as a number.
             arguments += ["-p", f"{name}:={json.dumps(given[name])}"]
     return arguments
+
+
+def _check_values(given: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for what a node would complain about only once it runs."""
+    from text2gesture_ros.robot import load_robot  # here: the command line imports this module for its help
+
+    if given.get("device"):
+        GestureGeneratorParameters(device=given["device"])
+    robots = _check_file(given["params_file"]) if given.get("params_file") else []
+    for robot in [given["robot"]] if given.get("robot") else robots:
+        load_robot(robot)
+
+
+def _check_file(file: str) -> list[str]:
+    """Check the parameters of our nodes in a parameter file; return the robots it names.
+
+    Raises:
+        ConfigurationError: file, key and what is wrong, on one line.
+    """
+
+    def error(where: str, why: object) -> ConfigurationError:
+        line = " ".join(f"params_file {file}: {where}{': ' if where else ''}{why}".split())
+        return ConfigurationError(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}...")
+
+    path = Path(file)
+    if not is_file(path):  # ROS would only warn and go on with the defaults
+        raise ConfigurationError(f"params_file: no file {file!r}")
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise error("", f"larger than {_MAX_FILE_BYTES // 1000} kB")
+        data = _parsed(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as trouble:
+        raise error("", f"no readable parameter file: {trouble}") from None
+    if not isinstance(data, dict):
+        raise error("", "must be a mapping from nodes to their parameters")
+
+    robots: list[str] = []
+    todo = [("", data)]
+    for where, content in todo:  # grows: namespaces may be written as mappings around a node
+        for key, value in content.items():
+            inside = f"{where}/{key}" if where else str(key)
+            if not isinstance(value, dict):
+                raise error(inside, f"must be a mapping, parameters stand under {_SECTION}")
+            if key != _SECTION:
+                todo.append((inside, value))
+                continue
+            name = where.rpartition("/")[2]
+            nodes = [node for node in NODES if node == name or "*" in name]
+            if not nodes and where in map(str, data):
+                raise error(where, f"no such node. Known: {', '.join(NODES)}, or /** for all")
+            try:
+                robots += _check_section(nodes, value)
+            except ConfigurationError as trouble:
+                raise error(where, trouble) from None
+    return robots
+
+
+@lru_cache(maxsize=1)  # one start asks once per node
+def _parsed(content: bytes) -> object:
+    """Return what a YAML file says, {} if nothing; raise ValueError unless ROS could read it."""
+    import yaml
+
+    try:
+        text = content.decode()
+        data = yaml.safe_load(text)  # first: it refuses deep nesting, which the events below take long for
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ValueError("ROS knows no YAML aliases (*name)")
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    return {} if data is None else data
+
+
+def _check_section(nodes: Sequence[str], section: Mapping[object, object]) -> list[str]:
+    """Check parameters against the table of every node they are for; return the robots among them."""
+    robots = []
+    tables = [{item.name: item for item in fields(PARAMETERS[node])} for node in nodes]
+    for key, value in section.items():
+        items = [table[str(key)] for table in tables if str(key) in table]
+        if nodes and not items and str(key).partition(".")[0] not in _KNOWN_TO_ROS:
+            known = ", ".join(dict.fromkeys(name for table in tables for name in table))
+            raise ConfigurationError(f"no parameter {key!r}. Known: {known}")
+        for item in items:
+            kind = type(item.default)
+            read = _as_ros_reads(value, kind)
+            specification(item).check(item.name, read, kind)
+            if item.name == "robot":
+                robots.append(str(read))
+    return robots
+
+
+def _as_ros_reads(value: object, kind: type) -> object:
+    """Return a value as ROS takes it where PyYAML differs: 1e-3 is a number, y is true, a date is a text."""
+    if isinstance(value, date):
+        return str(value)
+    if isinstance(value, str) and kind is float:
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    if isinstance(value, str) and kind is bool:
+        return {"y": True, "Y": True, "n": False, "N": False}.get(value, value)
+    return value
 
 
 def start_processes(
