@@ -164,12 +164,6 @@ WRONG = {
         [0.0, 1.0, 0.0],
         "are parallel. Allowed: axes at an angle",
     ),
-    "shoulder axes apart": (
-        ("left_arm", "joints", 1, "xyz"),
-        [0.05, 0.0, 0.0],
-        "left_arm.joints[0..1] (LShoulderPitch, LShoulderRoll): axes miss each other by 0.05 m."
-        " Allowed: intersecting axes",
-    ),
     "elbow axes apart": (
         ("left_arm", "joints", 3, "xyz"),
         [0.0, 0.071, 0.0],

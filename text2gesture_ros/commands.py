@@ -240,7 +240,8 @@ def verify(args: argparse.Namespace) -> Outcome:
     }
 
     def show() -> None:
-        worst = ", ".join(f"{kind} {100 * ratio:.1f} %" for kind, ratio in report.worst.items())
+        shares = (item for item in report.worst.items() if item[0] != "finite")  # which has no limit
+        worst = ", ".join(f"{kind} {100 * ratio:.1f} %" for kind, ratio in shares)
         sys.stdout.write(f"{robot.name}: {report.samples} samples, {len(report.violations)} violations\n")
         sys.stdout.write(f"nearest to a limit: {worst}\n")
         for violation in report.violations[:10]:

@@ -271,8 +271,8 @@ class _Reader:
                 raise ConfigurationError(
                     f"{pair} of {first} and {second} are parallel. Allowed: axes at an angle"
                 )
-            if where == "head":
-                continue  # only where it looks is followed, wherever its axes are
+            if where == "head" or one == 0:
+                continue  # a gaze, and an upper arm that begins at the second axis, mind no offset between
             # How far along each axis it is nearest to the other.
             apart = places[one + 1] - places[one]
             along, back = np.linalg.lstsq(np.stack([axes[one], -axes[one + 1]], axis=1), apart)[0]
