@@ -162,13 +162,18 @@ def test_what_is_no_parameter_file_is_refused(tmp_path, content):
     assert refusal(tmp_path, content)
 
 
+@pytest.mark.parametrize("key", ["gesture_generator", "/stage/gesture_generator", "/**/gesture_generator"])
+def test_a_misspelt_parameter_is_refused(tmp_path, key):
+    line = refusal(tmp_path, f"{key}: {{ros__parameters: {{seeed: 1}}}}")
+    assert all(part in line for part in (key, "seeed", "seed,"))
+
+
 @pytest.mark.parametrize(
     "key", ["gesture_generator", "/stage/gesture_generator", "/**/gesture_generator", "/**", "/*", "stage"]
 )
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("seeed", "1", "seed"),
         ("seed", "1.5", "int"),
         ("seed", "1000000", "999999"),
         ("speed_scale", "1", "float"),
@@ -186,7 +191,7 @@ def test_a_parameter_the_table_does_not_allow_is_refused(tmp_path, key, name, va
     assert all(part in line for part in (key, name, said))
 
 
-@pytest.mark.parametrize("key", ["gesture_generater", "/stage/retargeter"])
+@pytest.mark.parametrize("key", ["gesture_generater", "/stage/gesture_retargetter"])
 def test_a_misspelt_node_is_refused(tmp_path, key):
     line = refusal(tmp_path, f"{key}: {{ros__parameters: {{}}}}")
     assert all(part in line for part in (key, *NODES))
@@ -203,6 +208,8 @@ def test_a_misspelt_node_is_refused(tmp_path, key):
         "gesture_generator: {ros__parameters: {qos_overrides./a.publisher.depth: 1}}",
         "gesture_generator: {ros__parameters: {variation: 1e-1, neutral_motion: y, model: 2024-01-01}}",
         "stage: {gesture_generator: {ros__parameters: {seed: 1}}, camera: {ros__parameters: {a: 1}}}",
+        "camera: {ros__parameters: {exposure: 1}}",
+        "/**: {ros__parameters: {exposure: 1}}",
     ],
 )
 def test_what_ros_and_the_table_allow_is_let_through(tmp_path, node, content):
