@@ -257,7 +257,7 @@ def stop_processes(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> None:
     """Ask every process to end, the last in the chain first, and make sure that it does."""
     for process in reversed(list(processes.values())):
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # not SIGINT: a node that is still importing would print where it was
     deadline = time.monotonic() + PATIENCE
     for process in processes.values():
         try:
