@@ -21,7 +21,7 @@ NODE_USERS = ["demo"]
 # What runs on a robot without any model.
 ROBOT_SIDE = [
     *("errors", "labels", "skeleton", "motion", "resources", "parameters", "bringup", "kinematics", "robot"),
-    *("retargeting", "limiting", "performing", "verification", "joint_csv"),
+    *("retargeting", "limiting", "blending", "performing", "verification", "joint_csv"),
 ]
 # Those that are PyTorch modules.
 NETWORKS = ["intent_network", "motion_network"]

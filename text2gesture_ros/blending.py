@@ -6,8 +6,12 @@ import numpy as np
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.kinematics import Array
+from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting import MAX_SCALE, scaled
 from text2gesture_ros.robot import Robot
+
+# The node's defaults are ours.
+DEFAULTS = GestureRetargeterParameters()
 
 # How far ahead of time frames are read [s]: the limiter, always ready to stop, trails smooth targets by about
 # this.
@@ -33,10 +37,10 @@ class Settings:
         ConfigurationError: a value is out of its range.
     """
 
-    scale: float = 1.0
-    mirror: bool = False
-    blend_time: float = 0.3
-    frame_timeout: float = 0.3
+    scale: float = DEFAULTS.gesture_scale
+    mirror: bool = DEFAULTS.mirror
+    blend_time: float = DEFAULTS.blend_time
+    frame_timeout: float = DEFAULTS.frame_timeout
 
     def __post_init__(self) -> None:
         for name, most in (("scale", MAX_SCALE), ("blend_time", 10.0), ("frame_timeout", 60.0)):

@@ -14,10 +14,12 @@ from text2gesture_ros.checkpoints import ModelDirectory, choose_engine, open_mod
 from text2gesture_ros.errors import InputError, ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL, check_label
 from text2gesture_ros.motion import FrameBlock, Motion
+from text2gesture_ros.parameters import GestureGeneratorParameters
 from text2gesture_ros.skeleton import JOINTS, FloatArray, mirror, with_bone_lengths
 
 SHORTEST = 0.5  # No stop token is believed before [s].
 _COORDINATES = 3 * len(JOINTS)
+_DEFAULTS = GestureGeneratorParameters()
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,8 @@ class GestureGenerator:
         emotion: str = NEUTRAL,
         *,
         seed: int | None = None,
-        variation: float = 1.0,
-        max_duration: float = 4.0,
+        variation: float = _DEFAULTS.variation,
+        max_duration: float = _DEFAULTS.max_duration,
     ) -> Iterator[Frame]:
         """Generate a gesture lazily: each frame is computed when it is asked for.
 
@@ -120,7 +122,9 @@ class GestureGenerator:
             return (replace(frame, positions=mirror(frame.positions)) for frame in frames)
         return frames
 
-    def frames_of(self, embedding: FloatArray, *, max_duration: float = 4.0) -> Iterator[Frame]:
+    def frames_of(
+        self, embedding: FloatArray, *, max_duration: float = _DEFAULTS.max_duration
+    ) -> Iterator[Frame]:
         """Generate, as `frames`, from an embedding of one's own: of a clip, or between two.
 
         Args:
@@ -135,8 +139,8 @@ class GestureGenerator:
         emotion: str = NEUTRAL,
         *,
         seed: int | None = None,
-        variation: float = 1.0,
-        max_duration: float = 4.0,
+        variation: float = _DEFAULTS.variation,
+        max_duration: float = _DEFAULTS.max_duration,
     ) -> Motion:
         """Generate a whole gesture; arguments and errors as `frames`."""
         frames = self.frames(gesture, emotion, seed=seed, variation=variation, max_duration=max_duration)

@@ -16,6 +16,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.skeleton import JOINTS, FloatArray, check_positions, mirror, order_joints
 
 FRAME_RATE = 60.0
+MAX_BLOCK_FRAMES = 1200  # frames a block may hold: 20 s
 _MAX_BYTES = 256 * 1024 * 1024  # of a file, unpacked
 
 # What a file holds: dimensions and kind of each array. Label and emotion may be missing.

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from text2gesture_ros.blending import Clip, Score, Settings
+from text2gesture_ros.blending import DEFAULTS, Clip, Score, Settings
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Array
 from text2gesture_ros.limiting import JointState, Limiter
-from text2gesture_ros.motion import FrameBlock, Motion
+from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock, Motion
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import FloatArray
@@ -27,7 +27,6 @@ _LOGGER = logging.getLogger(__name__)
 
 # Frames due later than this are a mistake of somebody's clock [s].
 _MAX_AHEAD = 10.0
-_MAX_FRAMES = 1200
 _REMEMBERED_UTTERANCES = 256
 _HORIZON = 3.0
 # A clock that falls back by more than this was set anew [s].
@@ -83,11 +82,11 @@ class Performer:
         self,
         robot: Robot,
         *,
-        rate: float = 100.0,
-        scale: float = 1.0,
-        mirror: bool = False,
-        blend_time: float = 0.3,
-        frame_timeout: float = 0.3,
+        rate: float = DEFAULTS.rate,
+        scale: float = DEFAULTS.gesture_scale,
+        mirror: bool = DEFAULTS.mirror,
+        blend_time: float = DEFAULTS.blend_time,
+        frame_timeout: float = DEFAULTS.frame_timeout,
     ) -> None:
         """Make a performer whose robot stands still at rest.
 
@@ -160,8 +159,8 @@ class Performer:
         Raises:
             InputError: the block has more frames than anybody plays at once.
         """
-        if len(block.positions) > _MAX_FRAMES:
-            raise InputError(f"frames: {len(block.positions)} in a block, allowed {_MAX_FRAMES}")
+        if len(block.positions) > MAX_BLOCK_FRAMES:
+            raise InputError(f"frames: {len(block.positions)} in a block, allowed {MAX_BLOCK_FRAMES}")
         reason = self._refusal(block)
         if not reason and block.due > now + _MAX_AHEAD:
             reason = "future"
@@ -291,11 +290,11 @@ class Performer:
 def retarget_motion(
     robot: Robot,
     motion: Motion,
-    rate: float = 100.0,
+    rate: float = DEFAULTS.rate,
     *,
-    scale: float = 1.0,
-    mirror: bool = False,
-    blend_time: float = 0.3,
+    scale: float = DEFAULTS.gesture_scale,
+    mirror: bool = DEFAULTS.mirror,
+    blend_time: float = DEFAULTS.blend_time,
 ) -> tuple[FloatArray, Array]:
     """Play a whole clip through a `Performer`, from rest to rest.
 

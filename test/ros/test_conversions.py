@@ -8,9 +8,9 @@ from rclpy.serialization import deserialize_message, serialize_message
 from text2gesture_ros.msg import GestureFrames, Speech
 
 from text2gesture_ros.errors import InputError
+from text2gesture_ros.motion import MAX_BLOCK_FRAMES
 from text2gesture_ros.nodes.conversions import (
     LONGEST_ID,
-    MOST_FRAMES,
     frames_message,
     read_frames,
     read_speech,
@@ -57,7 +57,10 @@ def test_joints_are_matched_by_name(message):
         {"stop_probabilities": [0.0] * 4},
         {"stop_probabilities": [2.0] * 10},
         {"stop_probabilities": [math.nan] * 10},
-        {"positions": [0.0] * (63 * (MOST_FRAMES + 1)), "stop_probabilities": [0.0] * (MOST_FRAMES + 1)},
+        {
+            "positions": [0.0] * (63 * (MAX_BLOCK_FRAMES + 1)),
+            "stop_probabilities": [0.0] * (MAX_BLOCK_FRAMES + 1),
+        },
         {"joint_names": []},
         {"joint_names": list(JOINTS[:-1])},
         {"joint_names": [*JOINTS, "tail"]},

@@ -19,7 +19,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import check_label
-from text2gesture_ros.motion import FrameBlock
+from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
 from text2gesture_ros.skeleton import BONES, JOINTS, FloatArray, order_joints
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
     from text2gesture_ros.robot import Robot
 
 LONGEST_ID = 128  # characters of an utterance id
-MOST_FRAMES = 1200  # in one message: 20 s
 HUMAN_BESIDE = 1.0  # where the human is drawn, to the left of the robot [m]
 
 
@@ -199,8 +198,8 @@ def read_frames(message: GestureFrames, clock_offset: float) -> FrameBlock:
             no position of a human body.
     """
     count = len(message.stop_probabilities)
-    if not 1 <= count <= MOST_FRAMES:
-        raise InputError(f"{count} stop_probabilities, allowed 1 to {MOST_FRAMES}, one for each frame")
+    if not 1 <= count <= MAX_BLOCK_FRAMES:
+        raise InputError(f"{count} stop_probabilities, allowed 1 to {MAX_BLOCK_FRAMES}, one for each frame")
     names = list(message.joint_names)
     if len(names) != len(JOINTS):
         raise InputError(f"{len(names)} joint_names, expected {len(JOINTS)}")
