@@ -1,4 +1,4 @@
-"""The three vocabularies of the intent classifier (paper, sec. 4.1)."""
+"""The three vocabularies of the intent classifier (paper, sec. 4.1), and of the gate before them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -43,6 +43,11 @@ NEUTRAL = "neutral"
 TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"subject": SUBJECTS, "gesture": GESTURES, "emotion": EMOTIONS}
 )
+
+GATE = "speech"
+"""The head that says whether a text is English speech at all; a model may lack it."""
+HEADS: Mapping[str, tuple[str, ...]] = MappingProxyType({**TASKS, GATE: ("no", "yes")})
+"""Every head a model may have, with its classes, in the order of the outputs."""
 
 
 def check_label(task: str, label: str) -> str:

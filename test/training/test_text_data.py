@@ -10,6 +10,7 @@ from text2gesture_ros.training.text_data import (
     cut_validation,
     default_data,
     read_config,
+    read_lines,
     read_utterances,
 )
 
@@ -95,7 +96,22 @@ def test_shipped_utterances_cover_all_labels_and_keep_the_splits_apart():
 def test_shipped_training_file_is_valid():
     settings = read_config(CONFIG)
     assert (settings.hidden, settings.dropout, settings.batch_size) == (256, 0.3, 32)  # the paper's
-    assert (CONFIG.parent / settings.data).resolve() == default_data().resolve()
+    assert (CONFIG.parent / settings.data[0]).resolve() == default_data().resolve()
+
+
+def test_the_training_file_of_the_paper_says_what_the_paper_says():
+    settings = read_config(CONFIG.with_name("text_paper.yaml"))
+    assert settings.heads == list(TASKS)
+    assert settings.encoder_learning_rate == settings.head_learning_rate == 1e-5
+    assert (settings.layer_decay, settings.decay, settings.warm_up, settings.train_embeddings) == (
+        1,
+        False,
+        0,
+        True,
+    )
+    assert (settings.hidden, settings.dropout, settings.batch_size, settings.epochs) == (256, 0.3, 32, 100)
+    assert settings.lines == len(read_lines(settings, CONFIG.parent).training) == 1050
+    assert not any((settings.label_smoothing, settings.class_weight, settings.gradient_norm))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +121,10 @@ def test_shipped_training_file_is_valid():
         ("batch_size: 32", "batch_size: many", "batch_size must be of type int but is 'many'"),
         ("batch_size: 32", "batch_sise: 32", "unknown batch_sise, missing batch_size"),
         ("pooling: mean", "pooling: max", "pooling must be one of mean, cls"),
+        ("heads: [subject, gesture", "heads: [gesture, subject", "heads must be some of subject, gesture,"),
+        ("data: [", "data: [7, ", "data must be of type list of texts but is [7"),
+        ("outliers: ../../data/outliers.csv", 'outliers: ""', "the head speech needs outliers"),
+        ("corpora_share: 0.0", "corpora_share: 0.3", "corpora_share is 0.3 but there are no corpora"),
         ("dropout: 0.3", "dropout: .nan", "dropout must be in"),
         ("seed: 1", "seed: [", "cannot be read"),
     ],

@@ -10,7 +10,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from text2gesture_ros.checkpoints import open_model
 from text2gesture_ros.classifier import IntentClassifier
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.labels import TASKS
+from text2gesture_ros.labels import HEADS, TASKS
 from text2gesture_ros.training import train_text
 from text2gesture_ros.training.text_data import read_utterances
 from text2gesture_ros.training.train_text import class_weights, train
@@ -30,6 +30,7 @@ LINES = [
     ("yes you", "praise", "", "positive"),
     ("yes all", "praise", "nod", "positive"),
 ]
+OUTLIERS = ["friend friend", "you you you", "friend you", "you all", "all friend all"]
 
 
 @pytest.fixture
@@ -53,10 +54,13 @@ def config(tmp_path):
     table = ["text,subject,gesture,emotion,split", *(",".join([*line, "train"]) for line in LINES)]
     # A test line the training must not look at: its label would be an error nobody could overlook.
     (tmp_path / "data.csv").write_text("\n".join([*table, "hello no,anger,yay,negative,test"]) + "\n")
+    outliers = ["text,kind,split", *(f"{text},string,train" for text in OUTLIERS), "all all,string,test"]
+    (tmp_path / "outliers.csv").write_text("\n".join(outliers) + "\n")
     settings = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     settings |= {
-        "plm": "plm", "data": "data.csv", "epochs": 6, "batch_size": 4, "patience": 6,
-        "validation_part": 0.25, "encoder_learning_rate": 1e-2, "head_learning_rate": 1e-2, "dropout": 0.1,
+        "plm": "plm", "data": ["data.csv"], "outliers": "outliers.csv", "epochs": 6, "batch_size": 4,
+        "patience": 6, "validation_part": 0.25, "average_from": 0.5,
+        "encoder_learning_rate": 1e-2, "head_learning_rate": 1e-2, "dropout": 0.1,
     }  # fmt: skip
     path = tmp_path / "text.yaml"
     path.write_text(yaml.safe_dump(settings))
@@ -75,7 +79,7 @@ def test_training_lowers_the_loss_and_writes_a_model_that_runs(config, tmp_path,
     assert list((model / "training").rglob("events.out.tfevents*"))
     (intent,) = IntentClassifier(str(model), device="cpu").classify(["hello friend"], 0.0)
     assert intent.gesture.probabilities.sum() == pytest.approx(1.0)
-    assert set(open_model(str(model), "intent").config["temperature"]) == set(TASKS)
+    assert set(open_model(str(model), "intent").config["temperature"]) == set(HEADS)
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["gesture"]["n"] == 1
     assert not list(model.rglob("*.bin"))
@@ -84,7 +88,7 @@ def test_training_lowers_the_loss_and_writes_a_model_that_runs(config, tmp_path,
 
 def test_an_interrupted_training_resumes_to_the_same_weights(config, tmp_path, monkeypatch):
     whole = train(config, tmp_path / "whole", device="cpu")
-    epoch = train_text._Run.epoch
+    epoch = train_text.Run.epoch
 
     def stop_after_two(run):
         if run.done == 2:
@@ -92,7 +96,7 @@ def test_an_interrupted_training_resumes_to_the_same_weights(config, tmp_path, m
         epoch(run)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_text._Run, "epoch", stop_after_two)
+        patch.setattr(train_text.Run, "epoch", stop_after_two)
         with pytest.raises(KeyboardInterrupt):
             train(config, tmp_path / "halves", device="cpu")
     halves = train(config, tmp_path / "halves", resume=True, device="cpu")
@@ -117,10 +121,10 @@ def test_too_little_data(config, tmp_path):
 def test_class_weights_average_to_one_over_the_lines(config):
     utterances = [u for u in read_utterances(config.parent / "data.csv") if u.split == "train"]
     for power in (0.0, 0.5, 1.0):
-        for (task, names), weights in zip(TASKS.items(), class_weights(utterances, power), strict=True):
-            labels = [u.labels[task] for u in utterances if u.labels[task]]
+        for head, weights in zip(TASKS, class_weights(utterances, list(TASKS), power), strict=True):
+            names, labels = TASKS[head], [u.labels[head] for u in utterances if u.labels[head]]
             mean = sum(float(weights[names.index(label)]) for label in labels) / len(labels)
             assert mean == pytest.approx(1.0)
-    gesture = class_weights(utterances, 1.0)[1]
+    gesture = class_weights(utterances, ["gesture"], 1.0)[0]
     wave, nod = (float(gesture[TASKS["gesture"].index(name)]) for name in ("wave", "nod"))
     assert nod / wave == pytest.approx(6 / 2)

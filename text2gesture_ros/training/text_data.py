@@ -1,18 +1,19 @@
-"""What a training of the intent model reads: its settings and labelled utterances."""
+"""What a training of the intent model reads: its settings, labelled utterances, texts that are no speech."""
 
 import csv
 import json
 import random
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.labels import TASKS, check_label
+from text2gesture_ros.labels import GATE, HEADS, TASKS, check_label
 from text2gesture_ros.resources import share_directory
 
 POOLINGS = ("mean", "cls")
@@ -28,7 +29,12 @@ class TextTraining:
 
     name: str
     plm: str
-    data: str
+    heads: list[str]
+    data: list[str]
+    lines: int
+    outliers: str
+    corpora: str
+    corpora_share: float
     pooling: str
     hidden: int
     dropout: float
@@ -42,6 +48,8 @@ class TextTraining:
     layer_decay: float
     train_embeddings: bool
     warm_up: float
+    decay: bool
+    average_from: float
     label_smoothing: float
     class_weight: float
     gradient_norm: float
@@ -53,18 +61,29 @@ class TextTraining:
             "epochs": (1, 100_000), "patience": (1, 100_000), "validation_part": (0.01, 0.5),
             "encoder_learning_rate": (0.0, 1.0), "head_learning_rate": (0.0, 1.0), "layer_decay": (0.0, 1.0),
             "warm_up": (0.0, 1.0), "label_smoothing": (0.0, 0.9), "class_weight": (0.0, 1.0),
-            "gradient_norm": (1e-6, 1e6), "seed": (0, 2**31),
+            "gradient_norm": (0.0, 1e6), "lines": (0, 2**31), "corpora_share": (0.0, 0.9),
+            "average_from": (0.0, 1.0), "seed": (0, 2**31),
         }  # fmt: skip
         for name, value in asdict(self).items():
-            kind = type(value).__name__
-            if kind != self.__annotations__[name].__name__:
-                raise ConfigurationError(
-                    f"{name} must be of type {self.__annotations__[name].__name__} but is {value!r}"
-                )
+            kind = self.__annotations__[name]
+            texts = not isinstance(value, list) or all(isinstance(item, str) for item in value)
+            if type(value).__name__ != kind.__name__ or not texts:
+                known = "list of texts" if kind == list[str] else kind.__name__
+                raise ConfigurationError(f"{name} must be of type {known} but is {value!r}")
             if name in bounds and not bounds[name][0] <= value <= bounds[name][1]:
                 raise ConfigurationError(f"{name} must be in {list(bounds[name])} but is {value}")
         if self.pooling not in POOLINGS:
             raise ConfigurationError(f"pooling must be one of {', '.join(POOLINGS)} but is {self.pooling!r}")
+        if not self.heads or self.heads != [head for head in HEADS if head in self.heads]:
+            raise ConfigurationError(
+                f"heads must be some of {', '.join(HEADS)}, in order, but is {self.heads}"
+            )
+        if not self.data:
+            raise ConfigurationError("data must name a file")
+        if GATE in self.heads and not self.outliers:
+            raise ConfigurationError(f"the head {GATE} needs outliers to learn from")
+        if self.corpora_share and not self.corpora:
+            raise ConfigurationError(f"corpora_share is {self.corpora_share} but there are no corpora")
 
 
 def read_config(path: Path) -> TextTraining:
@@ -95,7 +114,8 @@ class Utterance:
 
     Attributes:
         text: the sentence.
-        labels: the label of each task; None where nobody gave one.
+        labels: the label of each task; None where nobody gave one. Under `GATE`: "no" if it is no English
+            speech; an utterance without this label is speech.
         accepted: of tasks that have it, every label that counts as right.
         split: "train", "test", ...; empty where the file has no such field.
     """
@@ -104,6 +124,10 @@ class Utterance:
     labels: Mapping[str, str | None]
     accepted: Mapping[str, frozenset[str]]
     split: str
+
+    def label(self, head: str) -> str | None:
+        """Return its label for a head of the network; None where nobody gave one."""
+        return self.labels.get(head, HEADS[GATE][1])
 
 
 def default_data() -> Path:
@@ -157,23 +181,84 @@ def _utterance(record: Any, where: str) -> Utterance:
     return Utterance(record["text"], labels, accepted, str(record.get("split") or ""))
 
 
+def read_outliers(path: Path) -> list[Utterance]:
+    """Read the texts that are no English speech from a CSV or JSONL file with the field text.
+
+    They carry that one label: Hendrycks et al., Deep Anomaly Detection with Outlier Exposure, ICLR 2019.
+
+    Raises:
+        InputError: as `read_utterances`.
+    """
+    labels = {**dict.fromkeys(TASKS), GATE: HEADS[GATE][0]}
+    return [replace(outlier, labels=labels, accepted={}) for outlier in read_utterances(path)]
+
+
+def stratify(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
+    """Return the utterances in an order of which every beginning has each gesture in proportion."""
+    generator = random.Random(seed)
+    shuffled = generator.sample(utterances, len(utterances))
+    total = Counter(utterance.labels["gesture"] for utterance in utterances)
+    seen: Counter[str | None] = Counter()
+    places = []
+    for number, utterance in enumerate(shuffled):
+        gesture = utterance.labels["gesture"]
+        places.append(((seen[gesture] + 0.5) / total[gesture], number))
+        seen[gesture] += 1
+    return [shuffled[number] for _, number in sorted(places)]
+
+
 def cut_validation(
-    utterances: Sequence[Utterance], part: float, seed: int
+    utterances: Sequence[Utterance], part: float, seed: int = 1
 ) -> tuple[list[Utterance], list[Utterance]]:
     """Cut a validation part off the training utterances: `part` of every gesture, the same for the same seed.
 
     Returns:
-        training part, validation part.
+        training part and validation part, each in the order of `stratify`.
     """
-    by_gesture: dict[str, list[Utterance]] = defaultdict(list)
-    for utterance in utterances:
-        by_gesture[utterance.labels["gesture"] or ""].append(utterance)
-    generator = random.Random(seed)
-    train: list[Utterance] = []
-    validation: list[Utterance] = []
-    for _, group in sorted(by_gesture.items()):
-        generator.shuffle(group)
-        count = round(part * len(group))
-        validation += group[:count]
-        train += group[count:]
-    return train, validation
+    ordered = stratify(utterances, seed)
+    count = round(part * len(ordered))
+    return ordered[count:], ordered[:count]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What a training learns from, chooses its best epoch by, and is measured with.
+
+    Attributes:
+        training, validation, test: utterances and, for the gate, outliers.
+        corpora: utterances of other corpora, of which each epoch draws some.
+    """
+
+    training: Sequence[Utterance]
+    validation: Sequence[Utterance]
+    test: Sequence[Utterance]
+    corpora: Sequence[Utterance] = ()
+
+
+def read_lines(settings: TextTraining, folder: Path) -> Lines:
+    """Read what a training file names; `folder` is where it is.
+
+    The cut does not depend on the seed of the settings, so that trainings can be compared.
+
+    Raises:
+        InputError: a file cannot be used, or there are too few training lines.
+    """
+    utterances = [line for path in settings.data for line in read_utterances(folder / path)]
+    training, validation = _cut(utterances, settings.validation_part)
+    if not training or not validation or len(training) < settings.lines:
+        wanted = f" for lines {settings.lines}" if settings.lines else ""
+        raise InputError(f"{', '.join(settings.data)}: {len(training)} training lines are too few{wanted}")
+    training = training[: settings.lines or None]
+    if GATE in settings.heads:
+        outliers = read_outliers(folder / settings.outliers)
+        utterances += outliers
+        for part, more in zip((training, validation), _cut(outliers, settings.validation_part), strict=True):
+            part += more
+    corpora: list[Utterance] = []
+    if settings.corpora:
+        corpora = import_module("text2gesture_ros.training.corpora").read_corpora(folder / settings.corpora)
+    return Lines(training, validation, [line for line in utterances if line.split == "test"], corpora)
+
+
+def _cut(lines: Sequence[Utterance], part: float) -> tuple[list[Utterance], list[Utterance]]:
+    return cut_validation([line for line in lines if line.split in ("", "train")], part)
