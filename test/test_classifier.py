@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 import subprocess
@@ -9,10 +10,18 @@ import pytest
 import torch
 
 from text2gesture_ros.checkpoints import open_model
-from text2gesture_ros.classifier import MAX_CHARACTERS, IntentClassifier, TextReader, clean_text, softmax
+from text2gesture_ros.classifier import (
+    MAX_CHARACTERS,
+    IntentClassifier,
+    TextReader,
+    clean_text,
+    has_words,
+    softmax,
+)
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
 from text2gesture_ros.intent_network import from_config
-from text2gesture_ros.labels import TASKS
+from text2gesture_ros.labels import GATE, TASKS
+from text2gesture_ros.parameters import IntentClassifierParameters
 
 TALK = [
     "Hello there, nice to see you!",
@@ -44,6 +53,19 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def classifier():
     return IntentClassifier(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def gated(classifier):
+    """Return a classifier with a gate, which knows no better than to like an even sum of token numbers."""
+
+    def run(tokens, mask):
+        odd = (tokens * mask).sum(axis=1) % 2
+        return [*classifier._run(tokens, mask), np.stack([odd, 1 - odd], axis=1) * 4.0]
+
+    gated = copy.copy(classifier)
+    gated._heads, gated._temperatures, gated._run = (*TASKS, GATE), [*classifier._temperatures, 2.0], run
+    return gated
 
 
 def probabilities(intent):
@@ -134,8 +156,85 @@ def test_text_read_is_cut_and_can_be_encoded(classifier):
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
 def test_threshold_out_of_range(classifier, threshold):
-    with pytest.raises(InputError, match=r"must be in \[0, 1\]"):
+    with pytest.raises(InputError, match=r"^confidence_threshold must be in \[0, 1\]"):
         classifier.classify(TALK, threshold)
+    with pytest.raises(InputError, match=r"^speech_threshold must be in \[0, 1\]"):
+        classifier.classify(TALK, 0.5, threshold)
+
+
+def test_a_model_without_gate_takes_every_word_for_speech(classifier):
+    for intent in classifier.classify(TALK + HOSTILE, 0.0, 1.0):
+        assert intent.speech == float(has_words(intent.text))
+        assert "speech" not in intent.reason
+
+
+def test_the_gate_turns_away_what_is_no_speech_and_nothing_else(classifier, gated):
+    plain = classifier.classify(TALK + HOSTILE, 0.3)
+    likely, unlikely = 1.0 / (1.0 + np.exp([-2.0, 2.0]))
+    turned_away = 0
+    for before, after in zip(plain, gated.classify(TALK + HOSTILE, 0.3, 0.5), strict=True):
+        np.testing.assert_allclose(probabilities(after), probabilities(before), atol=1e-5)
+        if not has_words(after.text):
+            assert (after.speech, after.reason) == (0.0, before.reason)
+        elif after.speech < 0.5:
+            turned_away += 1
+            assert after.speech == pytest.approx(unlikely)
+            assert (after.accepted, after.gesture.chosen) == (False, "neutral")
+            assert after.reason == "not English speech (0.11 below speech_threshold 0.50)"
+        else:
+            assert after.speech == pytest.approx(likely)
+            assert (after.accepted, after.reason) == (before.accepted, before.reason)
+    assert 0 < turned_away < len(plain)
+    assert all(intent.accepted or intent.reason == "neutral" for intent in gated.classify(TALK, 0.0, 0.0))
+
+
+TURN = (
+    "  Hello everybody, and welcome to the museum! My name is Pepper. The toilets are on your left. We have "
+    "three floors full of paintings. Unfortunately the café is closed today, but the garden is open.\n"
+)
+
+
+@pytest.mark.parametrize("clause_words", [3, 12, 1000])
+def test_clauses_are_read_as_if_each_stood_alone(gated, clause_words):
+    given = IntentClassifierParameters(clause_words=clause_words)
+    intents = gated.read(TURN, given)
+    assert (len(intents) == 1) == (clause_words == 1000)
+    assert " ".join(TURN[slice(*intent.span)] for intent in intents) == TURN.strip()
+    for intent in intents:
+        assert intent.text == TURN
+        (alone,) = gated.classify(
+            [TURN[slice(*intent.span)]], given.confidence_threshold, given.speech_threshold
+        )
+        np.testing.assert_allclose(probabilities(intent), probabilities(alone), atol=1e-5)
+        for name in ("speech", "accepted", "reason"):
+            assert getattr(intent, name) == getattr(alone, name)
+
+
+def test_a_short_text_is_read_as_a_whole(classifier):
+    given = IntentClassifierParameters(confidence_threshold=0.3)
+    for text in ("", " \n", "...", "Hello! My name is Pepper.", *TALK[:2]):
+        (read,), (classified,) = classifier.read(text, given), classifier.classify([text], 0.3, 0.5)
+        assert (read.span, read.start, read.reason) == (classified.span, 0.0, classified.reason)
+        np.testing.assert_array_equal(probabilities(read), probabilities(classified))
+
+
+def test_clauses_begin_when_their_words_do(classifier):
+    words = TURN.split()
+    starts = [0.4 * index for index in range(len(words))]
+    given = IntentClassifierParameters()
+    for intent in classifier.read(TURN, given, words=words, word_starts=starts):
+        assert intent.start == pytest.approx(0.4 * len(TURN[: intent.span[0]].split()))
+    ends = [classifier.read(TURN, given, duration=duration)[-1].start for duration in (5.0, 10.0)]
+    assert ends[1] == pytest.approx(2.0 * ends[0])
+    assert 0.0 < ends[0] < 5.0
+
+
+def test_whatever_is_read_in_clauses_has_at_least_one(classifier):
+    given = IntentClassifierParameters(clause_words=3)
+    for text in HOSTILE:
+        intents = classifier.read(text[:2000], given)
+        assert intents
+        assert {intent.text for intent in intents} == {clean_text(text[:2000])}
 
 
 def test_torch_and_onnxruntime_agree():
@@ -192,4 +291,8 @@ def test_incomplete_directories_say_what_is_wrong(tmp_path):
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     (tmp_path / "config.json").write_text(json.dumps(config | {"temperature": {"gesture": 0}}))
     with pytest.raises(ModelError, match="'temperature' must be above 0"):
+        IntentClassifier(str(tmp_path), device="cpu")
+    labels = config["labels"] | {"speech": ["yes", "no"]}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"labels": labels}))
+    with pytest.raises(ModelError, match="'labels' must name under 'speech' in this order: no, yes"):
         IntentClassifier(str(tmp_path), device="cpu")

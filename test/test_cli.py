@@ -71,7 +71,8 @@ class TestClassify:
         found = run_json(capsys, "classify", *texts)
         assert [entry["text"] for entry in found] == texts
         for entry in found:
-            assert list(entry) == ["text", "accepted", "reason", *TASKS]
+            assert list(entry) == ["text", "clause", "span", "start", "speech", "accepted", "reason", *TASKS]
+            assert (entry["clause"], entry["span"], entry["start"]) == (0, [0, len(entry["text"])], 0.0)
             assert entry["accepted"] == (entry["reason"] == "")
             for task, labels in TASKS.items():
                 assert list(entry[task]) == ["chosen", "probabilities"]
@@ -94,9 +95,47 @@ class TestClassify:
         assert not found[0]["accepted"]
         assert found[0]["gesture"]["chosen"] == "neutral"
 
+    def test_long_text_is_told_clause_by_clause(self, capsys):
+        clauses = [
+            "Hello everybody, and welcome to the museum!",
+            "The toilets are on your left.",
+            "Unfortunately the café is closed today.",
+        ]
+        text = " ".join(clauses)
+        found = run_json(capsys, "classify", text, "Goodbye!")
+        assert [entry["clause"] for entry in found] == [0, 1, 2, 0]
+        assert [entry["text"][slice(*entry["span"])] for entry in found] == [*clauses, "Goodbye!"]
+        starts = [entry["start"] for entry in found[:3]]
+        assert starts == sorted(set(starts))
+        late = run_json(capsys, "classify", text, "--cool-down", "60")
+        assert [entry["accepted"] for entry in late].count(True) == 1
+        assert any(entry["reason"].startswith("cool-down") for entry in late)
+        assert len(run_json(capsys, "classify", text, "--clause-words", "100")) == 1
+        assert main(["classify", text]) == 0
+        shown = capsys.readouterr().out
+        assert all(clause in shown for clause in clauses)
+
+    def test_explanation(self, capsys):
+        texts = ["Hello, nice to see you!", "..."]
+        plain = run_json(capsys, "classify", *texts)
+        found = run_json(capsys, "classify", *texts, "--explain")
+        assert [word["word"] for word in found[0]["words"]] == texts[0].split()
+        assert [texts[0][word["start"] : word["end"]] for word in found[0]["words"]] == texts[0].split()
+        assert all(list(word)[3:] == ["gesture", "subject", "emotion"] for word in found[0]["words"])
+        assert found[1].pop("words") == []
+        assert found[0].pop("words")
+        assert found == plain
+        assert main(["classify", "--explain", *texts]) == 0
+        shown = capsys.readouterr().out
+        for task in TASKS:
+            assert re.search(rf"{task} .*Hello, [-+]0\.", shown) or re.search(
+                rf"{task} .*nice [-+]0\.", shown
+            )
+
     def test_table_shows_the_sentence_as_it_is(self, capsys):
-        assert main(["classify", "Good [red]morning"]) == 0
-        assert "Good [red]morning" in capsys.readouterr().out
+        for options in ([], ["--explain"]):
+            assert main(["classify", "Good [red]morning", *options]) == 0
+            assert capsys.readouterr().out.count("Good [red]morning") == 1 + 3 * len(options)
 
 
 class TestGenerate:
@@ -203,6 +242,9 @@ def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
         ["classify", "Hello", "--device", "abacus"],
         ["classify", "Hello", "--confidence-threshold", "1.5"],
         ["classify", "Hello", "--confidence-threshold", "nan"],
+        ["classify", "Hello", "--speech-threshold", "-1"],
+        ["classify", "Hello", "--clause-words", "2"],
+        ["classify", "Hello", "--cool-down", "61"],
         ["classify", "Hello", "--threads", "0"],
         ["generate", "-o", "{dir}/clip.npz"],
         ["generate", "wave"],

@@ -1,12 +1,14 @@
 """What is meant by a sentence: text -> probabilities of subject, gesture and emotion (paper, sec. 3.1).
 
+A model may have one head more, the gate: it says whether the text is English speech at all.
+
 Runs on ONNX Runtime and the Rust tokenizer; torch is imported for `device: cuda` only, and only where ONNX
 Runtime has no GPU provider.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from text2gesture_ros.checkpoints import ModelDirectory, choose_engine, open_model
+from text2gesture_ros.clauses import clause_starts, split, trimmed
 from text2gesture_ros.errors import InputError, ModelError
-from text2gesture_ros.labels import NEUTRAL, TASKS
+from text2gesture_ros.labels import GATE, HEADS, NEUTRAL, TASKS
+from text2gesture_ros.parameters import IntentClassifierParameters
 
 MAX_CHARACTERS = 10_000
 """What a text is cut to before it is read; the language model reads far less (512 tokens)."""
@@ -27,7 +31,7 @@ BATCH_SIZE = 8
 TOKENIZER_FILE = "tokenizer.json"
 
 Engine = Callable[[NDArray[np.int64], NDArray[np.int64]], Sequence[NDArray[np.float32]]]
-"""Token numbers and mask, (B, L) each -> the logits of each task, (B, C) each."""
+"""Token numbers and mask, (B, L) each -> the logits of each head, (B, C) each."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,13 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Intent:
-    """What a sentence means and whether to make a gesture for it.
+    """What a sentence, or a clause of it, means and whether to make a gesture for it.
 
     Attributes:
         text: what was read: the text given, cut to `MAX_CHARACTERS`, with lone surrogates replaced.
-        span: first character and end of the words in `text`, without the blanks around them.
+        span: first character and end of what is meant in `text`, without the blanks around it.
+        start: when that begins after the start of speech [s].
+        speech: probability that it is English speech; 1 for a model without the gate, 0 without words.
         subject, gesture, emotion: the outcome of the three tasks.
         accepted: True if `gesture.chosen` is a gesture to make.
         reason: why not; empty if accepted.
@@ -60,12 +66,18 @@ class Intent:
 
     text: str
     span: tuple[int, int]
+    start: float
+    speech: float
     subject: Prediction
     gesture: Prediction
     emotion: Prediction
     accepted: bool
     reason: str
     model: str
+
+    def held_back(self, reason: str) -> "Intent":
+        """Return the same intent without a gesture, for a reason; the probabilities stay."""
+        return replace(self, gesture=replace(self.gesture, chosen=NEUTRAL), accepted=False, reason=reason)
 
 
 class TextReader:
@@ -129,65 +141,129 @@ class IntentClassifier:
         directory = open_model(model, "intent")
         self.name = directory.name
         self.engine = choose_engine(device)
-        self._temperatures = _temperatures(directory)
-        self._read = TextReader(directory.path / TOKENIZER_FILE)
-        self._run = _engine(directory, self.engine, threads)
+        self._heads = _heads(directory)
+        self._temperatures = _temperatures(directory, self._heads)
+        self._tokens = TextReader(directory.path / TOKENIZER_FILE)
+        self._run = _engine(directory, self._heads, self.engine, threads)
 
-    def classify(self, texts: Sequence[str], confidence_threshold: float) -> list[Intent]:
-        """Return the intent of each text.
+    def read(
+        self,
+        text: str,
+        given: IntentClassifierParameters,
+        *,
+        duration: float = 0.0,
+        words: Sequence[str] = (),
+        word_starts: Sequence[float] = (),
+    ) -> list[Intent]:
+        """Return the intents of the clauses of one text, at least one, in order.
+
+        Args:
+            text: anything that is a string.
+            given: `clause_words`, `speaking_rate` and the thresholds count.
+            duration: of the speech [s]; 0: unknown.
+            words: as they are spoken; empty: unknown.
+            word_starts: when each word starts after the start of speech [s].
+        """
+        text = clean_text(text)
+        spans = split(text, given.clause_words) or [trimmed(text, (0, len(text)))]
+        starts = clause_starts(
+            text,
+            spans,
+            duration=duration,
+            words=words,
+            word_starts=word_starts,
+            speaking_rate=given.speaking_rate,
+        )
+        clauses = [text[slice(*span)] for span in spans]
+        intents = self.classify(clauses, given.confidence_threshold, given.speech_threshold)
+        return [
+            replace(intent, text=text, span=span, start=start)
+            for intent, span, start in zip(intents, spans, starts, strict=True)
+        ]
+
+    def classify(
+        self, texts: Sequence[str], confidence_threshold: float, speech_threshold: float = 0.0
+    ) -> list[Intent]:
+        """Return the intent of each text as a whole.
 
         Args:
             texts: anything that is a string.
             confidence_threshold: a gesture less probable than this is not made, in [0, 1].
+            speech_threshold: nor one for a text that is less probably English speech than this, in [0, 1].
 
         Raises:
-            InputError: the threshold is out of range.
+            InputError: a threshold is out of range.
         """
-        if not 0.0 <= confidence_threshold <= 1.0:
-            raise InputError(f"confidence_threshold must be in [0, 1] but is {confidence_threshold}")
+        for name, value in (
+            ("confidence_threshold", confidence_threshold),
+            ("speech_threshold", speech_threshold),
+        ):
+            if not 0.0 <= value <= 1.0:
+                raise InputError(f"{name} must be in [0, 1] but is {value}")
         cleaned = [clean_text(text) for text in texts]
-        speaking = [index for index, text in enumerate(cleaned) if _has_words(text)]
+        speaking = [index for index, text in enumerate(cleaned) if has_words(text)]
         speaking.sort(key=lambda index: len(cleaned[index]))  # like lengths together: little padding
-        probabilities: dict[int, list[NDArray[np.float64]]] = {}
+        found: dict[int, dict[str, NDArray[np.float64]]] = {}
         for start in range(0, len(speaking), BATCH_SIZE):
             batch = speaking[start : start + BATCH_SIZE]
-            logits = self._run(*self._read([cleaned[index] for index in batch]))
-            tasks = [softmax(*pair) for pair in zip(logits, self._temperatures, strict=True)]
+            logits = self._run(*self._tokens([cleaned[index] for index in batch]))
+            heads = [softmax(*pair) for pair in zip(logits, self._temperatures, strict=True)]
             for line, index in enumerate(batch):
-                probabilities[index] = [task[line] for task in tasks]
+                found[index] = {name: head[line] for name, head in zip(self._heads, heads, strict=True)}
         return [
-            self._intent(text, probabilities.get(index), confidence_threshold)
+            self._intent(text, found.get(index), confidence_threshold, speech_threshold)
             for index, text in enumerate(cleaned)
         ]
 
-    def _intent(self, text: str, probabilities: list[NDArray[np.float64]] | None, threshold: float) -> Intent:
-        start = len(text) - len(text.lstrip())
-        span = (start, max(start, len(text.rstrip())))
-        if probabilities is None:
-            subject, gesture, emotion = (_certainly_neutral(labels) for labels in TASKS.values())
+    def _intent(
+        self,
+        text: str,
+        found: Mapping[str, NDArray[np.float64]] | None,
+        confidence_threshold: float,
+        speech_threshold: float,
+    ) -> Intent:
+        if found is None:
+            tasks = {task: _certainly_neutral(labels) for task, labels in TASKS.items()}
+            speech = 0.0
             reason = "no words" if text.strip() else "empty text"
         else:
-            subject, gesture, emotion = (
-                Prediction(labels, values, labels[int(values.argmax())])
-                for labels, values in zip(TASKS.values(), probabilities, strict=True)
-            )
-            gesture, reason = _decide(gesture, threshold)
-        return Intent(text, span, subject, gesture, emotion, not reason, reason, self.name)
+            tasks = {
+                task: Prediction(labels, found[task], labels[int(found[task].argmax())])
+                for task, labels in TASKS.items()
+            }
+            speech = float(found[GATE][HEADS[GATE].index("yes")]) if GATE in found else 1.0
+            reason = _reason(tasks["gesture"], confidence_threshold, speech, speech_threshold)
+        intent = Intent(
+            text=text,
+            span=trimmed(text, (0, len(text))),
+            start=0.0,
+            speech=speech,
+            **tasks,
+            accepted=True,
+            reason="",
+            model=self.name,
+        )
+        return intent.held_back(reason) if reason else intent
 
 
-def _decide(gesture: Prediction, threshold: float) -> tuple[Prediction, str]:
-    """Return the gesture to act on and the reason for making none (empty: make it)."""
+def _reason(gesture: Prediction, threshold: float, speech: float, speech_threshold: float) -> str:
+    """Return why no gesture is made; empty: it is."""
+    if speech < speech_threshold:
+        return f"not English speech ({_below(speech)} below speech_threshold {speech_threshold:.2f})"
     if gesture.chosen == NEUTRAL:
-        return gesture, NEUTRAL
+        return NEUTRAL
     probability = float(gesture.probabilities.max())
     if probability >= threshold:
-        return gesture, ""
-    shown = math.floor(100 * probability) / 100  # rounding could print the threshold itself
-    reason = f"gesture {gesture.chosen!r} {shown:.2f} below confidence threshold {threshold:.2f}"
-    return Prediction(gesture.labels, gesture.probabilities, NEUTRAL), reason
+        return ""
+    return f"gesture {gesture.chosen!r} {_below(probability)} below confidence threshold {threshold:.2f}"
 
 
-def _has_words(text: str) -> bool:
+def _below(probability: float) -> str:
+    return f"{math.floor(100 * probability) / 100:.2f}"  # rounded, it could read as the threshold itself
+
+
+def has_words(text: str) -> bool:
+    """Return whether there is anything to read in a text: a letter."""
     return any(character.isalpha() for character in text)
 
 
@@ -195,40 +271,53 @@ def _certainly_neutral(labels: tuple[str, ...]) -> Prediction:
     return Prediction(labels, np.array([float(label == NEUTRAL) for label in labels]), NEUTRAL)
 
 
-def _temperatures(directory: ModelDirectory) -> list[float]:
-    """Return what the logits of each task are divided by, so that 0.8 is right eight times in ten."""
+def _heads(directory: ModelDirectory) -> tuple[str, ...]:
+    """Return the heads of the model that are asked: the tasks and, where it has one, the gate."""
+    labels = directory.config["labels"]
+    if GATE not in labels:
+        return tuple(TASKS)
+    if labels[GATE] != list(HEADS[GATE]):
+        raise ModelError(
+            f"{directory.path}/config.json: 'labels' must name under {GATE!r} in this order: no, yes"
+        )
+    return (*TASKS, GATE)
+
+
+def _temperatures(directory: ModelDirectory, heads: Sequence[str]) -> list[float]:
+    """Return what the logits of each head are divided by, so that 0.8 is right eight times in ten."""
     given = directory.config.get("temperature", {})
     if not isinstance(given, Mapping) or not all(
-        isinstance(given.get(task, 1.0), int | float) and 0.0 < given.get(task, 1.0) < math.inf
-        for task in TASKS
+        isinstance(given.get(head, 1.0), int | float) and 0.0 < given.get(head, 1.0) < math.inf
+        for head in heads
     ):
         raise ModelError(
-            f"{directory.path}/config.json: 'temperature' must be above 0 for each task: {given!r}"
+            f"{directory.path}/config.json: 'temperature' must be above 0 for each head: {given!r}"
         )
-    return [float(given.get(task, 1.0)) for task in TASKS]
+    return [float(given.get(head, 1.0)) for head in heads]
 
 
-def _engine(directory: ModelDirectory, engine: str, threads: int) -> Engine:
+def _engine(directory: ModelDirectory, heads: Sequence[str], engine: str, threads: int) -> Engine:
     if engine == "torch-cuda":
-        return _torch_engine(directory)
+        return _torch_engine(directory, heads)
     session = directory.session(threads=threads, device=engine.rpartition("-")[2])
 
     def run(tokens: NDArray[np.int64], mask: NDArray[np.int64]) -> Sequence[NDArray[np.float32]]:
-        return list(session.run(list(TASKS), {"tokens": tokens, "mask": mask}))
+        return list(session.run(list(heads), {"tokens": tokens, "mask": mask}))
 
     return run
 
 
-def _torch_engine(directory: ModelDirectory) -> Engine:
+def _torch_engine(directory: ModelDirectory, heads: Sequence[str]) -> Engine:
     import torch
 
     from text2gesture_ros.intent_network import from_config
 
     network = from_config(directory.config, directory.weights()).to("cuda")
+    order = [list(directory.config["labels"]).index(head) for head in heads]
 
     def run(tokens: NDArray[np.int64], mask: NDArray[np.int64]) -> Sequence[NDArray[np.float32]]:
         with torch.inference_mode():
             logits = network(torch.from_numpy(tokens).cuda(), torch.from_numpy(mask).cuda())
-        return [task.float().cpu().numpy() for task in logits]
+        return [logits[head].float().cpu().numpy() for head in order]
 
     return run

@@ -96,16 +96,21 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_core_verbs(verbs: _Verbs) -> None:
     verb = verbs.add(
         "classify",
-        "Say what sentences call for: subject, gesture, emotion.",
+        "Say what sentences call for: subject, gesture, emotion. Long ones clause by clause.",
         [
             'classify "Hello, nice to see you!" "The shop opens at nine."',
+            'classify --explain "I have no idea where your umbrella is."',
             "classify --file demo/conversation.txt --json",
             "classify < demo/conversation.txt",
         ],
     )
     verb.add_argument("text", nargs="*", help="sentences; none: one per line from standard input")
     verb.add_argument("--file", help="read the sentences from a file, one per line ('# ' starts a comment)")
+    verb.add_argument("--explain", action="store_true", help="also say which words carried the decisions")
     _add_parameters(verb, "intent_classifier", "model", "device", "threads", "confidence_threshold")
+    _add_parameters(
+        verb, "intent_classifier", "speech_threshold", "clause_words", "speaking_rate", "cool_down"
+    )
 
     verb = verbs.add(
         "generate",

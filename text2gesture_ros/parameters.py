@@ -105,6 +105,36 @@ class IntentClassifierParameters(ModelParameters):
         (0.0, 1.0),
         live=True,
     )
+    speech_threshold: float = parameter(
+        0.5,
+        "Probability of being English speech that a text must reach; below it the robot stays neutral.",
+        (0.0, 1.0),
+        live=True,
+    )
+    clause_words: int = parameter(
+        12,
+        "Words up to which a text is read as a whole; a longer one is read clause by clause.",
+        (3, 1000),
+        "words",
+        live=True,
+    )
+    speaking_rate: float = parameter(
+        2.6,
+        "How fast the voice speaks; tells when a clause begins where speech gives no duration or word times.",
+        (0.5, 10.0),
+        "words/s",
+        live=True,
+    )
+    cool_down: float = parameter(
+        2.0,
+        "Least time from the beginning of one gesture to that of the next; the robot is neutral meanwhile.",
+        (0.0, 60.0),
+        "s",
+        live=True,
+    )
+    repeat_gestures: bool = parameter(
+        False, "Whether one text may call for the same gesture twice in a row.", live=True
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from text2gesture_ros.classifier import Prediction
+    from text2gesture_ros.classifier import Intent, Prediction
+    from text2gesture_ros.explaining import Word
 
 
 def best(prediction: "Prediction") -> str:
@@ -17,7 +18,6 @@ def best(prediction: "Prediction") -> str:
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; columns whose name ends in a bracket (a unit) or begins with '#' align right."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -29,9 +29,52 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
         table.add_column(header, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
+    _print(table)
+
+
+def _print(what: Any) -> None:
+    from rich.console import Console
+
     console = Console()
     # A file or a pipe has no width: give every column its room instead of breaking words.
-    (console if console.is_terminal else Console(width=160)).print(table)
+    (console if console.is_terminal else Console(width=160)).print(what)
+
+
+def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]") -> None:
+    """Print the words of each intent, coloured by what they did for each task, and the weightiest by name."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(header_style="bold", show_lines=True)
+    for name in ("task", "likeliest label", "words", "weightiest"):
+        table.add_column(name, overflow="fold")
+    for intent, words in explained:
+        for task in words[0].weights if words else ():
+            weights = [word.weights[task] for word in words]
+            most = max(0.1, *map(abs, weights))  # where no word matters, none is marked as if it did
+            shown = Text(" ").join(
+                Text(word.text, style=_shade(weight / most))
+                for word, weight in zip(words, weights, strict=True)
+            )
+            order = sorted(range(len(words)), key=lambda index: -abs(weights[index]))[:3]
+            named = "  ".join(f"{words[index].text} {weights[index]:+.2f}" for index in order)
+            table.add_row(task, best(getattr(intent, task)), shown, Text(named))
+    _print(table)
+    _print(
+        Text.assemble(
+            "A word's weight is what the label loses without it: ",
+            ("speaks for it", _shade(1.0)),
+            ", ",
+            ("speaks against it", _shade(-1.0)),
+        )
+    )
+
+
+def _shade(share: float) -> str:
+    """Return the style of a word with a share in [-1, 1] of the weight that the weightiest has."""
+    strength, rest = round(40 + 160 * abs(share)), round(40 * (1.0 - abs(share)))
+    red, green = (rest, strength) if share >= 0.0 else (strength, rest)
+    return f"white on rgb({red},{green},{rest})" if abs(share) >= 0.1 else ""
 
 
 def show_pairs(data: Mapping[str, Any]) -> None:
@@ -45,14 +88,92 @@ def show_pairs(data: Mapping[str, Any]) -> None:
     sys.stdout.writelines(f"{name:<{width}}  {value}\n" for name, value in rows)
 
 
-def show_metrics(metrics: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print a table: a line per name, a column per metric."""
-    columns = list(dict.fromkeys(key for values in metrics.values() for key in values))
+def show_evaluation(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
+    """Print what `training.evaluate_text.evaluate` found."""
+    performed = metrics["performed"]
+    show_table("", ("", *_SCORES.values()), [*_score_rows(metrics, tasks), _score_row("performed", performed)])
     rows = [
-        (name, *(f"{values[key]:.4g}" if values.get(key) is not None else "" for key in columns))
-        for name, values in metrics.items()
+        (task, label, _number(found["recall"]), _number(accepted.get(label, {}).get("recall")), str(found["n"]))
+        for task in tasks
+        for accepted in [metrics[task].get("recall_ok", {})]
+        for label, found in metrics[task]["recall"].items()
     ]
-    show_table("", ("", *(f"#{key.replace('_', ' ')}" for key in columns)), rows)
+    show_table("", ("task", "label", "#recall", "#accepted", "#lines"), rows)
+    sys.stdout.write(
+        "accepted: a choice is right if the file accepts it. "
+        "false gestures: of the plain lines, those that get a gesture nobody accepts.\n"
+        f"performed: the gesture that is made from confidence {performed['confidence_threshold']} "
+        f"and speech {performed['speech_threshold']} on.\n"
+    )
+    _show_gate(metrics["gate"])
+
+
+def show_corpora(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
+    """Print what `training.evaluate_text.evaluate_corpora` found."""
+    parts = {**metrics["corpora"], "together": metrics["together"]}
+    rows = [(name, *row) for name, part in parts.items() for row in _score_rows(part, tasks)]
+    show_table(metrics["part"], ("corpus", "", *_SCORES.values()), rows)
+    _show_gate(metrics["together"]["gate"])
+
+
+_SCORES = {
+    "accuracy": "#accuracy",
+    "macro_f1": "#macro F1",
+    "accuracy_ok": "#accepted",
+    "ece": "#ECE",
+    "false_gesture_rate": "#false gestures",
+    "n": "#scored",
+    "not_scored": "#not scored",
+}
+
+
+def _score_rows(metrics: Mapping[str, Any], tasks: Sequence[str]) -> list[tuple[str, ...]]:
+    return [_score_row(task, metrics[task]) for task in tasks]
+
+
+def _score_row(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    return (name, *(_number(values.get(key)) for key in _SCORES))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _show_gate(gate: Mapping[str, Any] | None) -> None:
+    if gate is None:
+        sys.stdout.write("gate: this model has none\n")
+        return
+    kinds = ", ".join(f"{kind} {found['rejected']:.3f}" for kind, found in gate["kinds"].items())
+    sys.stdout.write(
+        f"gate: rejects {gate['outliers_rejected']:.3f} of {gate['n_outliers']} outliers ({kinds}) and "
+        f"{gate['utterances_rejected']:.3f} of {gate['n_utterances']} utterances; AUROC {gate['auroc']:.4f}; "
+        f"{gate['outliers_performed']:.3f} of the outliers get a gesture\n"
+    )
+
+
+def show_report(report: Mapping[str, Any]) -> None:
+    """Print what `training.text_report.report` found."""
+    parts = report["parts"]
+    figures = {
+        "lines": {name: part["lines"] for name, part in parts.items()},
+        "different words": {name: part["vocabulary"] for name, part in parts.items()},
+        **{
+            f"words per line, {key}": {name: part["words"][key] for name, part in parts.items()}
+            for key in parts["all"]["words"]
+        },
+    }
+    counts = {
+        (task, label): {name: part["labels"][task][label] for name, part in parts.items()}
+        for task, labels in parts["all"]["labels"].items()
+        for label in labels
+    }
+    columns = tuple(f"#{name}" for name in parts)
+    show_table("", ("", *columns), [(name, *map(_number, row.values())) for name, row in figures.items()])
+    rows = [(*names, *map(_number, row.values())) for names, row in counts.items()]
+    show_table("", ("task", "label", *columns), rows)
+    for pair in report["likeness"]["too_near"] or filter(None, [report["likeness"]["nearest"]]):
+        sys.stdout.write(f"cosine {pair['cosine']:.3f}: {' | '.join(pair['texts'])}\n")
+    sys.stdout.write(f"{len(report['likeness']['too_near'])} pairs are too near\n")
 
 
 def show_figures(figures: Mapping[str, Any], indent: str = "") -> None:

@@ -1,0 +1,79 @@
+"""The weight of a word is what the label loses without it."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from text2gesture_ros.classifier import IntentClassifier
+from text2gesture_ros.explaining import EXPLAINED, explain
+from text2gesture_ros.labels import TASKS
+from text2gesture_ros.parameters import IntentClassifierParameters
+
+GIVEN = IntentClassifierParameters()
+TURN = "Hello there!  The toilets are on your left. I am so sorry, but the café is closed all day today."
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return IntentClassifier(device="cpu")
+
+
+def best(intent, task):
+    return float(getattr(intent, task).probabilities.max())
+
+
+@pytest.mark.parametrize("text", [TURN, " Oh no, I forgot!\n", "well 😀 done — friend", "你好"])
+def test_words_are_those_of_the_clauses_in_order_and_leaving_one_out_takes_its_weight(classifier, text):
+    found = []
+    for intent in classifier.read(text, GIVEN):
+        words = explain(classifier, intent)
+        found += [word.text for word in words]
+        start, end = intent.span
+        for word in words:
+            first, last = word.span
+            assert start <= first < last <= end
+            assert intent.text[first:last] == word.text
+            (without,) = classifier.classify([text[start:first] + text[last:end]], 0.0)
+            for task in EXPLAINED if len(words) > 1 else ():
+                index = int(getattr(intent, task).probabilities.argmax())
+                lost = (
+                    getattr(intent, task).probabilities[index] - getattr(without, task).probabilities[index]
+                )
+                assert word.weights[task] == pytest.approx(lost, abs=1e-5)
+    assert found == text.split()
+
+
+@pytest.mark.parametrize("text", ["Hello!", "  Goodbye", "Hello ..."])
+def test_the_only_word_carries_all(classifier, text):
+    (intent,) = classifier.read(text, GIVEN)
+    word = explain(classifier, intent)[0]
+    assert word.weights == pytest.approx({task: best(intent, task) for task in TASKS}, abs=1e-5)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "...", "42 !"])
+def test_where_nothing_is_read_nothing_is_explained(classifier, text):
+    (intent,) = classifier.read(text, GIVEN)
+    assert explain(classifier, intent) == []
+
+
+def test_explaining_changes_nothing(classifier):
+    intents = classifier.read(TURN, GIVEN)
+    before = copy.deepcopy(intents)
+    for intent in intents:
+        explain(classifier, intent)
+    for one, two in zip(intents, before, strict=True):
+        assert (one.text, one.span, one.accepted, one.reason) == (
+            two.text,
+            two.span,
+            two.accepted,
+            two.reason,
+        )
+        np.testing.assert_array_equal(one.gesture.probabilities, two.gesture.probabilities)
+
+
+def test_what_is_explained_is_the_likeliest_label_whatever_is_accepted(classifier):
+    (sure,) = classifier.read("Hello there!", GIVEN)
+    (unsure,) = classifier.read("Hello there!", IntentClassifierParameters(confidence_threshold=1.0))
+    assert not unsure.accepted
+    assert explain(classifier, unsure) == explain(classifier, sure)

@@ -1,0 +1,152 @@
+"""The clauses of a text: where each stands, and when it begins in speech.
+
+Sentence splitters (pysbd, NLTK's punkt, spaCy, wtpsplit) end at sentences; a gesture belongs to a clause:
+"the café is closed, but the garden is open" is two. Most of them also return strings where the place of every
+word in the text is needed, and bring a model or megabytes to a robot. What is said aloud needs few rules, and
+what they get wrong is caught by one more: a clause that is too short joins its neighbour.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise
+
+from text2gesture_ros.parameters import IntentClassifierParameters
+
+Span = tuple[int, int]
+"""First character and end of a part of a text."""
+
+FEWEST_WORDS = 3
+"""A clause of fewer words joins its neighbour: "Hello!" says what kind of sentence follows."""
+
+BREATH = 0.4
+"""What a speaker pauses after a clause [s]."""
+
+_DEFAULTS = IntentClassifierParameters()
+_WORD = re.compile(r"\w+(?:['\u2019.,:-]\w+)*")
+
+# Where a part of a text may end; the next begins where the match does.
+_SENTENCE = re.compile(r"(?<=[.!?…])(?P<closing>[\"'”\u2019»)\]}]*)\s|[\n\r\u2028\u2029]")
+_MARK = re.compile(r"[;:]\s|(?<=\s)(?:\u2013|--?)\s|\u2014")
+_CONJUNCTION = re.compile(
+    r",\s+(?=(?:and|but|so|or|yet|because|although|though|while|whereas|unless|then)\b)", re.IGNORECASE
+)
+# A point after these ends no sentence: Mr. Brandt, J. Smith (but not: so do I.), the U.S. team.
+_ABBREVIATION = re.compile(
+    r"(?i:\b(?:mr|mrs|ms|mx|dr|prof|rev|st|mt|vs|approx|fig|dept|jan|feb|aug|sept?|oct|nov|dec))\.$"
+    r"|(?:^|[^\w.])(?:[A-HJ-Z]|[A-Za-z](?:\.[A-Za-z])+)\.$"
+)
+# After these it does where a capital letter follows: at 9 a.m. Please ...
+_PERHAPS = re.compile(r"(?i:\b(?:[ap]\.m|etc|jr|sr))\.$")
+_LONGEST = 12  # characters that are looked at beside a border
+
+
+def split(text: str, clause_words: int = _DEFAULTS.clause_words) -> list[Span]:
+    """Return the spans of the clauses of a text: in order, with every character that is no blank in one.
+
+    What can be said in one breath stays whole, for that is what the classifier judges best. What is longer is
+    divided at the ends of sentences; sentences that are longer at semicolons, colons and dashes, and what is
+    longer still before conjunctions that follow a comma.
+
+    Args:
+        text: any text; without a character that is no blank it has no clause.
+        clause_words: a text of at most so many words is one clause.
+    """
+    parts = [(0, len(text))]
+    for borders in (_sentence_ends, _MARK.finditer, _CONJUNCTION.finditer):
+        parts = [piece for part in parts for piece in _divide(text, part, borders, clause_words)]
+    return [trimmed(text, part) for part in parts if text[slice(*part)].strip()]
+
+
+def trimmed(text: str, span: Span) -> Span:
+    """Return a span without the blanks at its ends; where there is nothing else, its end alone."""
+    start, end = span
+    start = end - len(text[start:end].lstrip())
+    return start, start + len(text[start:end].rstrip())
+
+
+def clause_starts(
+    text: str,
+    spans: Sequence[Span],
+    *,
+    duration: float = 0.0,
+    words: Sequence[str] = (),
+    word_starts: Sequence[float] = (),
+    speaking_rate: float = _DEFAULTS.speaking_rate,
+) -> list[float]:
+    """Return when each clause begins, after the start of speech [s]; never earlier than the one before.
+
+    The time of its first word where the times of words are known. Speech and text may differ in writing ("5",
+    "five"): the word is the one that has the same share of all letters before it. Else the share of
+    characters before it tells the share of the duration, and where that is unknown too, it is estimated.
+
+    Args:
+        text: the whole text.
+        spans: its clauses, from `split`.
+        duration: of the speech [s]; 0: unknown.
+        words: as they are spoken; empty: unknown.
+        word_starts: of each word [s].
+        speaking_rate: words a second.
+    """
+    if not spans:
+        return []
+    if any(map(_letters, words)):
+        before = list(accumulate(map(_letters, words), initial=0))
+        borders = [(left + right) / 2.0 for left, right in pairwise(before)]
+        shares = accumulate((_letters(text[start:end]) for start, end in spans), initial=0)
+        scale = before[-1] / max(1, _letters(text))
+        nearest = [bisect_right(borders, share * scale, hi=len(words) - 1) for share in shares]
+        return list(accumulate((word_starts[word] for word in nearest[:-1]), max))
+    if duration > 0.0:
+        first, end = spans[0][0], spans[-1][1]
+        return [duration * (start - first) / max(1, end - first) for start, _ in spans]
+    times = (speaking_time(text[start:end], speaking_rate) for start, end in spans[:-1])
+    return list(accumulate(times, initial=0.0))
+
+
+def speaking_time(text: str, speaking_rate: float = _DEFAULTS.speaking_rate) -> float:
+    """Return how long a clause takes to say, with the pause after it [s]: an estimate from its words."""
+    return max(1, _count_words(text)) / speaking_rate + BREATH
+
+
+def _divide(
+    text: str, part: Span, borders: Callable[[str], Iterable[re.Match[str]]], clause_words: int
+) -> list[Span]:
+    """Return the pieces of a part of a text between borders, those of too few words joined to a neighbour."""
+    start, end = part
+    if _count_words(text[start:end]) <= clause_words:
+        return [part]
+    places = [start, *(start + border.end() for border in borders(text[start:end])), end]
+    ends: list[int] = []
+    words = 0
+    for left, right in pairwise(places):
+        words += _count_words(text[left:right])
+        if words >= FEWEST_WORDS:
+            ends.append(right)
+            words = 0
+    return list(pairwise([start, *ends[:-1], end]))
+
+
+def _sentence_ends(text: str) -> Iterable[re.Match[str]]:
+    return (match for match in _SENTENCE.finditer(text) if _ends_sentence(text, match))
+
+
+def _ends_sentence(text: str, end: re.Match[str]) -> bool:
+    if end["closing"] is None:
+        return True  # a new line
+    before = text[max(0, end.start() - _LONGEST) : end.start()]
+    after = text[end.end() : end.end() + _LONGEST].lstrip()[:1]
+    if after.islower() and (end["closing"] or before.endswith(("..", "…"))):
+        return False  # "Stop!" he said. Well... yes.
+    if _PERHAPS.search(before):
+        return after.isupper()
+    number = after.isdigit() and before.lower().endswith("no.")
+    return not number and not _ABBREVIATION.search(before)
+
+
+def _count_words(text: str) -> int:
+    return sum(1 for _ in _WORD.finditer(text))
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))

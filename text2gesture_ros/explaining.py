@@ -1,0 +1,64 @@
+"""Which words carried a decision: what the text would be taken for without them.
+
+Occlusion (Zeiler and Fergus, 2014; for text Li, Monroe and Jurafsky, 2016): a word's weight is what the
+probability of the label loses when the word is left out. Words that can stand in for each other share little.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from text2gesture_ros.classifier import Intent, IntentClassifier, has_words
+from text2gesture_ros.labels import TASKS
+
+EXPLAINED = ("gesture", *(task for task in TASKS if task != "gesture"))
+"""The tasks, the gesture first."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a word does for a decision.
+
+    Attributes:
+        text: the word, with the marks that stand at it.
+        span: its first character and end in the text of the intent.
+        weights: for each task what the likeliest label loses without the word, in [-1, 1]; below 0: it gains.
+    """
+
+    text: str
+    span: tuple[int, int]
+    weights: Mapping[str, float]
+
+
+def explain(classifier: IntentClassifier, intent: Intent) -> list[Word]:
+    """Return the words of an intent's clause with their weights; none where there were no words to read.
+
+    Where nothing to read is left without a word, the word carries the whole probability.
+
+    Args:
+        classifier: the one that read the text.
+        intent: what it read.
+    """
+    start, end = intent.span
+    clause = intent.text[start:end]
+    if not has_words(clause):
+        return []
+    words = [match.span() for match in re.finditer(r"\S+", clause)]
+    rests = [clause[:first] + clause[last:] for first, last in words]
+    whole, *without = classifier.classify([clause, *rests], 0.0)
+    likeliest = {task: int(getattr(whole, task).probabilities.argmax()) for task in EXPLAINED}
+
+    def probability(found: Intent, task: str) -> float:
+        values: np.ndarray = getattr(found, task).probabilities
+        return float(values[likeliest[task]]) if has_words(found.text) else 0.0
+
+    return [
+        Word(
+            clause[first:last],
+            (start + first, start + last),
+            {task: probability(whole, task) - probability(found, task) for task in EXPLAINED},
+        )
+        for (first, last), found in zip(words, without, strict=True)
+    ]
