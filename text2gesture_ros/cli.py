@@ -164,8 +164,8 @@ def _add_model_verbs(verbs: _Verbs) -> None:
     what = _Verbs(
         verbs.add(
             "evaluate",
-            "Measure a model: text or motion.",
-            ["evaluate text --data labelled.jsonl"],
+            "Measure a model, text or motion, or the data it learns from.",
+            ["evaluate text --data labelled.jsonl", "evaluate data"],
             "",
             has_result=False,
         ),
@@ -173,18 +173,39 @@ def _add_model_verbs(verbs: _Verbs) -> None:
     )
     verb = what.add(
         "text",
-        "Accuracy and macro F1 per task on labelled sentences: one JSON object per line with text, subject, "
-        "gesture, emotion; a label that is null is not scored.",
+        "Accuracy, macro F1, recall, calibration and false gestures on labelled sentences: CSV, or one JSON "
+        "object per line, with text, subject, gesture, emotion; a label that is null is not scored, and with "
+        "subject_ok, gesture_ok, emotion_ok any label listed there is right. Also how well the gate tells "
+        "speech from anything else.",
         [
-            "evaluate text --data labelled.jsonl",
+            "evaluate text --data labelled.jsonl --confusion confusion.png",
             "evaluate text --data labelled.jsonl --model ./my_model --json",
+            "evaluate text --corpora config/training/corpora.yaml",
         ],
         "evaluate_text",
     )
     verb.add_argument(
         "--data", metavar="FILE.jsonl", help="the labelled sentences (default: the held-out ones that ship)"
     )
+    verb.add_argument("--corpora", metavar="FILE.yaml", help="instead: public corpora, mapped by this table")
+    verb.add_argument(
+        "--part",
+        choices=("train", "validation"),
+        default="validation",
+        help="of the corpora (default: %(default)s)",
+    )
+    verb.add_argument("--confusion", metavar="FILE.png", help="also draw what is taken for what")
     _add_parameters(verb, "intent_classifier", "model", "device", "threads")
+    _add_parameters(verb, "intent_classifier", "confidence_threshold", "speech_threshold")
+    _add_output(verb)
+    verb = what.add(
+        "data",
+        "Describe labelled sentences: how many of each label, how long, how many different words, and which "
+        "say the same.",
+        ["evaluate data", "evaluate data --data mine.csv --output report.json"],
+        "evaluate_data",
+    )
+    verb.add_argument("--data", metavar="FILE.csv", help="the labelled sentences (default: those that ship)")
     _add_output(verb)
     verb = what.add(
         "motion",

@@ -1,0 +1,460 @@
+"""What the verbs of `text2gesture` do. Each takes the parsed arguments and returns an `Outcome`.
+
+Whatever is slow to load is imported by the verb that needs it.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from text2gesture_ros.checkpoints import open_model
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.labels import NEUTRAL, TASKS, check_label
+from text2gesture_ros.parameters import (
+    GestureGeneratorParameters,
+    GestureRetargeterParameters,
+    IntentClassifierParameters,
+    NodeParameters,
+)
+from text2gesture_ros.printing import (
+    best,
+    show_corpora,
+    show_evaluation,
+    show_explanations,
+    show_figures,
+    show_pairs,
+    show_report,
+    show_table,
+)
+from text2gesture_ros.resources import share_directory
+
+if TYPE_CHECKING:
+    from text2gesture_ros.classifier import Intent, Prediction
+    from text2gesture_ros.explaining import Word
+
+_MAX_TEXT_BYTES = 16 * 1024 * 1024
+
+P = TypeVar("P", bound=NodeParameters)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb found.
+
+    Attributes:
+        data: the result as JSON types.
+        show: prints it for people.
+        status: exit code.
+    """
+
+    data: Any = None
+    show: Callable[[], None] = lambda: None
+    status: int = 0
+
+
+def read_sentences(path: Path | str) -> list[str]:
+    """Read sentences, one per line; empty lines and lines that begin with '# ' are left out.
+
+    Raises:
+        InputError: the file cannot be read, is no UTF-8 text, or holds no sentence.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _sentences(file.read(_MAX_TEXT_BYTES + 1), str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _sentences(data: bytes, where: str) -> list[str]:
+    if len(data) > _MAX_TEXT_BYTES:
+        raise InputError(f"{where}: larger than {_MAX_TEXT_BYTES // 2**20} MB")
+    try:
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: no UTF-8 text: {error.reason} at byte {error.start}") from None
+    found = [line.strip() for line in lines if line.strip() and not line.startswith("# ")]
+    if not found:
+        raise InputError(f"{where}: no sentence in it")
+    return found
+
+
+def _parameters(kind: type[P], args: argparse.Namespace) -> P:
+    """Return node parameters with what the command line says; this checks their bounds."""
+    names = [item.name for item in fields(kind) if item.name in args]
+    return kind(**{name: getattr(args, name) for name in names})
+
+
+def _check_suffix(path: str, suffix: str) -> Path:
+    if not path.endswith(suffix):
+        raise InputError(f"{path}: the file must end in {suffix}")
+    if not Path(path).parent.is_dir():
+        raise InputError(f"{path}: no directory {Path(path).parent}")
+    return Path(path)
+
+
+def classify(args: argparse.Namespace) -> Outcome:
+    """Classify texts, clause by clause, from the command line, a file or standard input."""
+    from text2gesture_ros.classifier import IntentClassifier
+    from text2gesture_ros.explaining import explain
+    from text2gesture_ros.pacing import Pacer
+
+    parameters = _parameters(IntentClassifierParameters, args)
+    if args.text and args.file:
+        raise InputError("give sentences or --file, not both")
+    if args.file:
+        texts = read_sentences(args.file)
+    elif args.text:
+        texts = args.text
+    elif sys.stdin.isatty():
+        raise InputError("no sentence: give some, or --file, or pipe them in")
+    else:
+        texts = _sentences(sys.stdin.buffer.read(_MAX_TEXT_BYTES + 1), "standard input")
+    classifier = IntentClassifier(parameters.model, device=parameters.device, threads=parameters.threads)
+    # Each text as if nothing had been said before it.
+    found = [Pacer().pace(classifier.read(text, parameters), parameters) for text in texts]
+    intents = [(clause, intent) for clauses in found for clause, intent in enumerate(clauses)]
+    words = [explain(classifier, intent) if args.explain else None for _, intent in intents]
+
+    def show() -> None:
+        rows = [
+            (
+                intent.text[slice(*intent.span)],
+                f"{intent.start:.1f}",
+                *(best(getattr(intent, task)) for task in TASKS),
+                intent.reason or "yes",
+            )
+            for _, intent in intents
+        ]
+        show_table("", ("sentence or clause", "at [s]", *TASKS, "accepted, or why not"), rows)
+        if args.explain:
+            show_explanations(
+                [(intent, found or []) for (_, intent), found in zip(intents, words, strict=True)]
+            )
+
+    data = [
+        _intent_json(clause, intent, explained)
+        for (clause, intent), explained in zip(intents, words, strict=True)
+    ]
+    return Outcome(data, show)
+
+
+def _intent_json(clause: int, intent: "Intent", words: "Sequence[Word] | None") -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "text": intent.text,
+        "clause": clause,
+        "span": list(intent.span),
+        "start": round(intent.start, 3),
+        "speech": intent.speech,
+        "accepted": intent.accepted,
+        "reason": intent.reason,
+        **{task: _prediction_json(getattr(intent, task)) for task in TASKS},
+    }
+    if words is not None:
+        result["words"] = [
+            {"word": word.text, "start": word.span[0], "end": word.span[1], **word.weights} for word in words
+        ]
+    return result
+
+
+def _prediction_json(prediction: "Prediction") -> dict[str, Any]:
+    pairs = zip(prediction.labels, prediction.probabilities.tolist(), strict=True)
+    return {"chosen": prediction.chosen, "probabilities": dict(pairs)}
+
+
+def generate(args: argparse.Namespace) -> Outcome:
+    """Generate the motion of a gesture and write it, as a GIF too if wanted."""
+    from text2gesture_ros.generator import GestureGenerator
+    from text2gesture_ros.robot import load_robot
+
+    parameters = _parameters(GestureGeneratorParameters, args)
+    gesture, emotion, reason = args.gesture, args.emotion, None
+    for task, label in (("gesture", gesture), ("emotion", emotion)):
+        if label is not None:
+            check_label(task, label)
+    output = _check_suffix(args.output, ".npz")
+    gif = _check_suffix(args.gif, ".gif") if args.gif else None
+    if args.robot and gif is None:
+        raise InputError("--robot says who is drawn: give --gif too")
+    robot = load_robot(args.robot) if args.robot else None
+    if gesture is None:
+        if args.text is None:
+            raise InputError("which gesture? Give one, or --text")
+        intent = _read_intent(args.text)
+        gesture, reason = intent.gesture.chosen, intent.reason or None
+        emotion = emotion or intent.emotion.chosen
+    emotion = emotion or NEUTRAL
+    generator = GestureGenerator(parameters.model, device=parameters.device, threads=parameters.threads)
+    motion = generator.generate(
+        gesture,
+        emotion,
+        seed=None if parameters.seed < 0 else parameters.seed,
+        variation=parameters.variation,
+        max_duration=parameters.max_duration,
+    )
+    motion.save(output)
+    if gif is not None:
+        from text2gesture_ros.performing import retarget_motion
+        from text2gesture_ros.rendering import Clip, Painter
+
+        commands = retarget_motion(robot, motion, GestureRetargeterParameters().rate) if robot else ()
+        Painter(robot).save_gif(gif, Clip(args.text or "", motion, *commands))
+    data = {
+        "gesture": gesture,
+        "reason": reason,
+        "emotion": emotion,
+        "frames": len(motion),
+        "frame_rate": motion.frame_rate,
+        "duration": round(motion.duration, 6),
+        "model": generator.name,
+        "engine": generator.engine,
+        "output": str(output),
+        "gif": str(gif) if gif else None,
+    }
+    return Outcome(data, lambda: show_pairs(data))
+
+
+def _read_intent(text: str) -> "Intent":
+    from text2gesture_ros.classifier import IntentClassifier
+
+    parameters = IntentClassifierParameters()
+    classifier = IntentClassifier(parameters.model)
+    return classifier.classify([text], parameters.confidence_threshold, parameters.speech_threshold)[0]
+
+
+def retarget(args: argparse.Namespace) -> Outcome:
+    """Retarget a clip to a robot and write its joints."""
+    from text2gesture_ros.joint_csv import save_joints
+    from text2gesture_ros.motion import load_motion
+    from text2gesture_ros.performing import retarget_motion
+    from text2gesture_ros.robot import load_robot
+    from text2gesture_ros.verification import verify as check
+
+    parameters = _parameters(GestureRetargeterParameters, args)
+    output = _check_suffix(args.output, ".csv")
+    gif = _check_suffix(args.gif, ".gif") if args.gif else None
+    robot = load_robot(parameters.robot)
+    motion = load_motion(args.clip)
+    times, angles = retarget_motion(
+        robot, motion, parameters.rate, scale=parameters.gesture_scale, mirror=parameters.mirror
+    )
+    save_joints(output, robot.joint_names, times, angles)
+    if gif is not None:
+        from text2gesture_ros.rendering import Clip, Painter
+
+        Painter(robot).save_gif(gif, Clip(robot.title, motion, times, angles))
+    data = {
+        "robot": robot.name,
+        "joints": len(robot.joint_names),
+        "samples": len(times),
+        "rate": parameters.rate,
+        "duration": round(float(times[-1] - times[0]), 6),
+        "violations": len(check(robot, times, angles).violations),
+        "output": str(output),
+        "gif": str(gif) if gif else None,
+    }
+    return Outcome(data, lambda: show_pairs(data))
+
+
+def verify(args: argparse.Namespace) -> Outcome:
+    """Check joints against a robot's limits."""
+    from text2gesture_ros.joint_csv import load_joints
+    from text2gesture_ros.robot import load_robot
+    from text2gesture_ros.verification import verify as check
+
+    robot = load_robot(_parameters(GestureRetargeterParameters, args).robot)
+    times, positions = load_joints(args.joints, robot.joint_names)
+    report = check(robot, times, positions)
+    data = {
+        "robot": robot.name,
+        "samples": report.samples,
+        "violations": [asdict(violation) for violation in report.violations],
+        "worst": dict(report.worst),
+    }
+
+    def show() -> None:
+        shares = (item for item in report.worst.items() if item[0] != "finite")  # which has no limit
+        worst = ", ".join(f"{kind} {100 * ratio:.1f} %" for kind, ratio in shares)
+        sys.stdout.write(f"{robot.name}: {report.samples} samples, {len(report.violations)} violations\n")
+        sys.stdout.write(f"nearest to a limit: {worst}\n")
+        for violation in report.violations[:10]:
+            sys.stdout.write(f"  {violation}\n")
+
+    return Outcome(data, show, status=1 if report.violations else 0)
+
+
+def evaluate_text(args: argparse.Namespace) -> Outcome:
+    """Measure the intent classifier on labelled sentences."""
+    from text2gesture_ros.classifier import IntentClassifier
+    from text2gesture_ros.training.evaluate_text import evaluate, evaluate_corpora
+
+    parameters = _parameters(IntentClassifierParameters, args)
+    output = _check_output(args)
+    if args.data and args.corpora:
+        raise InputError("give --data or --corpora, not both")
+    picture = _check_suffix(args.confusion, ".png") if args.confusion else None
+    if picture:
+        from text2gesture_ros.training.confusion import draw_confusion
+    classifier = IntentClassifier(parameters.model, device=parameters.device, threads=parameters.threads)
+    thresholds = (parameters.confidence_threshold, parameters.speech_threshold)
+    if args.corpora:
+        metrics = evaluate_corpora(classifier, Path(args.corpora), args.part, *thresholds)
+    else:
+        metrics = evaluate(classifier, Path(args.data) if args.data else None, "test", *thresholds)
+    if picture:
+        what = (
+            f"the {args.part} part of {args.corpora}" if args.corpora else args.data or "the test utterances"
+        )
+        draw_confusion(picture, metrics.get("together", metrics), f"{classifier.name} on {what}")
+    _write_json(output, metrics)
+    show = show_corpora if args.corpora else show_evaluation
+    return Outcome(metrics, lambda: show(metrics, tuple(TASKS)))
+
+
+def evaluate_data(args: argparse.Namespace) -> Outcome:
+    """Describe labelled sentences."""
+    output = _check_output(args)
+    path = Path(args.data) if args.data else None
+    if path and not path.is_file():  # before torch, which takes seconds
+        raise InputError(f"{path}: no such file")
+    from text2gesture_ros.training.text_report import report
+
+    found = report(path)
+    _write_json(output, found)
+    return Outcome(found, lambda: show_report(found))
+
+
+def evaluate_motion(args: argparse.Namespace) -> Outcome:
+    """Measure the motion model on clips of people it has not seen."""
+    parameters = _parameters(GestureGeneratorParameters, args)
+    count, output = _count(args, 2), _check_output(args)
+    open_model(parameters.model, "motion")  # before torch, which takes seconds
+    from text2gesture_ros.training.evaluate_motion import evaluate
+
+    metrics = evaluate(parameters.model, clips_per_gesture=count)
+    _write_json(output, metrics)
+    return Outcome(metrics, lambda: show_figures(metrics))
+
+
+def train_text(args: argparse.Namespace) -> Outcome:
+    """Train the intent classifier."""
+    return _train(args, "text")
+
+
+def train_motion(args: argparse.Namespace) -> Outcome:
+    """Train the motion model."""
+    return _train(args, "motion")
+
+
+def _train(args: argparse.Namespace, what: str) -> Outcome:
+    shipped = share_directory() / "config" / "training" / f"{what}.yaml"
+    config = Path(args.config) if args.config else shipped
+    if not config.is_file():  # before torch, which takes seconds
+        raise InputError(f"{config}: no such training file")
+    logging.getLogger("text2gesture_ros").setLevel(logging.INFO)
+    training = import_module(f"text2gesture_ros.training.train_{what}")
+    training.train(config, Path(args.output), resume=args.resume, device=args.device)
+    return Outcome()
+
+
+def export(args: argparse.Namespace) -> Outcome:
+    """Write a model's graphs from its weights."""
+    directory = open_model(args.model)
+    name = "train_text" if directory.config["kind"] == "intent" else "train_motion"
+    import_module(f"text2gesture_ros.training.{name}").export(directory.path)
+    graphs = [str(path) for path in sorted(directory.path.glob("*.onnx"))]
+    data = {"model": directory.name, "path": str(directory.path), "graphs": graphs}
+    return Outcome(data, lambda: sys.stdout.writelines(f"{graph}\n" for graph in graphs))
+
+
+def bringup(args: argparse.Namespace) -> Outcome:
+    """Run the three nodes until Ctrl-C."""
+    from text2gesture_ros.bringup import ARGUMENTS, as_mapping, run
+
+    options = {argument.name: getattr(args, argument.name) for argument in ARGUMENTS}
+    given = {name: value for name, value in options.items() if value is not None}
+    return Outcome(status=run({**given, **as_mapping(args.arguments)}))
+
+
+def demo(args: argparse.Namespace) -> Outcome:
+    """Speak a conversation to the running nodes and show what comes out."""
+    from rich.console import Console
+
+    from text2gesture_ros import demo as demonstration
+
+    pace = demonstration.check_pace(args.pace)
+    sentences = read_sentences(args.sentences or share_directory() / "demo" / "conversation.txt")
+    output = Path(args.output)
+    output.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    conversation = demonstration.converse(args.robot, sentences, pace, output / "conversation.mcap", console)
+    lines = conversation.lines()
+    summary = demonstration.summarise(conversation, lines)
+    _write_json(output / "summary.json", summary)
+    demonstration.draw(conversation, output, console)
+
+    def show() -> None:
+        show_table("", demonstration.TABLE, demonstration.table_rows(lines))
+        latency = summary["latency_ms"]
+        sys.stdout.write(
+            f"{summary['commanded']} of {len(lines)} sentences became commands for "
+            f"{conversation.robot.title}; text to first joint trajectory: "
+            f"median {latency['median']} ms, p95 {latency['p95']} ms; "
+            f"{summary['joint_commands']} joint commands, {summary['violations']} limit violations.\n"
+            f"Bag, GIFs, contact sheet, summary: {output}\n"
+        )
+
+    unexplained = any(line.latency is None and not line.reason for line in lines)
+    return Outcome(summary, show, status=1 if unexplained or summary["violations"] else 0)
+
+
+def bench_latency(args: argparse.Namespace) -> Outcome:
+    """Measure the time from text to first joint command."""
+    from text2gesture_ros import bench
+
+    robot = _parameters(GestureRetargeterParameters, args).robot
+    sentences = read_sentences(share_directory() / "demo" / "conversation.txt")
+    return _bench(args, lambda: bench.latency(robot, sentences, _count(args)))
+
+
+def bench_generator(args: argparse.Namespace) -> Outcome:
+    """Measure the motion model."""
+    from text2gesture_ros import bench
+
+    return _bench(args, lambda: bench.generator(_parameters(GestureGeneratorParameters, args), _count(args)))
+
+
+def bench_text(args: argparse.Namespace) -> Outcome:
+    """Measure the intent classifier."""
+    from text2gesture_ros import bench
+
+    return _bench(args, lambda: bench.text(_parameters(IntentClassifierParameters, args), _count(args)))
+
+
+def _count(args: argparse.Namespace, least: int = 1) -> int:
+    if not least <= args.count <= 100_000:
+        raise InputError(f"--count must be in [{least}, 100000] but is {args.count}")
+    return int(args.count)
+
+
+def _bench(args: argparse.Namespace, measure: Callable[[], Mapping[str, Any]]) -> Outcome:
+    from text2gesture_ros.bench import described
+
+    output = _check_output(args)
+    figures = measure()
+    _write_json(output, described(args.line, figures))
+    return Outcome(figures, lambda: show_figures(figures))
+
+
+def _check_output(args: argparse.Namespace) -> Path | None:
+    return _check_suffix(args.output, ".json") if args.output else None
+
+
+def _write_json(path: Path | None, data: Mapping[str, Any]) -> None:
+    if path:
+        path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -91,9 +91,17 @@ def show_pairs(data: Mapping[str, Any]) -> None:
 def show_evaluation(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
     """Print what `training.evaluate_text.evaluate` found."""
     performed = metrics["performed"]
-    show_table("", ("", *_SCORES.values()), [*_score_rows(metrics, tasks), _score_row("performed", performed)])
+    show_table(
+        "", ("", *_SCORES.values()), [*_score_rows(metrics, tasks), _score_row("performed", performed)]
+    )
     rows = [
-        (task, label, _number(found["recall"]), _number(accepted.get(label, {}).get("recall")), str(found["n"]))
+        (
+            task,
+            label,
+            _number(found["recall"]),
+            _number(accepted.get(label, {}).get("recall")),
+            str(found["n"]),
+        )
         for task in tasks
         for accepted in [metrics[task].get("recall_ok", {})]
         for label, found in metrics[task]["recall"].items()
