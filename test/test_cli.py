@@ -25,6 +25,7 @@ VERBS = [
     "retarget",
     "verify",
     "evaluate text",
+    "evaluate data",
     "evaluate motion",
     "train text",
     "train motion",
@@ -221,11 +222,45 @@ def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
     ]
     data.write_text("\n".join(map(json.dumps, lines)))
     found = run_json(capsys, "evaluate", "text", "--data", data)
-    assert list(found) == list(TASKS)
+    assert list(found) == [*TASKS, "performed", "gate", "lines", "left_out"]
     assert [found[task]["n"] for task in TASKS] == [2, 1, 0]
+    assert [found[task]["not_scored"] for task in TASKS] == [0, 1, 2]
     for task in TASKS:
         assert {"accuracy", "macro_f1", "n"} <= set(found[task])
     assert 0.0 <= found["subject"]["accuracy"] <= 1.0
+
+
+def test_evaluate_text_says_what_was_not_scored_and_draws(capsys, tmp_path):
+    data, picture = tmp_path / "data.jsonl", tmp_path / "confusion.png"
+    data.write_text(json.dumps({"text": "Hello!", "gesture": "nod", "gesture_ok": ["nod", "wave"]}))
+    assert main(["evaluate", "text", "--data", str(data), "--confusion", str(picture)]) == 0
+    shown = capsys.readouterr().out
+    assert "not scored" in shown
+    assert "gate: " in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_text_measures_corpora(capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("TEXT2GESTURE_CORPORA", raising=False)
+    entry = "{format: utterances, source: me, licence: mine, validation: own.csv}"
+    (tmp_path / "corpora.yaml").write_text(f"root: .\ncorpora:\n  own: {entry}\n")
+    (tmp_path / "own.csv").write_text("text,gesture\nHello!,wave\nThe shop opens at nine.,\n")
+    given = ("evaluate", "text", "--corpora", str(tmp_path / "corpora.yaml"))
+    found = run_json(capsys, *given)
+    assert (found["part"], list(found["corpora"])) == ("validation", ["own"])
+    assert found["together"]["gesture"]["n"] == 1
+    assert main(list(given)) == 0
+    assert "together" in capsys.readouterr().out
+
+
+def test_evaluate_data_describes_a_file(capsys, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("text,gesture,split\nHello!,wave,train\nThe shop opens at nine.,neutral,test\n")
+    found = run_json(capsys, "evaluate", "data", "--data", data, "--output", tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_text()) == found
+    assert found["lines"] == 2
+    assert main(["evaluate", "data", "--data", str(data)]) == 0
+    assert "0 pairs are too near" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -272,6 +307,11 @@ def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
         ["evaluate", "text", "--data", "missing.jsonl"],
         ["evaluate", "text", "--data", "{jsonl}"],
         ["evaluate", "text", "--output", "{dir}/no/metrics.json"],
+        ["evaluate", "text", "--confusion", "confusion.jpg"],
+        ["evaluate", "text", "--data", "{jsonl}", "--corpora", "corpora.yaml"],
+        ["evaluate", "text", "--corpora", "missing.yaml"],
+        ["evaluate", "text", "--confidence-threshold", "2"],
+        ["evaluate", "data", "--data", "missing.csv"],
         ["evaluate", "motion", "--model", "missing"],
         ["evaluate", "motion", "--count", "1"],
         ["train", "motion", "--config", "missing.yaml", "--output", "{dir}/model"],
