@@ -8,9 +8,10 @@ cannot drift, and the weights are stored once. ONNX Runtime, safetensors and PyT
 import copy
 import json
 import os
+import re
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from text2gesture_ros.errors import ConfigurationError, ModelError
 from text2gesture_ros.labels import TASKS
+from text2gesture_ros.quantization import SCALE, quantise, quantise_graph
 from text2gesture_ros.resources import find_model
 
 if TYPE_CHECKING:
@@ -33,11 +35,14 @@ KINDS = {"intent": ("subject", "gesture", "emotion"), "motion": ("gesture", "emo
 DEVICES = ("auto", "cpu", "cuda")
 
 CONFIG_FILE = "config.json"
+GRAPH = "graph.onnx"
+INT8_GRAPH = "graph_int8.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 _MAX_CONFIG_BYTES = 1 << 20
 _MAX_GRAPH_BYTES = 16 << 20
 _MAX_WEIGHTS_BYTES = 2 << 30
-_MAX_NAME = 127  # bytes; longer names would need two bytes of length in a graph, see `_mentioned`
+_MAX_NAME = 120  # bytes; with an ending, 128 would need two bytes of length in a graph, see `_place`
+_INT8, _FLOAT16 = 3, 10  # onnx.TensorProto.DataType
 
 
 @dataclass(frozen=True)
@@ -76,22 +81,27 @@ class ModelDirectory:
         Raises:
             ModelError: the file is missing, too large, damaged or holds a number that is not finite.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
+        return {name: _as_float32(array) for name, array in self._stored()}
+
+    def _stored(
+        self, wanted: Callable[[str], bool] = lambda _: True
+    ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+        """Yield name and array of the weights whose name is wanted, one at a time, as they are stored."""
+        from safetensors import SafetensorError, safe_open
 
         path = self.path / WEIGHTS_FILE
+        _check_size(path, _MAX_WEIGHTS_BYTES)
         try:
-            arrays = load(_read(path, _MAX_WEIGHTS_BYTES))
-        except (SafetensorError, KeyError, ValueError) as error:
+            with safe_open(path, framework="numpy") as file:
+                for name in filter(wanted, file.keys()):
+                    array = file.get_tensor(name)
+                    if not np.isfinite(array).all():
+                        raise ModelError(f"{path}: {name!r} holds a number that is not finite")
+                    yield name, array
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise ModelError(f"{path}: no safetensors file: {error}") from None
-        result: Weights = {}
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise ModelError(f"{path}: {name!r} holds a number that is not finite")
-            result[name] = array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
-        return result
 
-    def session(self, graph: str = "graph.onnx", threads: int = 1, device: str = "cpu") -> Any:
+    def session(self, graph: str = GRAPH, threads: int = 1, device: str = "cpu") -> Any:
         """Return an `onnxruntime.InferenceSession` of a graph of this directory, with its weights put in.
 
         Args:
@@ -114,7 +124,7 @@ class ModelDirectory:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        weights = {name: array for name, array in self.weights().items() if _mentioned(name, data)}
+        weights = self._placed(data)
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
         providers = ["CUDAExecutionProvider"] if device == "cuda" else []
@@ -123,6 +133,17 @@ class ModelDirectory:
         except _onnxruntime_errors() as error:
             reason = " ".join(str(error).split())
             raise ModelError(f"{path}: does not load or does not fit {WEIGHTS_FILE}: {reason}") from None
+
+    def _placed(self, graph: bytes) -> Weights:
+        """Return the weights a graph has places for, by name, each as the graph wants it."""
+        placed: Weights = {}
+        for name, array in self._stored(lambda name: _place(name, graph) != 0):
+            kind = _place(name, graph)
+            if kind == _INT8:
+                placed[name], placed[name + SCALE] = quantise(array)
+            else:
+                placed[name] = array if kind == _FLOAT16 else _as_float32(array)
+        return placed
 
 
 def open_model(model: str, kind: str = "") -> ModelDirectory:
@@ -248,6 +269,22 @@ def export_graph(
     write_file(path, model.SerializeToString())
 
 
+def export_int8_graph(graph: Path, path: Path) -> None:
+    """Write the graph that computes the same as another of `export_graph`, mostly with integers.
+
+    It too has places for the weights of weights.safetensors and no weights; see `quantization`.
+
+    Args:
+        graph: the .onnx file to read.
+        path: the .onnx file to write.
+    """
+    import onnx
+
+    model = onnx.load(graph, load_external_data=False)
+    quantise_graph(model)
+    write_file(path, model.SerializeToString())
+
+
 def choose_engine(device: str) -> str:
     """Return which engine runs models on a device: "onnxruntime-cpu", "onnxruntime-cuda" or "torch-cuda".
 
@@ -303,22 +340,37 @@ def _check_config(config: Any, where: str) -> None:
 
 
 def _read(path: Path, limit: int) -> bytes:
+    _check_size(path, limit)
     try:
-        if path.stat().st_size > limit:
-            raise ModelError(f"{path}: larger than {limit >> 20} MB")
         return path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _mentioned(name: str, graph: bytes) -> bool:
-    """Whether a graph holds a weight of this name: ONNX Runtime refuses weights that a graph does not know.
+def _check_size(path: Path, limit: int) -> None:
+    try:
+        if path.stat().st_size > limit:
+            raise ModelError(f"{path}: larger than {limit >> 20} MB")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
 
-    In the bytes of a graph a weight's name (field 8 of TensorProto) is 0x42, its length, the name. Looking
-    for these bytes spares the run time the onnx package.
+
+def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
+
+
+def _place(name: str, graph: bytes) -> int:
+    """Return the type (TensorProto.DataType) a graph wants a weight in; 0: it has no place for it.
+
+    ONNX Runtime refuses weights that a graph does not know. In the bytes of a graph the place of a weight is
+    its type (field 2 of TensorProto, 0x10) and its name (field 8, 0x42 and the length): looking for these
+    spares the run time the onnx package.
     """
     encoded = name.encode()
-    return len(encoded) <= _MAX_NAME and bytes([0x42, len(encoded)]) + encoded in graph
+    if len(encoded) > _MAX_NAME:
+        return 0
+    found = re.search(rb"\x10(.)" + re.escape(bytes([0x42, len(encoded)]) + encoded), graph, re.DOTALL)
+    return found[1][0] if found else 0
 
 
 def _onnxruntime_errors() -> Any:

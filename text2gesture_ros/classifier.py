@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from text2gesture_ros.checkpoints import ModelDirectory, choose_engine, open_model
+from text2gesture_ros.checkpoints import GRAPH, INT8_GRAPH, ModelDirectory, choose_engine, open_model
 from text2gesture_ros.clauses import clause_starts, split, trimmed
-from text2gesture_ros.errors import InputError, ModelError
+from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
 from text2gesture_ros.labels import GATE, HEADS, NEUTRAL, TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
 
@@ -27,6 +27,8 @@ MAX_CHARACTERS = 10_000
 
 BATCH_SIZE = 8
 """Sentences that go through the network at once; more gains nothing on a processor and pads more."""
+
+PRECISIONS = ("auto", "float32", "int8")
 
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -131,20 +133,24 @@ class IntentClassifier:
         model: name or path of a model directory of kind `intent`.
         device: "cpu", "cuda", or "auto" (cuda where ONNX Runtime has it).
         threads: threads of ONNX Runtime. One is steady; two are faster alone, slower when anything else runs.
+        precision: "float32", "int8" (on a processor), or "auto" (int8 on a processor where the model has it).
 
     Raises:
-        ConfigurationError: the device is unknown or not there.
+        ConfigurationError: the device or precision is unknown or not there.
         ModelError: no such model, or its directory is incomplete or does not fit.
     """
 
-    def __init__(self, model: str = "intent", *, device: str = "auto", threads: int = 1) -> None:
+    def __init__(
+        self, model: str = "intent", *, device: str = "auto", threads: int = 1, precision: str = "auto"
+    ) -> None:
         directory = open_model(model, "intent")
         self.name = directory.name
         self.engine = choose_engine(device)
+        self.precision = _precision(directory, self.engine, precision)
         self._heads = _heads(directory)
         self._temperatures = _temperatures(directory, self._heads)
         self._tokens = TextReader(directory.path / TOKENIZER_FILE)
-        self._run = _engine(directory, self._heads, self.engine, threads)
+        self._run = _engine(directory, self._heads, self.engine, self.precision, threads)
 
     def read(
         self,
@@ -296,10 +302,29 @@ def _temperatures(directory: ModelDirectory, heads: Sequence[str]) -> list[float
     return [float(given.get(head, 1.0)) for head in heads]
 
 
-def _engine(directory: ModelDirectory, heads: Sequence[str], engine: str, threads: int) -> Engine:
+def _precision(directory: ModelDirectory, engine: str, given: str) -> str:
+    """Return float32 or int8.
+
+    Raises:
+        ConfigurationError: unknown, or int8 anywhere but on a processor.
+    """
+    if given not in PRECISIONS:
+        raise ConfigurationError(f"unknown precision {given!r}. Known: {', '.join(PRECISIONS)}")
+    on_processor = engine == "onnxruntime-cpu"
+    if given == "int8" and not on_processor:
+        raise ConfigurationError(f"precision 'int8' is for the device cpu, not for {engine}")
+    if given == "auto":
+        return "int8" if on_processor and (directory.path / INT8_GRAPH).is_file() else "float32"
+    return given
+
+
+def _engine(
+    directory: ModelDirectory, heads: Sequence[str], engine: str, precision: str, threads: int
+) -> Engine:
     if engine == "torch-cuda":
         return _torch_engine(directory, heads)
-    session = directory.session(threads=threads, device=engine.rpartition("-")[2])
+    graph = INT8_GRAPH if precision == "int8" else GRAPH
+    session = directory.session(graph, threads, engine.rpartition("-")[2])
 
     def run(tokens: NDArray[np.int64], mask: NDArray[np.int64]) -> Sequence[NDArray[np.float32]]:
         return list(session.run(list(heads), {"tokens": tokens, "mask": mask}))

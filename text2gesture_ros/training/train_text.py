@@ -25,7 +25,16 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import AutoTokenizer
 
-from text2gesture_ros.checkpoints import check_torch_device, export_graph, open_model, save_model, write_file
+from text2gesture_ros.checkpoints import (
+    GRAPH,
+    INT8_GRAPH,
+    check_torch_device,
+    export_graph,
+    export_int8_graph,
+    open_model,
+    save_model,
+    write_file,
+)
 from text2gesture_ros.classifier import TOKENIZER_FILE, IntentClassifier, TextReader, clean_text
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.intent_network import (
@@ -93,7 +102,10 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
 
 
 def export(model: Path) -> Path:
-    """Write graph.onnx of a model directory from its config.json and weights and return its path.
+    """Write graph.onnx and graph_int8.onnx of a model directory from its config.json and weights.
+
+    Returns:
+        the path of the first.
 
     Raises:
         ModelError: the directory is no complete intent model.
@@ -106,12 +118,13 @@ def export(model: Path) -> Path:
     export_graph(
         network,
         (tokens, torch.ones_like(tokens)),
-        directory.path / "graph.onnx",
+        directory.path / GRAPH,
         ["tokens", "mask"],
         heads,
         {"tokens": sizes, "mask": sizes, **{head: {0: "batch"} for head in heads}},
     )
-    return directory.path / "graph.onnx"
+    export_int8_graph(directory.path / GRAPH, directory.path / INT8_GRAPH)
+    return directory.path / GRAPH
 
 
 def write_tokenizer(plm: Path, max_tokens: int, path: Path) -> None:
