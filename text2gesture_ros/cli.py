@@ -246,6 +246,29 @@ def _add_model_verbs(verbs: _Verbs) -> None:
         _add_parameters(verb, "gesture_generator", "device")
 
     verb = verbs.add(
+        "ablation",
+        "Train the intent model with each set of heads of the paper's Table 1, over several seeds. Compares with "
+        "the paper, our recipe on as many lines, and simple classifiers; goes on where it stopped.",
+        [
+            "ablation --output models/intent/ablation.json --jobs 2",
+            "ablation --rows recipe gesture --seeds 2 --output part.json",
+            "ablation --rows --merge part.json --output models/intent/ablation.json",
+        ],
+    )
+    verb.add_argument("--output", required=True, metavar="FILE.json", help="where the results go, run by run")
+    for option, file in (("config", "text_paper.yaml"), ("recipe", "text.yaml")):
+        verb.add_argument(
+            f"--{option}", metavar="FILE.yaml", help=f"default: config/training/{file} that ships"
+        )
+    verb.add_argument("--rows", nargs="*", metavar="ROW", help="rows to run (default: all)")
+    verb.add_argument("--seeds", type=int, default=5, help="runs per row (default: %(default)s)")
+    verb.add_argument("--jobs", type=int, default=1, help="runs at a time (default: %(default)s)")
+    verb.add_argument(
+        "--merge", nargs="*", default=[], metavar="FILE.json", help="take over runs of these files"
+    )
+    _add_parameters(verb, "gesture_generator", "device")
+
+    verb = verbs.add(
         "export",
         "Write the graphs that ONNX Runtime runs from a model's weights.",
         ["export intent", "export ./my_model"],

@@ -351,15 +351,43 @@ def train_motion(args: argparse.Namespace) -> Outcome:
     return _train(args, "motion")
 
 
-def _train(args: argparse.Namespace, what: str) -> Outcome:
-    shipped = share_directory() / "config" / "training" / f"{what}.yaml"
-    config = Path(args.config) if args.config else shipped
+def _training_file(given: str | None, shipped: str) -> Path:
+    config = Path(given) if given else share_directory() / "config" / "training" / shipped
     if not config.is_file():  # before torch, which takes seconds
         raise InputError(f"{config}: no such training file")
+    return config
+
+
+def _train(args: argparse.Namespace, what: str) -> Outcome:
+    config = _training_file(args.config, f"{what}.yaml")
     logging.getLogger("text2gesture_ros").setLevel(logging.INFO)
     training = import_module(f"text2gesture_ros.training.train_{what}")
     training.train(config, Path(args.output), resume=args.resume, device=args.device)
     return Outcome()
+
+
+def ablation(args: argparse.Namespace) -> Outcome:
+    """Train with the sets of heads of the paper's Table 1 and compare."""
+    config = _training_file(args.config, "text_paper.yaml")
+    recipe = _training_file(args.recipe, "text.yaml")
+    output = _check_suffix(args.output, ".json")
+    for name in ("seeds", "jobs"):
+        if not 1 <= getattr(args, name) <= 1000:
+            raise InputError(f"--{name} must be in [1, 1000] but is {getattr(args, name)}")
+    from text2gesture_ros.training import ablation as study
+
+    study.logger.setLevel(logging.INFO)
+    result = study.ablation(
+        config,
+        recipe,
+        output,
+        rows=study.ROWS if args.rows is None else args.rows,
+        seeds=args.seeds,
+        jobs=args.jobs,
+        merge=[Path(path) for path in args.merge],
+        device=args.device,
+    )
+    return Outcome(result, lambda: show_table("", *study.table(result)))
 
 
 def export(args: argparse.Namespace) -> Outcome:
@@ -403,7 +431,7 @@ def demo(args: argparse.Namespace) -> Outcome:
         latency = summary["latency_ms"]
         sys.stdout.write(
             f"{summary['commanded']} of {len(lines)} sentences became commands for "
-            f"{conversation.robot.title}; text to first joint trajectory: "
+            f"{conversation.robot.title}; text with a gesture to first joint trajectory: "
             f"median {latency['median']} ms, p95 {latency['p95']} ms; "
             f"{summary['joint_commands']} joint commands, {summary['violations']} limit violations.\n"
             f"Bag, GIFs, contact sheet, summary: {output}\n"

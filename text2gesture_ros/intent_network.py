@@ -47,11 +47,11 @@ def find_plm(plm: str, base: Path = Path()) -> Path:
 
 
 class IntentNetwork(nn.Module):
-    """BERT(x) -> C_sub, C_act, C_emo (paper, sec. 3.1).
+    """BERT(x) -> C_sub, C_act, C_emo (paper, sec. 3.1), or any other heads on the one encoder.
 
     Args:
         encoder: a Hugging Face encoder without pooler; its output has `last_hidden_state` (B, L, D).
-        classes: the number of classes of each task, in the order of the outputs.
+        classes: the number of classes of each head, in the order of the outputs.
         hidden: width of the hidden layer of a head (paper: 256).
         dropout: dropout in a head (paper: 0.3).
         pooling: "mean" over the tokens (what sentence encoders are trained for) or the first token ("cls").
@@ -79,19 +79,22 @@ class IntentNetwork(nn.Module):
             }
         )
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
-        """Return the logits of each task, (B, C) each.
+    def sentences(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return the vector of each sentence that the heads read, (B, D).
 
         Args:
             tokens: token numbers, (B, L) int64.
             mask: 1 for a token, 0 for padding, (B, L) int64.
         """
-        states = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state  # (B, L, D)
+        states: Tensor = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state  # (B, L, D)
         if self.pooling == "cls":
-            sentence = states[:, 0]  # (B, D)
-        else:
-            weight = mask.unsqueeze(-1).to(states.dtype)  # (B, L, 1)
-            sentence = (states * weight).sum(1) / weight.sum(1)  # (B, D)
+            return states[:, 0]  # (B, D)
+        weight = mask.unsqueeze(-1).to(states.dtype)  # (B, L, 1)
+        return (states * weight).sum(1) / weight.sum(1)  # (B, D)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits of each head, (B, C) each; the arguments are those of `sentences`."""
+        sentence = self.sentences(tokens, mask)  # (B, D)
         return tuple(head(sentence) for head in self.heads.values())
 
 

@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +255,9 @@ def read_lines(settings: TextTraining, folder: Path) -> Lines:
             part += more
     corpora: list[Utterance] = []
     if settings.corpora:
-        corpora = import_module("text2gesture_ros.training.corpora").read_corpora(folder / settings.corpora)
+        from text2gesture_ros.training.corpora import read_corpora  # which itself reads utterances
+
+        corpora = read_corpora(folder / settings.corpora)
     return Lines(training, validation, [line for line in utterances if line.split == "test"], corpora)
 
 
