@@ -247,8 +247,8 @@ def _add_model_verbs(verbs: _Verbs) -> None:
 
     verb = verbs.add(
         "ablation",
-        "Train the intent model with each set of heads of the paper's Table 1, over several seeds. Compares with "
-        "the paper, our recipe on as many lines, and simple classifiers; goes on where it stopped.",
+        "Train the intent model with each set of heads of the paper's Table 1, over several seeds. Beside it "
+        "stand the paper, our recipe on as many lines, and simple classifiers. Goes on where it stopped.",
         [
             "ablation --output models/intent/ablation.json --jobs 2",
             "ablation --rows recipe gesture --seeds 2 --output part.json",
