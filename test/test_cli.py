@@ -231,6 +231,7 @@ def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
 
 
 def test_evaluate_text_says_what_was_not_scored_and_draws(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
     data, picture = tmp_path / "data.jsonl", tmp_path / "confusion.png"
     data.write_text(json.dumps({"text": "Hello!", "gesture": "nod", "gesture_ok": ["nod", "wave"]}))
     assert main(["evaluate", "text", "--data", str(data), "--confusion", str(picture)]) == 0

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,21 +39,59 @@ def test_parameter_table_is_the_one_of_the_code():
     assert found.group(1) == parameter_table(), f"put this into the README:\n{parameter_table()}"
 
 
+def intent_metrics() -> dict[str, dict[str, Any]]:
+    """Return what `evaluate text --output` wrote of the intent model, by what it read."""
+    read = {
+        name: json.loads((ROOT / "models" / "intent" / f"metrics{name}.json").read_text())
+        for name in ("", "_real_speech", "_corpora")
+    }
+    corpora = {f"{name}, validation": found for name, found in read["_corpora"]["corpora"].items()}
+    return {"held out": read[""], "real speech": read["_real_speech"], **corpora}
+
+
+def number(values: dict[str, Any], key: str) -> str:
+    return "" if values.get(key) is None else f"{values[key]:.3f}"
+
+
 def intent_table() -> str:
-    """Return the model card's table of the intent model, from the files `evaluate text --output` wrote."""
-    lines = [
-        "| sentences | task | accuracy | macro F1 | accepted | false gestures | n |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, file in (("held out", "metrics"), ("real speech", "metrics_real_speech")):
-        metrics = json.loads((ROOT / "models" / "intent" / f"{file}.json").read_text())
+    """Return the model card's table of what the intent model finds likeliest."""
+    columns = {"accuracy": "accuracy", "macro_f1": "macro F1", "accuracy_ok": "accepted", "ece": "ECE"}
+    lines = [f"| sentences | task | {' | '.join(columns.values())} | n |", "|---|---|---|---|---|---|---|"]
+    for name, metrics in intent_metrics().items():
         for task in TASKS:
-            row = metrics[task]
-            optional = (
-                f"{row[key]:.3f}" if key in row else "" for key in ("accuracy_ok", "false_gesture_rate")
-            )
-            cells = (f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}", *optional, str(row["n"]))
-            lines.append(f"| {name} | {task} | {' | '.join(cells)} |")
+            if metrics[task]["n"]:
+                cells = [number(metrics[task], key) for key in columns]
+                lines.append(f"| {name} | {task} | {' | '.join(cells)} | {metrics[task]['n']} |")
+    return "\n".join(lines)
+
+
+def gesture_table() -> str:
+    """Return the model card's table of the gestures the robot makes at the default thresholds."""
+    lines = [
+        "| gestures made | accuracy | accepted | false gestures, of plain lines | of all lines |",
+        "|---|---|---|---|---|",
+    ]
+    for name, metrics in intent_metrics().items():
+        made = metrics["performed"]
+        if made["n"]:
+            keys = ("accuracy", "accuracy_ok", "false_gesture_rate", "false_gesture_rate_all")
+            lines.append(f"| {name} | {' | '.join(number(made, key) for key in keys)} |")
+    return "\n".join(lines)
+
+
+def gate_table() -> str:
+    """Return the model card's table of what the gate rejects."""
+    lines = ["| the gate | rejected | n | AUROC |", "|---|---|---|---|"]
+    read = intent_metrics()
+    for name in ("held out", "real speech"):
+        gate = read[name]["gate"]
+        if gate is None:
+            return "No gate."
+        auroc = f"{gate['auroc']:.4f}"
+        lines.append(f"| {name} | {gate['utterances_rejected']:.3f} | {gate['n_utterances']} | {auroc} |")
+    kinds = {"no speech, all kinds": {"rejected": gate["outliers_rejected"], "n": gate["n_outliers"]}}
+    for kind, found in (kinds | gate["kinds"]).items():
+        lines.append(f"| {kind} | {found['rejected']:.3f} | {found['n']} | |")
     return "\n".join(lines)
 
 
@@ -83,7 +122,7 @@ def motion_table() -> str:
 def test_figures_of_the_model_cards_are_those_of_the_files():
     found = re.search(r"<!-- figures: begin.*?-->\n(.*?)\n?<!-- figures: end -->", MODEL_CARDS, re.DOTALL)
     assert found, "the model cards have no figures"
-    expected = f"{intent_table()}\n\n{motion_table()}"
+    expected = "\n\n".join((intent_table(), gesture_table(), gate_table(), motion_table()))
     assert found.group(1) == expected, f"put this into models/README.md:\n{expected}"
 
 
