@@ -176,7 +176,9 @@ def show_report(report: Mapping[str, Any]) -> None:
         for label in labels
     }
     columns = tuple(f"#{name}" for name in parts)
-    show_table("", ("", *columns), [(name, *map(_number, row.values())) for name, row in figures.items()])
+    show_table(
+        "", ("", *columns), [(name, *(f"{v:.4g}" for v in row.values())) for name, row in figures.items()]
+    )
     rows = [(*names, *map(_number, row.values())) for names, row in counts.items()]
     show_table("", ("task", "label", *columns), rows)
     for pair in report["likeness"]["too_near"] or filter(None, [report["likeness"]["nearest"]]):
