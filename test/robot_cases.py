@@ -52,7 +52,13 @@ def lively(robot: Robot, seconds: float, seed: int = 0, amplitude: float = 0.4) 
 
 
 def blocks_of(
-    positions: Array, due: float, *, utterance_id: str = "a", size: int = 8, complete: bool = True
+    positions: Array,
+    due: float,
+    *,
+    utterance_id: str = "a",
+    size: int = 8,
+    complete: bool = True,
+    clause: int = 0,
 ) -> list[FrameBlock]:
     """Return a clip at 60 frames a second in blocks, the first frame due at `due` [s]."""
     return [
@@ -67,6 +73,7 @@ def blocks_of(
             positions=positions[start : start + size],
             stop_probabilities=np.zeros(len(positions[start : start + size])),
             last=complete and start + size >= len(positions),
+            clause=clause,
         )
         for index, start in enumerate(range(0, len(positions), size))
     ]

@@ -197,6 +197,7 @@ def stream(frames: Iterator[Frame], *, block_size: int = 4, look_ahead: float = 
     return GestureStream(
         frames,
         utterance_id="a",
+        clause=2,
         gesture="wave",
         emotion="neutral",
         start=100.0,
@@ -223,6 +224,8 @@ def test_blocks_are_contiguous_and_never_early(count: int, block_size: int) -> N
             blocks.append(block)
     assert source.poll(now + 100.0) is None
     assert [block.sequence for block in blocks] == list(range(len(blocks)))
+    assert {block.name for block in blocks} == {("a", 2)}
+    assert source.end == pytest.approx(blocks[-1].end + 1.0 / 60.0)
     assert [block.last for block in blocks] == [False] * (len(blocks) - 1) + [True]
     frame = 0
     for block in blocks:

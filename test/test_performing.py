@@ -86,6 +86,24 @@ class TestEveryRobot:
             assert performer.counts["stale"] > 0
             assert at_rest(robot, commands[-1])
 
+    def test_a_clause_takes_over_from_the_one_before_as_another_utterance_does(self, robot):
+        first = blocks_of(lively(robot, 2.0, seed=1), 0.1)
+        second = lively(robot, 1.0, seed=2)
+        played = []
+        for name in ({"utterance_id": "b"}, {"clause": 1}):
+            blocks = sorted(first + blocks_of(second, 0.73, **name), key=lambda block: block.due)
+            performer = Performer(robot)
+            commands = perform(performer, blocks, 4.0)
+            check(robot, commands)
+            played.append(([command.position for command in commands], dict(performer.counts)))
+        np.testing.assert_array_equal(played[0][0], played[1][0])
+        assert played[0][1] == played[1][1]
+        assert played[0][1]["stale"] > 0
+        assert {command.utterance_id for command in commands} == {"", "a"}
+        clauses = [command.clause for command in commands if command.utterance_id]
+        assert clauses == sorted(clauses)
+        assert set(clauses) == {0, 1}
+
     def test_many_utterances_at_once_stay_within_limits(self, robot):
         blocks = []
         for index in range(12):

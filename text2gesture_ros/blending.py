@@ -6,6 +6,7 @@ import numpy as np
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.kinematics import Array
+from text2gesture_ros.motion import Name
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting import MAX_SCALE, scaled
 from text2gesture_ros.robot import Robot
@@ -29,7 +30,7 @@ class Settings:
 
     Attributes:
         scale: size of the gestures, in [0, 2]; counts at once.
-        mirror: exchange left and right; counts from the next utterance on.
+        mirror: exchange left and right; counts from the next gesture on.
         blend_time: how long taking over from the present command lasts [s], in [0, 10].
         frame_timeout: how long the last frame is held when no more come [s], in [0, 60].
 
@@ -50,9 +51,9 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Joint angles of one utterance, as far as they have come: times (T,) [s] and unscaled angles (T, N)."""
+    """Joint angles of one gesture, as far as they have come: times (T,) [s] and unscaled angles (T, N)."""
 
-    utterance_id: str
+    name: Name
     times: Array
     angles: Array
     complete: bool
@@ -112,17 +113,17 @@ class Score:
         return np.asarray(goal + (1.0 - weight) * self._offset)
 
     def extend(self, clip: Clip, now: float) -> None:
-        """Append `clip` to what is to be played of its utterance; `now` is the present [s]."""
+        """Append `clip` to what is to be played of its gesture; `now` is the present [s]."""
         pending = self.next is not None
         known = self.next or self.playing
-        if known is None or known.utterance_id != clip.utterance_id:
+        if known is None or known.name != clip.name:
             # Its frames had stopped coming for so long that the robot left for rest: it takes up from there.
             self.next = clip
             return
         kept = known.times >= now - _MEMORY
         kept[-1] = True
         joined = Clip(
-            clip.utterance_id,
+            clip.name,
             np.concatenate([known.times[kept], clip.times]),
             np.concatenate([known.angles[kept], clip.angles]),
             clip.complete,

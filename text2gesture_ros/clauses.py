@@ -105,8 +105,8 @@ def clause_starts(
 
 
 def speaking_time(text: str, speaking_rate: float = _DEFAULTS.speaking_rate) -> float:
-    """Return how long a clause takes to say, with the pause after it [s]: an estimate from its words."""
-    return max(1, _count_words(text)) / speaking_rate + BREATH
+    """Return how long a text takes to say, with a pause after each clause [s]: an estimate."""
+    return max(1, _count_words(text)) / speaking_rate + BREATH * max(1, len(split(text)))
 
 
 def _divide(

@@ -1,9 +1,11 @@
 """The demonstration: a conversation spoken to the running nodes; what came out as table, bag, pictures."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from text2gesture_ros.bag import BagWriter
+from text2gesture_ros.clauses import speaking_time
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generator import GestureGenerator
 from text2gesture_ros.labels import GESTURES, TASKS
@@ -24,9 +27,6 @@ from text2gesture_ros.robot import Robot, load_robot
 from text2gesture_ros.skeleton import JOINTS
 from text2gesture_ros.verification import verify
 
-# An unhurried speaker of English says about 2.6 words a second and breathes between sentences.
-_WORDS_PER_SECOND = 2.6
-_BREATH = 0.4
 _SETTLING = 20.0  # the last gesture has ended and the robot is at rest long before this [s]
 _AFTERWARDS = 1.0  # how much of the way back to rest a picture shows [s]
 
@@ -102,28 +102,28 @@ class Conversation:
     def clips(self) -> dict[str, Clip]:
         """Return for each gesture that occurred its clearest performance, as it was sent and commanded."""
         best: dict[str, tuple[float, Clip]] = {}
-        for index, performance in enumerate(self.performances):
-            if not (performance.frames and performance.intent and performance.frames[-1].message.last):
-                continue
-            clip = self._clip(index)
-            gesture = performance.frames[0].message.gesture
-            clearness = max(performance.intent.message.gesture.probabilities)
+        gestures = [
+            (performance, [block.message for block in blocks])
+            for performance in self.performances
+            for _, blocks in groupby(performance.frames, key=lambda block: block.message.clause)
+        ]
+        starts = [*(_seconds(blocks[0].header) for _, blocks in gestures[1:]), math.inf]
+        for (performance, blocks), next_start in zip(gestures, starts, strict=True):
+            clip = self._clip(performance, blocks, next_start)
+            gesture = blocks[0].gesture
+            intent = performance.intents[blocks[0].clause].message
+            clearness = max(intent.gesture.probabilities)
             if clip is not None and clearness > best.get(gesture, (-1.0, clip))[0]:
                 best[gesture] = (clearness, clip)
         return {gesture: clip for gesture, (_, clip) in best.items()}
 
-    def _clip(self, index: int) -> Clip | None:
-        """Return a performance as a clip, or None if the next one took over before it was done."""
-        performance = self.performances[index]
-        blocks = [block.message for block in performance.frames]
+    def _clip(self, performance: Performance, blocks: Sequence[Any], next_start: float) -> Clip | None:
+        """Return a gesture as a clip, or None if the next one, which starts then [s], took over too soon."""
         positions = np.concatenate([np.reshape(block.positions, (-1, len(JOINTS), 3)) for block in blocks])
         motion = Motion(positions, blocks[0].frame_rate, blocks[0].gesture, blocks[0].emotion)
         start = _seconds(blocks[0].header)
-        end = start + motion.duration + _AFTERWARDS
-        after = [later for later in self.performances[index + 1 :] if later.frames]
-        if after:
-            end = min(end, _seconds(after[0].frames[0].message.header))
-        if end < start + motion.duration:
+        end = min(start + motion.duration + _AFTERWARDS, next_start)
+        if not blocks[-1].last or end < start + motion.duration:
             return None
         shown = [item.message for item in self.commands if start <= _seconds(item.message.header) <= end]
         if not shown:
@@ -134,11 +134,6 @@ class Conversation:
             np.array([_seconds(message.header) - start for message in shown]),
             np.array([_angles(self.robot, message) for message in shown]),
         )
-
-
-def speaking_time(sentence: str) -> float:
-    """Return how long a sentence takes to say, with the pause after it [s]: an estimate from its words."""
-    return max(1, len(sentence.split())) / _WORDS_PER_SECOND + _BREATH
 
 
 def converse(
@@ -213,11 +208,12 @@ def draw(conversation: Conversation, output: Path, console: Console) -> list[Pat
 
 def summarise(conversation: Conversation, lines: Sequence[Line]) -> dict[str, Any]:
     """Return the result of a demonstration as JSON types."""
-    latencies = [1000.0 * line.latency for line in lines if line.latency is not None]
+    # Talking motion may wait for the end of a gesture: that is no latency.
+    latencies = [1000.0 * line.latency for line in lines if line.latency is not None and not line.reason]
     return {
         "robot": conversation.robot.name,
         "sentences": len(lines),
-        "commanded": len(latencies),
+        "commanded": sum(line.latency is not None for line in lines),
         "without_command": [
             {"sentence": line.sentence, "reason": line.reason} for line in lines if line.latency is None
         ],

@@ -302,6 +302,7 @@ class GestureStream:
         frames: Iterator[Frame],
         *,
         utterance_id: str,
+        clause: int = 0,
         gesture: str,
         emotion: str,
         start: float,
@@ -314,6 +315,7 @@ class GestureStream:
         Args:
             frames: what `GestureGenerator.frames` returned.
             utterance_id: name of the utterance, written into every block.
+            clause: which clause of it, likewise.
             gesture: label, likewise.
             emotion: label, likewise.
             start: when the first frame is due [s].
@@ -331,27 +333,34 @@ class GestureStream:
                 f"frame_rate must be > 0 and look_ahead >= 0 but are {frame_rate} and {look_ahead}"
             )
         self._frames = frames
-        self._labels = (utterance_id, gesture, emotion)
+        self._labels: dict[str, Any] = {
+            "utterance_id": utterance_id,
+            "clause": clause,
+            "gesture": gesture,
+            "emotion": emotion,
+        }
         self._start, self._frame_rate = start, frame_rate
         self._block_size, self._look_ahead = block_size, look_ahead
         self._sequence = 0
         self._count = 0
         self.finished = False
 
+    @property
+    def end(self) -> float:
+        """When the frames handed out so far have been played [s]."""
+        return self._start + self._count / self._frame_rate
+
     def poll(self, now: float) -> FrameBlock | None:
         """Return the next block if it is due within `look_ahead` of `now` [s], else None."""
-        due = self._start + self._count / self._frame_rate
+        due = self.end
         if self.finished or due > now + self._look_ahead:
             return None
         frames: list[Frame] = []
         while len(frames) < self._block_size and not (frames and frames[-1].last):
             frames.append(next(self._frames))
         self.finished = frames[-1].last
-        utterance_id, gesture, emotion = self._labels
         block = FrameBlock(
-            utterance_id=utterance_id,
-            gesture=gesture,
-            emotion=emotion,
+            **self._labels,
             sequence=self._sequence,
             first_frame=self._count,
             frame_rate=self._frame_rate,

@@ -19,6 +19,9 @@ FRAME_RATE = 60.0
 MAX_BLOCK_FRAMES = 1200  # frames a block may hold: 20 s
 _MAX_BYTES = 256 * 1024 * 1024  # of a file, unpacked
 
+Name = tuple[str, int]
+"""What a gesture that is performed goes by: the utterance and which clause of it."""
+
 # What a file holds: dimensions and kind of each array. Label and emotion may be missing.
 _ARRAYS = {
     "positions": (3, "fiu"),
@@ -109,19 +112,20 @@ class Motion:
 
 @dataclass(frozen=True)
 class FrameBlock:
-    """A few consecutive frames of one utterance's gesture, as they travel from generator to retargeter.
+    """A few consecutive frames of one gesture, as they travel from generator to retargeter.
 
     Attributes:
         utterance_id: name of the utterance.
+        clause: which clause of it the gesture performs.
         gesture: label of the gesture.
         emotion: label of the emotion.
-        sequence: 0, 1, 2, ... within the utterance.
-        first_frame: index of the first frame within the utterance.
+        sequence: 0, 1, 2, ... within the clause.
+        first_frame: index of the first frame within the clause.
         frame_rate: frames per second at which they are to be played [Hz].
         due: when the first frame is to be seen [s], on the clock of whoever asks.
         positions: (T, K, 3) joint positions [m], pelvis frame.
         stop_probabilities: (T,) the stop token after each frame.
-        last: whether the utterance ends with this block.
+        last: whether the gesture ends with this block.
 
     Raises:
         InputError: as `Motion`, or the stop probabilities are not (T,) numbers in [0, 1].
@@ -137,6 +141,7 @@ class FrameBlock:
     positions: FloatArray
     stop_probabilities: FloatArray
     last: bool
+    clause: int = 0
 
     def __post_init__(self) -> None:
         motion = Motion(self.positions, self.frame_rate)
@@ -147,6 +152,11 @@ class FrameBlock:
         object.__setattr__(self, "stop_probabilities", stops)
         if not np.isfinite(self.due):
             raise InputError(f"frames: due time {self.due} is not finite")
+
+    @property
+    def name(self) -> Name:
+        """Which gesture the block belongs to."""
+        return self.utterance_id, self.clause
 
     @property
     def end(self) -> float:

@@ -17,7 +17,7 @@ from text2gesture_ros.blending import DEFAULTS, Clip, Score, Settings
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Array
 from text2gesture_ros.limiting import JointState, Limiter
-from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock, Motion
+from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock, Motion, Name
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import FloatArray
@@ -27,7 +27,7 @@ _LOGGER = logging.getLogger(__name__)
 
 # Frames due later than this are a mistake of somebody's clock [s].
 _MAX_AHEAD = 10.0
-_REMEMBERED_UTTERANCES = 256
+_REMEMBERED_GESTURES = 256
 _HORIZON = 3.0
 # A clock that falls back by more than this was set anew [s].
 _SET_BACK = 1.0
@@ -42,6 +42,7 @@ class Command:
         velocity: (N,) [rad/s].
         acceleration: (N,) [rad/s^2].
         utterance_id: what is performed, empty at rest and on the way there.
+        clause: which clause of it.
         moving: whether something moves or is performed.
         violations: what the verifier found in the sample that was due, which was therefore not sent.
     """
@@ -50,6 +51,7 @@ class Command:
     velocity: Array
     acceleration: Array
     utterance_id: str
+    clause: int
     moving: bool
     violations: tuple[Violation, ...]
 
@@ -110,9 +112,9 @@ class Performer:
         self._limiter = Limiter(robot, self._period)
         self._verifier = Verifier(robot, self._period)
         self._retargeter = Retargeter(robot)
-        # Of every utterance of late: the highest sequence number seen and when its last frame is due.
-        self._utterances: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._latest = ""
+        # Of every gesture of late: the highest sequence number seen and when its last frame is due.
+        self._gestures: OrderedDict[Name, tuple[int, float]] = OrderedDict()
+        self._latest: Name | None = None
         self._time = -np.inf
         self.counts: Counter[str] = Counter()
 
@@ -148,9 +150,9 @@ class Performer:
     def receive(self, block: FrameBlock, now: float) -> bool:
         """Take in a block of frames; return whether it will be played.
 
-        The utterance that began last is the one that plays, from the moment its first frame is due. A block
-        that comes twice, out of order, too late or from an utterance that was replaced is counted and
-        ignored.
+        The gesture that began last is the one that plays, from the moment its first frame is due; each clause
+        of an utterance has its own. A block that comes twice, out of order, too late or of a gesture that was
+        replaced is counted and ignored.
 
         Args:
             block: the frames, `due` on the clock of `now`.
@@ -171,10 +173,10 @@ class Performer:
                 reason = "stale"
         self.counts[reason or "accepted"] += 1
         if reason:
-            _LOGGER.debug("frames %d of utterance %r ignored: %s", block.sequence, block.utterance_id, reason)
+            _LOGGER.debug("frames %d of %r ignored: %s", block.sequence, block.name, reason)
             return False
         clip = Clip(
-            block.utterance_id,
+            block.name,
             block.due + np.arange(len(block.positions)) / block.frame_rate,
             self._retargeter.motion(block.positions),
             block.last,
@@ -190,7 +192,7 @@ class Performer:
         if now < self._time - _SET_BACK:
             # A simulation was restarted, say: what is known belongs to another time.
             self.to_rest()
-            self._utterances.clear()
+            self._gestures.clear()
         self._time = self._next_time(now)
         violations: tuple[Violation, ...] = ()
         before = self._limiter.copy()
@@ -202,11 +204,13 @@ class Performer:
             _LOGGER.error("command withheld: %s", violations[0])
             state = self._recover(before)
         playing = self._score.playing
+        utterance_id, clause = playing.name if playing else ("", 0)
         return Command(
             position=state.position,
             velocity=state.velocity,
             acceleration=state.acceleration,
-            utterance_id=playing.utterance_id if playing else "",
+            utterance_id=utterance_id,
+            clause=clause,
             moving=playing is not None or not self._rests(self._limiter),
             violations=violations,
         )
@@ -239,7 +243,7 @@ class Performer:
         """Drop what is played and what is to come, and go to rest."""
         self._score.next = self._score.playing = None
         self._score.blend_due = True
-        self._latest = ""
+        self._latest = None
 
     def _rests(self, limiter: Limiter) -> bool:
         return limiter.state.still and bool((limiter.target == self._robot.rest).all())
@@ -250,9 +254,9 @@ class Performer:
         return expected if abs(now - expected) <= self._period / 2.0 else now
 
     def _refusal(self, block: FrameBlock) -> str:
-        """Return why a block does not continue the latest utterance nor begin another, empty if it does."""
-        sequence, end = self._utterances.get(block.utterance_id, (-1, -np.inf))
-        latest = block.utterance_id == self._latest
+        """Return why a block does not continue the latest gesture nor begin another, empty if it does."""
+        sequence, end = self._gestures.get(block.name, (-1, -np.inf))
+        latest = block.name == self._latest
         if block.sequence == 0:
             # The same name again, later than all of it before, is a new performance.
             return "" if block.due > end else "duplicate" if latest else "stale"
@@ -266,13 +270,13 @@ class Performer:
 
     def _note(self, block: FrameBlock) -> None:
         if block.sequence == 0:
-            self._latest = block.utterance_id
+            self._latest = block.name
             self._retargeter = Retargeter(self._robot, mirror=self._settings.mirror)
             self._score.next = None
-        self._utterances[block.utterance_id] = (block.sequence, block.end)
-        self._utterances.move_to_end(block.utterance_id)
-        if len(self._utterances) > _REMEMBERED_UTTERANCES:
-            self._utterances.popitem(last=False)
+        self._gestures[block.name] = (block.sequence, block.end)
+        self._gestures.move_to_end(block.name)
+        if len(self._gestures) > _REMEMBERED_GESTURES:
+            self._gestures.popitem(last=False)
 
     def _recover(self, before: Limiter) -> JointState:
         """Return what is sent instead: the next step to the target before, else no movement."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
-from text2gesture_ros.msg import GestureFrames, Speech
+from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion import MAX_BLOCK_FRAMES
@@ -13,6 +13,7 @@ from text2gesture_ros.nodes.conversions import (
     LONGEST_ID,
     frames_message,
     read_frames,
+    read_intent,
     read_speech,
     to_seconds,
     to_time,
@@ -23,7 +24,9 @@ from text2gesture_ros.skeleton import JOINTS
 @pytest.fixture
 def message(gesture):
     """Return a good message of 10 frames."""
-    return gesture("u", 1.6e9)[1]
+    message = gesture("u", 1.6e9)[1]
+    message.clause = 3
+    return message
 
 
 def test_frames_come_back_as_they_were_over_the_wire(message):
@@ -32,7 +35,16 @@ def test_frames_come_back_as_they_were_over_the_wire(message):
     received = read_frames(deserialize_message(data, GestureFrames), clock_offset=1.6e9)
     for name in ("positions", "stop_probabilities"):
         np.testing.assert_array_equal(getattr(received, name), getattr(sent, name))
-    for name in ("utterance_id", "gesture", "emotion", "sequence", "first_frame", "frame_rate", "last"):
+    for name in (
+        "utterance_id",
+        "clause",
+        "gesture",
+        "emotion",
+        "sequence",
+        "first_frame",
+        "frame_rate",
+        "last",
+    ):
         assert getattr(received, name) == getattr(sent, name) == getattr(message, name)
     assert received.due == pytest.approx(sent.due, abs=1e-6)
 
@@ -80,6 +92,32 @@ def test_frames_that_cannot_be_are_refused(message, changes):
         setattr(message, name, value)
     with pytest.raises(InputError):
         read_frames(message, 0.0)
+
+
+def intent(**changes):
+    """Return a good intent with some fields replaced."""
+    message = GestureIntent(utterance_id="u", text="see you", accepted=True)
+    message.gesture.chosen, message.emotion.chosen = "wave", "neutral"
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("stamp", "believed"), [(999.5, 999.5), (0.0, 1000.0), (1e6, 1000.0), (900.0, 1000.0)]
+)
+def test_a_clause_begins_after_the_arrival_of_its_text_unless_that_is_another_clocks(stamp, believed):
+    message = intent(clause=2, start=1.25)
+    message.header.stamp = to_time(stamp)
+    request = read_intent(message, now=1000.0)
+    assert request.begin == pytest.approx(believed + 1.25)
+    assert (request.clause, request.gesture, request.spoken) == (2, "wave", True)
+
+
+@pytest.mark.parametrize("start", [-0.1, math.nan, math.inf])
+def test_a_start_that_is_no_time_is_refused(start):
+    with pytest.raises(InputError, match="start must be at least 0 s"):
+        read_intent(intent(start=start), now=0.0)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.999999999, 1.0, 1.7e9 + 0.25, 2147483647.5])

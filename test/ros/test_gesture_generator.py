@@ -1,4 +1,6 @@
-"""The generator node: frames without gap, never far ahead, one gesture at a time, none without words."""
+"""The generator node: frames without gap, never far ahead, one gesture at a time, each with its clause."""
+
+import math
 
 import pytest
 from rclpy.parameter import Parameter
@@ -121,6 +123,93 @@ def test_words_without_gesture_get_talking_motion_unless_switched_off(studio):
     assert studio.nothing_comes_of(unsure)
 
 
+def first(studio, utterance_id, clause=0):
+    """Wait for the first block of a clause and return it."""
+
+    def found():
+        blocks = (
+            block for block in studio.frames if (block.utterance_id, block.clause) == (utterance_id, clause)
+        )
+        return next(blocks, None)
+
+    studio.graph.spin_until(found)
+    return found()
+
+
+def due(block):
+    return to_seconds(block.header.stamp)
+
+
+def end(blocks):
+    return due(blocks[-1]) + len(blocks[-1].stop_probabilities) / blocks[-1].frame_rate
+
+
+UNSURE = {"gesture": "neutral", "accepted": False, "reason": "neutral"}
+
+
+def test_each_clause_begins_when_it_is_spoken(studio):
+    arrival = studio.node.now()
+    for clause, (start, gesture) in enumerate([(0.0, "wave"), (0.4, "nod"), (0.9, "point")]):
+        message = intent("one", gesture, clause=clause, start=start)
+        message.header.stamp = to_time(arrival)
+        studio.graph.publish("gesture_intent", message)
+    delay = studio.node.parameters.start_delay
+    assert [first(studio, "one", clause).gesture for clause in range(3)] == ["wave", "nod", "point"]
+    assert due(first(studio, "one", 1)) == pytest.approx(arrival + 0.4 + delay, abs=0.02)
+    assert due(first(studio, "one", 2)) == pytest.approx(arrival + 0.9 + delay, abs=0.02)
+    for clause in range(3):
+        blocks = [block for block in studio.frames if block.clause == clause]
+        assert [block.sequence for block in blocks] == list(range(len(blocks)))
+        assert blocks[0].first_frame == 0
+
+
+def test_a_new_utterance_takes_the_place_of_clauses_to_come(studio):
+    studio.graph.publish("gesture_intent", intent("one"))
+    studio.graph.publish("gesture_intent", intent("one", "nod", clause=1, start=0.3))
+    first(studio, "one")
+    studio.play(intent("two", "point"))
+    studio.graph.spin_for(0.4)
+    assert {(block.utterance_id, block.clause) for block in studio.frames} == {("one", 0), ("two", 0)}
+
+
+@pytest.mark.parametrize(
+    "later", [{"utterance_id": "one", "clause": 1, "start": 0.1}, {"utterance_id": "two"}]
+)
+def test_talking_motion_waits_for_the_end_of_a_gesture(studio, later):
+    studio.graph.publish("gesture_intent", intent("one"))
+    studio.graph.publish("gesture_intent", intent(**UNSURE, **later))
+    talking = first(studio, later["utterance_id"], later.get("clause", 0))
+    gesture = [block for block in studio.frames if block.gesture == "wave"]
+    assert gesture[-1].last
+    assert due(talking) == pytest.approx(end(gesture), abs=0.005)
+    assert talking.gesture == "neutral"
+
+
+def test_talking_motion_that_waits_gives_way_to_the_next_clause(studio):
+    studio.graph.publish("gesture_intent", intent("one"))
+    studio.graph.publish("gesture_intent", intent("one", **UNSURE, clause=1, start=0.1))
+    studio.graph.publish("gesture_intent", intent("one", "nod", clause=2, start=0.3))
+    first(studio, "one", 2)
+    assert {block.clause for block in studio.frames} == {0, 2}
+
+
+def test_talking_motion_gives_way_to_talking_motion(studio):
+    studio.graph.publish("gesture_intent", intent("one", **UNSURE))
+    before = first(studio, "one")
+    studio.graph.publish("gesture_intent", intent("two", **UNSURE))
+    assert due(first(studio, "two")) < due(before) + 0.5
+    assert not any(block.last for block in studio.frames if block.utterance_id == "one")
+
+
+def test_when_a_simulation_is_restarted_nothing_waits_for_the_time_before(graph):
+    studio = Studio(graph, use_sim_time=True, look_ahead=0.2)
+    for now in (100.0, 3.0):
+        graph.publish("/clock", Clock(clock=to_time(now)))
+        graph.spin_until(lambda now=now: studio.node.now() == now)
+        graph.publish("gesture_intent", intent(f"at {now}", **({} if now == 100.0 else UNSURE)))
+        assert due(first(studio, f"at {now}")) == pytest.approx(now + 0.05)
+
+
 @pytest.mark.parametrize("text", ["", "   ", "?!", "\U0001f44b"])
 def test_without_words_there_is_no_motion(studio, text):
     assert studio.nothing_comes_of(intent("silent", "neutral", accepted=False, reason="empty", text=text))
@@ -135,6 +224,8 @@ def test_without_words_there_is_no_motion(studio, text):
         {"gesture": ""},
         {"emotion": "\x01" * 1000},
         {"emotion": "POSITIVE"},
+        {"start": -1.0},
+        {"start": math.nan},
     ],
     ids=lambda wrong: str(wrong)[:40],
 )

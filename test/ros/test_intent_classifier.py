@@ -1,4 +1,4 @@
-"""The classifier node: exactly one intent for every text, whatever the text is."""
+"""The classifier node: an intent for every clause of every text, whatever the text is."""
 
 import math
 
@@ -36,17 +36,21 @@ class Reader:
 
     def answer(self, message):
         """Return the one intent that answers a message."""
+        (intent,) = self.answers(message, 1)
+        return intent
+
+    def answers(self, message, count):
+        """Return the intents that answer a message, when there are so many."""
         before = len(self.intents)
         self.graph.publish("speech_text" if isinstance(message, String) else "speech", message)
-        self.graph.spin_until(lambda: len(self.intents) > before)
+        self.graph.spin_until(lambda: len(self.intents) >= before + count)
         self.graph.spin_for(0.02)
-        assert len(self.intents) == before + 1
-        return self.intents[-1]
+        return self.intents[before:]
 
 
 @pytest.fixture
 def reader(graph):
-    return Reader(graph)
+    return Reader(graph, cool_down=0.0)
 
 
 def check(intent):
@@ -60,6 +64,8 @@ def check(intent):
     assert intent.utterance_id
     assert len(intent.text) <= 10_000
     assert 0 <= intent.span_start <= intent.span_end <= len(intent.text)
+    assert intent.start >= 0.0
+    assert 0.0 <= intent.speech_probability <= 1.0
     assert intent.accepted == (not intent.reason)
     if not intent.accepted:
         assert intent.gesture.chosen == "neutral"
@@ -134,3 +140,61 @@ def test_the_threshold_counts_from_the_moment_it_is_set(reader):
         check(intent)
         assert intent.accepted == accepted
         assert accepted or "1.00" in intent.reason
+
+
+CLAUSES = [
+    "Hello everybody, and welcome to the museum!",
+    "My name is Pepper.",
+    "The toilets are on your left.",
+    "Unfortunately the café is closed today.",
+]
+
+
+def test_a_long_text_is_answered_clause_by_clause(reader):
+    text = " ".join(CLAUSES)
+    intents = reader.answers(String(data=text), len(CLAUSES))
+    assert [intent.clause for intent in intents] == list(range(len(CLAUSES)))
+    assert [intent.text[intent.span_start : intent.span_end] for intent in intents] == CLAUSES
+    assert [intent.accepted for intent in intents] == [True, False, True, True]
+    assert {intent.utterance_id for intent in intents} == {intents[0].utterance_id}
+    assert all(intent.header.stamp == intents[0].header.stamp for intent in intents)
+    starts = [intent.start for intent in intents]
+    assert starts[0] == 0.0
+    assert starts == sorted(set(starts))
+    for intent in intents:
+        check(intent)
+        assert intent.text == text
+
+
+def test_clauses_begin_with_their_words_and_all_have_the_emotion_asked_for(reader):
+    words = " ".join(CLAUSES).split()
+    given = Speech(
+        text=" ".join(CLAUSES),
+        words=words,
+        word_starts=[0.25 * index for index in range(len(words))],
+        emotion="negative",
+    )
+    intents = reader.answers(given, len(CLAUSES))
+    assert [intent.start for intent in intents] == [0.25 * words.index(text.split()[0]) for text in CLAUSES]
+    assert {intent.emotion.chosen for intent in intents} == {"negative"}
+    given.gesture = "shrug"
+    asked = reader.answer(given)
+    assert (asked.gesture.chosen, asked.clause, asked.start) == ("shrug", 0, 0.0)
+    assert asked.text[asked.span_start : asked.span_end] == given.text
+
+
+def test_a_gesture_that_comes_too_soon_is_held_back_unless_it_was_asked_for(graph):
+    reader = Reader(graph, cool_down=60.0)
+    assert reader.answer(String(data="Hello there!")).accepted
+    held_back = reader.answer(String(data="Hello there!"))
+    check(held_back)
+    assert held_back.reason.startswith("cool-down: a gesture began ")
+    asked = reader.answer(Speech(text="Hello there!", gesture="nod"))
+    assert (asked.gesture.chosen, asked.accepted) == ("nod", True)
+    reader.node.set_parameters([Parameter("cool_down", value=0.0)])
+    assert reader.answer(String(data="Hello there!")).accepted
+
+
+def test_no_clause_of_a_very_long_text_is_lost(reader):
+    intents = reader.answers(String(data="Off we go! " * 400), 400)
+    assert [intent.clause for intent in intents] == list(range(400))

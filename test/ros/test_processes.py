@@ -14,6 +14,7 @@ from text2gesture_ros import bringup
 from text2gesture_ros.bringup import NODES, ended, start_processes, stop_processes
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.nodes.client import TOPICS, GraphClient
+from text2gesture_ros.nodes.conversions import to_seconds
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.robot import load_robot
 from text2gesture_ros.verification import verify
@@ -26,19 +27,24 @@ def domain():
         yield number
 
 
-def test_sentences_become_commands(domain):
+def test_sentences_become_commands(domain, tmp_path):
+    file = tmp_path / "hasty.yaml"
+    file.write_text("/**/intent_classifier:\n  ros__parameters:\n    cool_down: 0.0\n")
     seen = {}
     sentences = [
         "Hello, nice to meet you!",
         "",
         "I have no idea, sorry.",
         "\U0001f600 \ud800",
-        "Goodbye my friend!",
+        "Goodbye my friend! Look over there, the way to the garden is on your left, through the door.",
     ]
-    with GraphClient("nao", domain=domain, on_message=lambda *m: seen.setdefault(m[0], m)) as graph:
+    client = GraphClient(
+        "nao", domain=domain, params_file=str(file), on_message=lambda *m: seen.setdefault(m[0], m)
+    )
+    with client as graph:
         for sentence in sentences:
             graph.say(sentence)
-            graph.wait_until(lambda: len(graph.performances()) == len(graph.intents), timeout=10.0)
+            graph.wait_until(lambda: all(item.intent for item in graph.performances()), timeout=10.0)
             time.sleep(0.3)
         assert graph.wait_until(graph.quiet, timeout=20.0)
         performances = graph.performances()
@@ -56,6 +62,12 @@ def test_sentences_become_commands(domain):
             assert performance.latency == pytest.approx(sum(performance.stages.values()))
             assert performance.frame_count > 0
             assert performance.duration > 0.0
+    last = performances[-1]
+    assert [item.message.clause for item in last.intents] == [0, 1]
+    first_frames = {
+        block.message.clause: to_seconds(block.message.header.stamp) for block in last.frames[::-1]
+    }
+    assert first_frames[1] - first_frames[0] == pytest.approx(last.intents[1].message.start, abs=0.1)
     robot = load_robot("nao")
     positions = np.array([command.position for command in commands])
     assert not verify(

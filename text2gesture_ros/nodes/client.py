@@ -70,17 +70,22 @@ class Performance:
     Attributes:
         text: what was said.
         said: when it was published, on `time.monotonic` [s].
-        intent: the classifier's answer (GestureIntent), None before it came.
+        intents: the classifier's answer, one for each clause (GestureIntent); none before it came.
         frames, trajectories, commands: what carries the utterance's id (GestureFrames, JointTrajectory,
             JointState), in order; all empty for a sentence without motion.
     """
 
     text: str
     said: float
-    intent: Received | None
+    intents: tuple[Received, ...]
     frames: tuple[Received, ...]
     trajectories: tuple[Received, ...]
     commands: tuple[Received, ...]
+
+    @property
+    def intent(self) -> Received | None:
+        """The answer for the first clause, which is all of a short sentence."""
+        return self.intents[0] if self.intents else None
 
     @property
     def latency(self) -> float | None:
@@ -211,9 +216,10 @@ class GraphClient:
 
     def quiet(self) -> bool:
         """Return whether every sentence was answered, nothing more comes and the robot is at rest."""
-        last = [kept[-1].time for kept in (self.intents, self.frames, self.trajectories) if kept]
+        last = [kept[-1].time for kept in (self.frames, self.trajectories) if kept]
+        last += [item.time + item.message.start for item in self.intents[-1:]]  # later clauses are still due
         return (
-            len(self.intents) >= len(self._said)
+            len(self._answers()) >= len(self._said)
             and time.monotonic() - max(last, default=0.0) > 0.5
             and bool(self.commands)
             and not self.commands[-1].message.header.frame_id
@@ -223,17 +229,21 @@ class GraphClient:
         """Return what each sentence has become so far, in the order in which they were said."""
         with self._news:
             # The classifier answers every sentence once and in order.
-            intents = [*self.intents, *[None] * len(self._said)]
+            names = [*self._answers(), *[None] * len(self._said)]
             result = []
-            for (text, said), intent in zip(self._said, intents, strict=False):
-                name = intent.message.utterance_id if intent else None
+            for (text, said), name in zip(self._said, names, strict=False):
+                intents = tuple(item for item in self.intents if item.message.utterance_id == name)
                 frames = tuple(item for item in self.frames if item.message.utterance_id == name)
                 trajectories, commands = (
                     tuple(item for item in kept if item.message.header.frame_id == name)
                     for kept in (self.trajectories, self.commands)
                 )
-                result.append(Performance(text, said, intent, frames, trajectories, commands))
+                result.append(Performance(text, said, intents, frames, trajectories, commands))
             return result
+
+    def _answers(self) -> list[str]:
+        """Return the utterances that were answered, in order."""
+        return [item.message.utterance_id for item in self.intents if item.message.clause == 0]
 
     def _connect(self, stack: ExitStack) -> None:
         context = Context()

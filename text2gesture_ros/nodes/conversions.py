@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
     from text2gesture_ros.robot import Robot
 
 LONGEST_ID = 128  # characters of an utterance id
+_LONGEST_TRANSPORT = 5.0  # of a message, from one node to the next [s]
 HUMAN_BESIDE = 1.0  # where the human is drawn, to the left of the robot [m]
 
 
@@ -60,12 +61,16 @@ class GestureRequest:
 
     Attributes:
         utterance_id: name of the utterance.
+        clause: which clause of it.
+        begin: when it is spoken [s], on the ROS clock.
         gesture, emotion: known labels.
         accepted: whether the gesture was recognised, so that it is to be shown.
         spoken: whether there are words in the text at all.
     """
 
     utterance_id: str
+    clause: int
+    begin: float
     gesture: str
     emotion: str
     accepted: bool
@@ -112,19 +117,23 @@ def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
     return Utterance(message.text, utterance_id, duration, words, starts, gesture, emotion), complaints
 
 
-def intent_message(intent: "Intent", utterance: Utterance, arrival: float) -> GestureIntent:
+def intent_message(intent: "Intent", utterance: Utterance, arrival: float, clause: int = 0) -> GestureIntent:
     """Return an intent as a message.
 
     Args:
-        intent: what the text means.
+        intent: what the text, or a clause of it, means.
         utterance: where the text came from; its id is not empty.
         arrival: when the text arrived [s], on the ROS clock.
+        clause: which clause.
     """
     message = GestureIntent(
         utterance_id=utterance.utterance_id,
+        clause=clause,
         text=intent.text,
         span_start=int(intent.span[0]),
         span_end=int(intent.span[1]),
+        start=float(intent.start),
+        speech_probability=float(intent.speech),
         subject=_prediction_message(intent.subject),
         gesture=_prediction_message(intent.gesture),
         emotion=_prediction_message(intent.emotion),
@@ -147,14 +156,24 @@ def _prediction_message(prediction: "Prediction") -> LabelProbabilities:
     )
 
 
-def read_intent(message: GestureIntent) -> GestureRequest:
+def read_intent(message: GestureIntent, now: float) -> GestureRequest:
     """Return what the generator needs of an intent.
 
+    Args:
+        message: as it arrived.
+        now: when it did [s], on the ROS clock; believed where the stamp tells another time altogether.
+
     Raises:
-        InputError: the utterance has no usable id, or a label is unknown.
+        InputError: the utterance has no usable id, a label is unknown, or the start is no time in speech.
     """
+    start = float(message.start)
+    if not (math.isfinite(start) and start >= 0.0):
+        raise InputError(f"start must be at least 0 s but is {start}")
+    stamp = to_seconds(message.header.stamp)
     return GestureRequest(
         utterance_id=_check_id(message.utterance_id),
+        clause=int(message.clause),
+        begin=start + (stamp if 0.0 <= now - stamp <= _LONGEST_TRANSPORT else now),
         gesture=check_label("gesture", message.gesture.chosen),
         emotion=check_label("emotion", message.emotion.chosen),
         accepted=bool(message.accepted),
@@ -171,6 +190,7 @@ def frames_message(block: FrameBlock, clock_offset: float) -> GestureFrames:
     """
     message = GestureFrames(
         utterance_id=block.utterance_id,
+        clause=int(block.clause),
         gesture=block.gesture,
         emotion=block.emotion,
         sequence=int(block.sequence),
@@ -220,6 +240,7 @@ def read_frames(message: GestureFrames, clock_offset: float) -> FrameBlock:
         positions=positions[:, order],
         stop_probabilities=np.asarray(message.stop_probabilities, dtype=np.float32),
         last=bool(message.last),
+        clause=int(message.clause),
     )
 
 

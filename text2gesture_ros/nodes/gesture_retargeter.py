@@ -135,14 +135,14 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         every = max(1, round(self.parameters.rate / _MARKER_RATE))
         wanted = self.parameters.publish_markers and self._ticks % every == 0
         if wanted and self._markers.get_subscription_count():
-            human = self._human(now, command.utterance_id)
+            human = self._human(now, command)
             self._markers.publish(markers_message(self._robot, command.position, human, self.now()))
 
-    def _human(self, now: float, utterance_id: str) -> FloatArray | None:
+    def _human(self, now: float, command: Command) -> FloatArray | None:
         """Return the frame (K, 3) that is performed; None at rest."""
         while self._shown and self._shown[0].end < now:
             self._shown.popleft()
-        performed = (block for block in self._shown if block.utterance_id == utterance_id)
+        performed = (block for block in self._shown if block.name == (command.utterance_id, command.clause))
         block = next((block for block in performed if block.end >= now), None)
         if block is None:
             return None

@@ -1,4 +1,4 @@
-"""Node intent_classifier: what the robot is about to say -> what it calls for.
+"""Node intent_classifier: what the robot is about to say -> what it calls for, clause by clause.
 
 Subscribes speech_text (std_msgs/String) and speech (Speech), publishes gesture_intent (GestureIntent).
 """
@@ -16,25 +16,30 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.msg import GestureIntent, Speech
 from text2gesture_ros.nodes.base import ManagedNode, run
 from text2gesture_ros.nodes.conversions import Utterance, intent_message, read_speech
+from text2gesture_ros.pacing import Pacer
 from text2gesture_ros.parameters import IntentClassifierParameters
+
+# The intents of a text are published at once: as many as the longest text can have [messages].
+_DEPTH = 2000
 
 
 class IntentClassifierNode(ManagedNode[IntentClassifierParameters]):
-    """Answers every text with exactly one intent, accepted or not."""
+    """Answers every text with an intent for each of its clauses, accepted or not; with one at least."""
 
     def __init__(self, **options: object) -> None:
         super().__init__("intent_classifier", **options)
-        self._intents = self.create_lifecycle_publisher(GestureIntent, "gesture_intent", 50)
+        self._intents = self.create_lifecycle_publisher(GestureIntent, "gesture_intent", _DEPTH)
         self.subscribe(String, "speech_text", lambda message: self._answer(Utterance(message.data)), 50)
         self.subscribe(Speech, "speech", self._answer_speech, 50)
         self._new_ids = (f"{uuid.uuid4().hex[:8]}-{number}" for number in itertools.count(1))
-        self._received = self._accepted = 0
+        self._texts = self._clauses = self._accepted = 0
 
     def load(self) -> None:
         """Load the model and read one sentence, so that the first one is answered as fast as the rest."""
         given = self.parameters
         self._classifier = IntentClassifier(given.model, device=given.device, threads=given.threads)
-        self._classifier.classify(["hello"], given.confidence_threshold)
+        self._classifier.read("hello", given)
+        self._pacer = Pacer()
         self.get_logger().info(f"reads with model {self._classifier.name!r} on {self._classifier.engine}")
 
     def _answer_speech(self, message: Speech) -> None:
@@ -47,25 +52,40 @@ class IntentClassifierNode(ManagedNode[IntentClassifierParameters]):
         arrival = self.now()
         if not utterance.utterance_id:
             utterance = replace(utterance, utterance_id=next(self._new_ids))
+        intents = self._asked_for(utterance, arrival) if utterance.gesture else self._read(utterance, arrival)
+        self._texts += 1
+        for clause, intent in enumerate(intents):
+            self._clauses += 1
+            self._accepted += intent.accepted
+            if utterance.emotion:  # the probabilities stay the model's
+                intent = replace(intent, emotion=replace(intent.emotion, chosen=utterance.emotion))
+            self._intents.publish(intent_message(intent, utterance, arrival, clause))
+
+    def _read(self, utterance: Utterance, arrival: float) -> list[Intent]:
+        intents = self._classifier.read(
+            utterance.text,
+            self.parameters,
+            duration=utterance.duration,
+            words=utterance.words,
+            word_starts=utterance.word_starts,
+        )
+        return self._pacer.pace(intents, self.parameters, arrival)
+
+    def _asked_for(self, utterance: Utterance, arrival: float) -> list[Intent]:
+        """Return the one intent of a text whose gesture the speaker has chosen; nothing holds it back."""
         (intent,) = self._classifier.classify([utterance.text], self.parameters.confidence_threshold)
-        intent = overridden(intent, utterance)
-        self._received += 1
-        self._accepted += intent.accepted
-        self._intents.publish(intent_message(intent, utterance, arrival))
+        self._pacer.note(arrival)
+        gesture = replace(intent.gesture, chosen=utterance.gesture)
+        return [replace(intent, gesture=gesture, accepted=True, reason="")]
 
     def report(self) -> Mapping[str, object]:
-        """Return how many texts were read and how many called for a gesture."""
-        return {"texts": self._received, "accepted": self._accepted, "model": self.parameters.model}
-
-
-def overridden(intent: Intent, utterance: Utterance) -> Intent:
-    """Return the intent with what the speaker asked for; the probabilities stay the model's."""
-    if utterance.emotion:
-        intent = replace(intent, emotion=replace(intent.emotion, chosen=utterance.emotion))
-    if utterance.gesture:
-        gesture = replace(intent.gesture, chosen=utterance.gesture)
-        intent = replace(intent, gesture=gesture, accepted=True, reason="")
-    return intent
+        """Return how many texts and clauses were read and how many called for a gesture."""
+        return {
+            "texts": self._texts,
+            "clauses": self._clauses,
+            "accepted": self._accepted,
+            "model": self.parameters.model,
+        }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
