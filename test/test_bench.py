@@ -47,7 +47,7 @@ def test_latency_of_nothing_is_refused(given):
     ("what", "keys"),
     [
         ("generator", {"frames_per_second", "p99_ms", "engine", "threads"}),
-        ("text", {"words", "n", "engine", "threads"}),
+        ("text", {"words", "n", "engine", "precision", "threads", "node"}),
     ],
 )
 def test_figures_are_printed_and_written_with_where_they_come_from(what, keys, capsys, tmp_path):
@@ -74,4 +74,9 @@ def test_generator_counts_every_frame_of_every_gesture(capsys):
 
 
 def test_sentences_have_the_lengths_they_stand_for():
-    assert {length: len(text.split()) for length, text in bench.SENTENCES.items()} == {5: 5, 15: 15, 40: 40}
+    assert {length: len(text.split()) for length, text in bench.SENTENCES.items()} == {
+        5: 5,
+        12: 12,
+        15: 15,
+        40: 40,
+    }
