@@ -20,7 +20,8 @@ from text2gesture_ros.classifier import (
 )
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
 from text2gesture_ros.intent_network import from_config
-from text2gesture_ros.labels import GATE, TASKS
+from text2gesture_ros.labels import GATE, HEADS, TASKS
+from text2gesture_ros.pacing import Pacer
 from text2gesture_ros.parameters import IntentClassifierParameters
 
 TALK = [
@@ -227,6 +228,36 @@ def test_clauses_begin_when_their_words_do(classifier):
     ends = [classifier.read(TURN, given, duration=duration)[-1].start for duration in (5.0, 10.0)]
     assert ends[1] == pytest.approx(2.0 * ends[0])
     assert 0.0 < ends[0] < 5.0
+
+
+def test_a_thousand_texts_of_anything_are_read(gated):
+    quick = copy.copy(gated)  # what the network makes of them is not the point
+    quick._run = lambda tokens, _: [np.zeros((len(tokens), len(HEADS[head]))) for head in HEADS]
+    generator = np.random.default_rng(0)
+    pieces = [
+        *HOSTILE[0:3],
+        *HOSTILE[6:],
+        *TURN.split(" "),
+        ". ",
+        "!",
+        "\n",
+        "; ",
+        ", and ",
+        "\u2014",
+        "3.5",
+        "Mr.",
+    ]
+    for _ in range(1000):
+        text = "".join(generator.choice(pieces, generator.integers(0, 40)))
+        given = IntentClassifierParameters(clause_words=int(generator.integers(3, 20)))
+        spoken = text.split()[:: int(generator.integers(1, 4))]
+        starts = np.cumsum(generator.random(len(spoken))).tolist()
+        intents = Pacer().pace(quick.read(text, given, words=spoken, word_starts=starts), given)
+        assert intents
+        for intent in intents:
+            assert 0 <= intent.span[0] <= intent.span[1] <= len(intent.text)
+            assert 0.0 <= intent.start <= max(starts, default=0.0)
+            assert intent.accepted == (intent.reason == "")
 
 
 def test_whatever_is_read_in_clauses_has_at_least_one(classifier):

@@ -185,6 +185,7 @@ def test_clauses_begin_with_their_words_and_all_have_the_emotion_asked_for(reade
 
 def test_a_gesture_that_comes_too_soon_is_held_back_unless_it_was_asked_for(graph):
     reader = Reader(graph, cool_down=60.0)
+    assert reader.answer(Speech(text="Hello there!", gesture="neutral")).accepted  # is no gesture
     assert reader.answer(String(data="Hello there!")).accepted
     held_back = reader.answer(String(data="Hello there!"))
     check(held_back)

@@ -35,6 +35,7 @@ from visualization_msgs.msg import MarkerArray
 
 from text2gesture_ros.bringup import ended, start_processes, stop_processes
 from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
 from text2gesture_ros.resources import share_directory
 
@@ -298,7 +299,8 @@ class GraphClient:
             if self._speech.get_subscription_count():
                 attempt += 1
                 self._speech.publish(
-                    Speech(utterance_id=f"{_WARM_UP} {attempt}", text="hello", gesture="nod")
+                    # No gesture: one would hold the first of the conversation back.
+                    Speech(utterance_id=f"{_WARM_UP} {attempt}", text="hello", gesture=NEUTRAL)
                 )
         if not self.wait_until(self.quiet, timeout=_READY_TIMEOUT):
             raise ConfigurationError(f"the robot is not at rest {_READY_TIMEOUT:g} s after its first gesture")

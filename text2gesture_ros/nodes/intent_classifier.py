@@ -13,6 +13,7 @@ from std_msgs.msg import String
 
 from text2gesture_ros.classifier import Intent, IntentClassifier
 from text2gesture_ros.errors import InputError
+from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.msg import GestureIntent, Speech
 from text2gesture_ros.nodes.base import ManagedNode, run
 from text2gesture_ros.nodes.conversions import Utterance, intent_message, read_speech
@@ -74,7 +75,8 @@ class IntentClassifierNode(ManagedNode[IntentClassifierParameters]):
     def _asked_for(self, utterance: Utterance, arrival: float) -> list[Intent]:
         """Return the one intent of a text whose gesture the speaker has chosen; nothing holds it back."""
         (intent,) = self._classifier.classify([utterance.text], self.parameters.confidence_threshold)
-        self._pacer.note(arrival)
+        if utterance.gesture != NEUTRAL:
+            self._pacer.note(arrival)
         gesture = replace(intent.gesture, chosen=utterance.gesture)
         return [replace(intent, gesture=gesture, accepted=True, reason="")]
 
