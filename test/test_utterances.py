@@ -14,7 +14,7 @@ from text2gesture_ros.training.text_data import read_utterances
 from text2gesture_ros.training.text_report import TOO_NEAR, embed, likeness
 
 FILE = Path(__file__).parents[1] / "data" / "utterances.csv"
-COLUMNS = ["text", "subject", "gesture", "emotion", "split"]
+COLUMNS = ["text", *TASKS, "split", *(f"{task}_ok" for task in TASKS)]
 SPLITS = {"train": 1050, "test": 259}  # the paper's counts are the least
 
 Row = dict[str, str]

@@ -1,70 +1,44 @@
 import json
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+import torch
+from text_cases import LINES, OUTLIERS, change, write_training
 
 from text2gesture_ros.checkpoints import open_model
-from text2gesture_ros.classifier import IntentClassifier
+from text2gesture_ros.classifier import TOKENIZER_FILE, IntentClassifier, TextReader
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.labels import HEADS, TASKS
+from text2gesture_ros.intent_network import MISSING, find_plm
+from text2gesture_ros.labels import GATE, HEADS, TASKS
 from text2gesture_ros.training import train_text
-from text2gesture_ros.training.text_data import read_utterances
-from text2gesture_ros.training.train_text import class_weights, train
-
-SHIPPED = Path(__file__).parents[2] / "config" / "training" / "text.yaml"
-LINES = [
-    ("hello friend", "greeting", "wave", "positive"),
-    ("hello you", "greeting", "wave", "positive"),
-    ("hello all", "greeting", "wave", ""),
-    ("goodbye friend", "farewell", "wave", "neutral"),
-    ("goodbye you", "", "wave", "neutral"),
-    ("goodbye all", "farewell", "wave", "neutral"),
-    ("no friend", "anger", "shakehead", "negative"),
-    ("no you", "anger", "shakehead", "negative"),
-    ("no all", "anger", "shakehead", "negative"),
-    ("yes friend", "praise", "nod", "positive"),
-    ("yes you", "praise", "", "positive"),
-    ("yes all", "praise", "nod", "positive"),
-]
-OUTLIERS = ["friend friend", "you you you", "friend you", "you all", "all friend all"]
+from text2gesture_ros.training.text_data import read_config, read_lines, read_utterances
+from text2gesture_ros.training.train_text import (
+    Collator,
+    EpochBatches,
+    Run,
+    class_weights,
+    train,
+    write_tokenizer,
+)
 
 
 @pytest.fixture
 def config(tmp_path):
-    """A training file of twelve lines and a tiny random BERT."""
-    words = sorted({word for line in LINES for word in line[0].split()})
-    vocabulary = {word: index for index, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    plm = tmp_path / "plm"
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", model_max_length=32
-    ).save_pretrained(plm)
-    BertModel(
-        BertConfig(
-            vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-            intermediate_size=32, max_position_embeddings=32,
-        )
-    ).save_pretrained(plm)  # fmt: skip
-    table = ["text,subject,gesture,emotion,split", *(",".join([*line, "train"]) for line in LINES)]
-    # A test line the training must not look at: its label would be an error nobody could overlook.
-    (tmp_path / "data.csv").write_text("\n".join([*table, "hello no,anger,yay,negative,test"]) + "\n")
-    outliers = ["text,kind,split", *(f"{text},string,train" for text in OUTLIERS), "all all,string,test"]
-    (tmp_path / "outliers.csv").write_text("\n".join(outliers) + "\n")
-    settings = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
-    settings |= {
-        "plm": "plm", "data": ["data.csv"], "outliers": "outliers.csv", "epochs": 6, "batch_size": 4,
-        "patience": 6, "validation_part": 0.25, "average_from": 0.5,
-        "encoder_learning_rate": 1e-2, "head_learning_rate": 1e-2, "dropout": 0.1,
-    }  # fmt: skip
-    path = tmp_path / "text.yaml"
-    path.write_text(yaml.safe_dump(settings))
-    return path
+    return write_training(tmp_path)
+
+
+@pytest.fixture
+def reader(config):
+    write_tokenizer(config.parent / "plm", 32, config.parent / TOKENIZER_FILE)
+    return TextReader(config.parent / TOKENIZER_FILE)
+
+
+def make_run(config, reader):
+    settings = read_config(config)
+    plm = find_plm(settings.plm, config.parent)
+    return Run(settings, plm, reader, read_lines(settings, config.parent), "cpu")
 
 
 def losses(caplog):
@@ -105,6 +79,104 @@ def test_an_interrupted_training_resumes_to_the_same_weights(config, tmp_path, m
     for name, value in ours.items():
         np.testing.assert_array_equal(value, theirs[name])
     assert json.loads((whole / "config.json").read_text()) == json.loads((halves / "config.json").read_text())
+
+
+def test_the_gate_is_an_output_of_its_own_after_the_tasks(config, tmp_path):
+    model = open_model(str(train(change(config, epochs=1), tmp_path / "run", device="cpu")), "intent")
+    assert list(model.config["labels"]) == [*TASKS, GATE]
+    assert model.config["labels"][GATE] == ["no", "yes"]
+    tokens = np.ones((2, 5), np.int64)
+    (gate,) = model.session().run([GATE], {"tokens": tokens, "mask": tokens})
+    assert gate.shape == (2, 2)
+
+
+def test_outliers_teach_the_gate_and_nothing_else(config, reader):
+    lines = read_lines(read_config(config), config.parent)
+    *_, labels = Collator(reader, list(HEADS))([*lines.training, *lines.validation])
+    gate = labels[:, list(HEADS).index(GATE)].tolist()
+    assert (gate.count(0), gate.count(1)) == (len(OUTLIERS), len(LINES))
+    for row in labels[labels[:, -1] == 0].tolist():
+        assert row[:-1] == [MISSING] * len(TASKS)
+
+
+def test_a_model_without_the_gate_still_runs(config, tmp_path):
+    change(config, heads=list(TASKS), outliers="", epochs=1)
+    model = train(config, tmp_path / "run", device="cpu")
+    assert list(open_model(str(model), "intent").config["labels"]) == list(TASKS)
+    (intent,) = IntentClassifier(str(model), device="cpu").classify(["hello friend"], 0.0)
+    assert intent.gesture.probabilities.sum() == pytest.approx(1.0)
+
+
+def test_a_model_directory_needs_the_three_tasks(config, tmp_path):
+    with pytest.raises(ConfigurationError, match="a model needs the heads subject, emotion too"):
+        train(change(config, heads=["gesture"]), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_head_trains_alone_and_writes_nothing(config, reader):
+    run = make_run(change(config, heads=["gesture"]), reader)
+    before = set(config.parent.rglob("*"))
+    run.finish()
+    assert run.done == 6
+    lines = read_utterances(config.parent / "data.csv")
+    assert set(run.test(lines)) == {"gesture"}
+    assert run.test(lines)["gesture"] > 0.5  # six in twelve wave
+    assert set(config.parent.rglob("*")) == before
+
+
+def test_the_average_is_the_mean_over_the_last_epochs(config, reader):
+    run = make_run(change(config, epochs=4, average_from=0.5), reader)
+    ends = []
+    while not run.finished:
+        run.epoch()
+        ends.append([value.detach().clone() for value in run.network.parameters()])
+    for average, *values in zip(run.average.module.parameters(), *ends[2:], strict=True):
+        torch.testing.assert_close(average, torch.stack(values).mean(0))
+
+
+@pytest.mark.parametrize("decay", [False, True])
+def test_rates_fall_to_zero_or_stay(config, reader, decay):
+    run = make_run(change(config, decay=decay, warm_up=0.0), reader)
+    before = [value.clone() for value in run.network.parameters()]
+    run._set_rates(run.settings.epochs)
+    assert [group["lr"] for group in run.optimizer.param_groups] == [0.0 if decay else r for r in run.rates]
+    run._set_rates(0.0)
+    assert [group["lr"] for group in run.optimizer.param_groups] == run.rates
+    assert all(map(torch.equal, before, run.network.parameters()))
+
+
+def test_each_epoch_has_every_own_line_once_and_a_new_draw_of_the_others():
+    generator = random.Random(0)
+    lengths = [generator.randint(3, 40) for _ in range(1000)]
+    batches = EpochBatches(lengths, own=301, drawn=100, batch_size=8, seed=3)
+    draws = []
+    for epoch in (0, 1):
+        batches.epoch = epoch
+        epochs_batches = list(batches)
+        assert epochs_batches == list(batches)
+        assert len(epochs_batches) == len(batches)
+        assert [len(batch) for batch in epochs_batches[:-1]] == [8] * (len(batches) - 1)
+        lines = [line for batch in epochs_batches for line in batch]
+        assert sorted(line for line in lines if line < 301) == list(range(301))
+        draws.append({line for line in lines if line >= 301})
+        assert len(draws[-1]) == 100
+        padded = sum(len(batch) * max(lengths[line] for line in batch) for batch in epochs_batches)
+        assert padded < 1.15 * sum(lengths[line] for line in lines)
+    assert draws[0] != draws[1]
+    assert draws[0] != {
+        line for batch in EpochBatches(lengths, 301, 100, 8, seed=4) for line in batch if line >= 301
+    }
+
+
+def test_the_corpora_have_their_share_of_an_epoch(config, reader):
+    (config.parent / "more.csv").write_text("text,gesture\n" + "\n".join(f"yes {n},nod" for n in range(50)))
+    entry = "{format: utterances, source: us, licence: ours, train: more.csv}"
+    (config.parent / "corpora.yaml").write_text(f"root: .\ncorpora:\n  mine: {entry}\n")
+    run = make_run(change(config, corpora="corpora.yaml", corpora_share=0.5, batch_size=1), reader)
+    own = len(read_lines(run.settings, config.parent).training)
+    assert len(run.batches) == 2 * own
+    run.epoch()
+    assert run.done == 1
 
 
 def test_resuming_without_a_checkpoint_is_one_clear_line(config, tmp_path):

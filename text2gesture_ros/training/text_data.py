@@ -49,6 +49,7 @@ class TextTraining:
     warm_up: float
     decay: bool
     average_from: float
+    alternatives: float
     label_smoothing: float
     class_weight: float
     gradient_norm: float
@@ -61,7 +62,8 @@ class TextTraining:
             "encoder_learning_rate": (0.0, 1.0), "head_learning_rate": (0.0, 1.0), "layer_decay": (0.0, 1.0),
             "warm_up": (0.0, 1.0), "label_smoothing": (0.0, 0.9), "class_weight": (0.0, 1.0),
             "gradient_norm": (0.0, 1e6), "lines": (0, 2**31), "corpora_share": (0.0, 0.9),
-            "average_from": (0.0, 1.0), "seed": (0, 2**31),
+            "average_from": (0.0, 1.0), "alternatives": (0.0, 1.0),
+            "seed": (0, 2**31),
         }  # fmt: skip
         for name, value in asdict(self).items():
             kind = self.__annotations__[name]
@@ -137,7 +139,8 @@ def default_data() -> Path:
 def read_utterances(path: Path) -> list[Utterance]:
     """Read a CSV or JSONL file with the fields text, subject, gesture and emotion.
 
-    A label that is empty, null or absent is unknown. The fields split and `gesture_ok`, ... are optional.
+    A label that is empty, null or absent is unknown. The fields split and `gesture_ok`, ... are optional; the
+    latter are lists, in CSV with | between the labels.
 
     Raises:
         InputError: the file cannot be read, or a line is wrong; the message says which and why.
@@ -173,8 +176,9 @@ def _utterance(record: Any, where: str) -> Utterance:
     try:
         for task in TASKS:
             labels[task] = check_label(task, record[task]) if record.get(task) else None
-            if record.get(task + ACCEPTED):
-                accepted[task] = frozenset(check_label(task, label) for label in record[task + ACCEPTED])
+            if given := record.get(task + ACCEPTED):
+                names = given.split("|") if isinstance(given, str) else given
+                accepted[task] = frozenset(check_label(task, label) for label in names)
     except (InputError, TypeError) as error:
         raise InputError(f"{where}: {error}") from None
     return Utterance(record["text"], labels, accepted, str(record.get("split") or ""))

@@ -159,23 +159,38 @@ class Utterances(Dataset[Utterance]):
 
 
 class Collator:
-    """Turns utterances into a batch; the class indices are those of the heads given."""
+    """Turns utterances into a batch.
 
-    def __init__(self, reader: TextReader, heads: Sequence[str]) -> None:
+    Args:
+        reader: the tokenizer.
+        heads: the heads whose class indices are wanted.
+        alternatives: how often a line comes with another label that its readers accept; such a line is
+            learnt as a mixture of both.
+    """
+
+    def __init__(self, reader: TextReader, heads: Sequence[str], alternatives: float = 0.0) -> None:
         self._reader = reader
         self._heads = heads
+        self._alternatives = alternatives
 
     def __call__(self, utterances: Sequence[Utterance]) -> Batch:
         """Return tokens, mask and class indices."""
         tokens, mask = self._reader([clean_text(utterance.text) for utterance in utterances])
         labels = [
             [
-                MISSING if (label := utterance.label(head)) is None else HEADS[head].index(label)
+                MISSING if (label := self._label(utterance, head)) is None else HEADS[head].index(label)
                 for head in self._heads
             ]
             for utterance in utterances
         ]
         return torch.from_numpy(tokens), torch.from_numpy(mask), torch.tensor(labels)
+
+    def _label(self, utterance: Utterance, head: str) -> str | None:
+        label = utterance.label(head)
+        others = self._alternatives and sorted(utterance.accepted.get(head, frozenset()) - {label})
+        if others and float(torch.rand(())) < self._alternatives:
+            return others[int(torch.randint(len(others), ()))]
+        return label
 
 
 class EpochBatches(Sampler[list[int]]):
@@ -259,7 +274,7 @@ class Run:
         )
         groups = parameter_groups(network, settings)
         self.rates = [group["lr"] for group in groups]
-        self._collate = Collator(reader, settings.heads)
+        self._reader = reader
         own, share = len(lines.training), settings.corpora_share
         every = [*lines.training, *lines.corpora]
         self.order = EpochBatches(
@@ -274,7 +289,11 @@ class Run:
         (self.network, self.optimizer, self.batches, self.validation) = self.accelerator.prepare(
             network,
             torch.optim.Adam(groups, fused=fused),
-            DataLoader(Utterances(every), batch_sampler=self.order, collate_fn=self._collate),
+            DataLoader(
+                Utterances(every),
+                batch_sampler=self.order,
+                collate_fn=Collator(reader, settings.heads, settings.alternatives),
+            ),
             self._loader(lines.validation),
         )
         weights = class_weights(lines.training, settings.heads, settings.class_weight)
@@ -287,7 +306,8 @@ class Run:
         self.done = 0  # epochs finished
 
     def _loader(self, utterances: Sequence[Utterance]) -> DataLoader[Utterance]:
-        return DataLoader(Utterances(utterances), self.settings.batch_size, collate_fn=self._collate)
+        collate = Collator(self._reader, self.settings.heads)
+        return DataLoader(Utterances(utterances), self.settings.batch_size, collate_fn=collate)
 
     @property
     def finished(self) -> bool:
