@@ -44,6 +44,16 @@ def test_padding_changes_nothing(pooling):
         torch.testing.assert_close(bare, filled)
 
 
+def test_heads_read_the_mean_of_the_token_states():
+    network = tiny()
+    tokens = torch.randint(2, 50, (1, 5))
+    mask = torch.ones_like(tokens)
+    sentence = network.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state.mean(1)
+    torch.testing.assert_close(network.sentences(tokens, mask), sentence)
+    for logits, head in zip(network(tokens, mask), network.heads.values(), strict=True):
+        torch.testing.assert_close(logits, head(sentence))
+
+
 def test_heads_are_those_of_the_paper():
     for task, head in tiny().heads.items():
         first, activation, dropout, last = head

@@ -3,7 +3,7 @@
 import pytest
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.labels import NEUTRAL, TASKS, check_label
+from text2gesture_ros.labels import GATE, HEADS, NEUTRAL, TASKS, check_label
 
 
 def test_vocabularies_have_the_sizes_of_the_paper():
@@ -13,6 +13,12 @@ def test_vocabularies_have_the_sizes_of_the_paper():
         "emotion": 3,
     }
     assert all(NEUTRAL in labels for labels in TASKS.values())
+
+
+def test_the_gate_comes_after_the_tasks_and_is_none_of_them():
+    assert list(HEADS) == [*TASKS, GATE]
+    assert HEADS[GATE] == ("no", "yes")
+    assert all(HEADS[task] == TASKS[task] for task in TASKS)
 
 
 def test_known_labels_pass_and_unknown_ones_are_answered_with_the_list():

@@ -3,15 +3,18 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from text_cases import change
 
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.labels import TASKS
+from text2gesture_ros.labels import HEADS, TASKS
 from text2gesture_ros.training.text_data import (
     cut_validation,
     default_data,
     read_config,
     read_lines,
+    read_outliers,
     read_utterances,
+    stratify,
 )
 
 CONFIG = Path(__file__).parents[2] / "config" / "training" / "text.yaml"
@@ -80,6 +83,52 @@ def test_validation_is_cut_the_same_way_every_time_and_from_every_gesture():
     assert validation != cut_validation(utterances, 0.2, seed=4)[1]
     assert Counter(u.text for u in training + validation) == Counter(u.text for u in utterances)
     assert {u.labels["gesture"] for u in validation} == set(TASKS["gesture"])
+
+
+def test_every_beginning_has_each_gesture_in_proportion():
+    utterances = [u for u in read_utterances(default_data()) if u.split == "train"]
+    ordered = stratify(utterances, 5)
+    assert Counter(map(id, ordered)) == Counter(map(id, utterances))
+    total = Counter(u.labels["gesture"] for u in utterances)
+    seen = Counter()
+    for number, utterance in enumerate(ordered, start=1):
+        seen[utterance.labels["gesture"]] += 1
+        for gesture, count in total.items():
+            assert abs(seen[gesture] - count * number / len(ordered)) < 1.5
+
+
+def settings_with(tmp_path, **entries):
+    return read_config(change(CONFIG, tmp_path / "text.yaml", **entries))
+
+
+def test_fewer_lines_are_some_of_the_same_lines_whatever_the_seed(tmp_path):
+    file = [str(default_data())]
+    few, more, every = (
+        read_lines(settings_with(tmp_path, data=file, lines=lines, heads=list(TASKS), seed=lines), tmp_path)
+        for lines in (100, 400, 0)
+    )
+    assert (len(few.training), len(more.training)) == (100, 400)
+    assert more.training[:100] == few.training
+    assert every.training[:400] == more.training
+    assert few.validation == more.validation == every.validation
+    texts = [{u.text for u in part} for part in (every.training, every.validation, every.test)]
+    assert not texts[0] & texts[1] | texts[0] & texts[2] | texts[1] & texts[2]
+
+
+def test_too_few_lines_and_missing_outliers_are_named(tmp_path):
+    lines = write(tmp_path / "a.csv", "text,gesture", *(f"line {n},wave" for n in range(40)))
+    with pytest.raises(InputError, match=r"a\.csv: 36 training lines are too few for lines 37"):
+        read_lines(settings_with(tmp_path, data=[lines.name], lines=37, heads=["gesture"]), tmp_path)
+    with pytest.raises(InputError, match=r"none\.csv: cannot be read"):
+        read_lines(settings_with(tmp_path, data=[lines.name], outliers="none.csv"), tmp_path)
+
+
+def test_outliers_have_no_label_but_that_they_are_no_speech(tmp_path):
+    (outlier,) = read_outliers(write(tmp_path / "o.csv", "text,kind,split", "xkcd qwert,string,train"))
+    assert (outlier.text, outlier.split) == ("xkcd qwert", "train")
+    assert [outlier.label(head) for head in HEADS] == [None, None, None, "no"]
+    (line,) = read_utterances(write(tmp_path / "u.csv", "text,gesture", "Hello!,wave"))
+    assert [line.label(head) for head in HEADS] == [None, "wave", None, "yes"]
 
 
 def test_shipped_utterances_cover_all_labels_and_keep_the_splits_apart():

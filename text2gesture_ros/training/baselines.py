@@ -78,12 +78,9 @@ def measure(baseline: str, lines: Lines, plm: Path) -> dict[str, float]:
     choose = BASELINES[baseline](lines, plm)
     result = {}
     for task in TASKS:
-        hits = [
-            choice == label
-            for line, choice in zip(lines.test, choose(task), strict=True)
-            if (label := line.labels[task]) is not None
-        ]
-        if hits:
+        labels = [line.labels[task] for line in lines.test]
+        if any(labels):
+            hits = [choice == label for choice, label in zip(choose(task), labels, strict=True) if label]
             result[task] = sum(hits) / len(hits)
     return result
 
