@@ -5,10 +5,10 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.training.text_data import Utterance
 from text2gesture_ros.training.text_report import embed, likeness, report, words
 
-LINES = """text,subject,gesture,emotion,split
-The train leaves at nine.,information,neutral,neutral,train
-"Hello, you two!",greeting,wave,positive,train
-The train leaves at nine!,information,neutral,neutral,test
+LINES = """text,subject,gesture,emotion,split,gesture_ok
+The train leaves at nine.,information,neutral,neutral,train,neutral
+"Hello, you two!",greeting,wave,positive,train,wave|handshake
+The train leaves at nine!,information,neutral,neutral,test,neutral
 """
 
 
@@ -27,6 +27,7 @@ def test_counts_lengths_and_the_pair_that_says_the_same(tmp_path):
     assert parts["train"]["vocabulary"] == 8
     assert parts["all"]["labels"]["gesture"]["wave"] == 1
     assert sum(parts["all"]["labels"]["subject"].values()) == 3
+    assert parts["train"]["second_labels"] == {"subject": 0, "gesture": 1, "emotion": 0}
     (pair,) = found["likeness"]["too_near"]
     assert pair["texts"] == ["The train leaves at nine.", "The train leaves at nine!"]
     assert pair == found["likeness"]["nearest"]

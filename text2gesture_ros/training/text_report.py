@@ -29,7 +29,8 @@ def report(path: Path | None = None, plm: str = "all-MiniLM-L6-v2") -> dict[str,
 
     Returns:
         lines; parts: for `all` and each split its lines, the mean and quantiles of their length in words, the
-        vocabulary (different words, case aside) and how often each label stands in it; likeness.
+        vocabulary (different words, case aside), how often each label stands in it and, of each task, how
+        many lines accept a second label; likeness.
 
     Raises:
         InputError: the file cannot be used or holds no line.
@@ -60,6 +61,9 @@ def _describe(utterances: Sequence[Utterance]) -> dict[str, Any]:
         "words": _distribution([float(len(line)) for line in found]),
         "vocabulary": len({word for line in found for word in line}),
         "labels": {task: {name: counts[task][name] for name in names} for task, names in TASKS.items()},
+        "second_labels": {
+            task: sum(len(line.accepted.get(task, ())) > 1 for line in utterances) for task in TASKS
+        },
     }
 
 
