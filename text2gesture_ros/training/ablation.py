@@ -186,6 +186,7 @@ def _do(job: _Job) -> dict[str, Any]:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
     start = time.monotonic()
+    fingerprint = job.fingerprint  # now: the data may change while the run goes on
     lines = read_lines(job.settings, job.folder)
     epochs = best = 0
     if job.row in BASELINES:
@@ -201,7 +202,7 @@ def _do(job: _Job) -> dict[str, Any]:
     return {
         "row": job.row,
         "seed": job.settings.seed,
-        "fingerprint": job.fingerprint,
+        "fingerprint": fingerprint,
         "accuracy": accuracy,
         "epochs": epochs,
         "best_epoch": best,
