@@ -51,9 +51,9 @@ def text(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
         count: runs per length.
 
     Returns:
-        Milliseconds per number of words, in this process; what ran; of the node intent_classifier: ready_s from
-        the start of its process to the lifecycle state active, ready_processor_s the processor time of that,
-        memory_mb resident, and milliseconds from a sentence published to its intent received.
+        Milliseconds per number of words, in this process; what ran; of the node intent_classifier: ready_s
+        from the start of its process to the lifecycle state active, ready_processor_s the processor time of
+        that, memory_mb resident, and milliseconds from a sentence published to its intent received.
 
     Raises:
         ConfigurationError: the node does not start or answer.
@@ -211,6 +211,12 @@ def _median_and_p95(seconds: Sequence[float]) -> dict[str, float]:
         "median_ms": _round(1000.0 * np.median(seconds)),
         "p95_ms": _round(1000.0 * np.percentile(seconds, 95)),
     }
+
+
+def resident(process: int | str = "self") -> int:
+    """Return how much memory of a process is resident [bytes]."""
+    with Path(f"/proc/{process}/status").open(encoding="utf-8") as lines:
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
 def described(command: str, figures: Mapping[str, Any]) -> dict[str, Any]:

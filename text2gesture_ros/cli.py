@@ -312,7 +312,7 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
     what = _Verbs(
         verbs.add(
             "bench",
-            "Measure speed: latency, generator or text.",
+            "Measure speed: latency, generator, text, or engines that could run the text model.",
             ["bench latency --json"],
             "",
             has_result=False,
@@ -339,7 +339,7 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
         ),
         (
             "text",
-            "Milliseconds to classify a sentence of 5, 15 and 40 words.",
+            "Milliseconds to classify a sentence of 5, 12, 15 and 40 words; memory and start of the node.",
             100,
             "runs per length",
             "intent_classifier",
@@ -351,6 +351,26 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
         verb.add_argument("--count", type=int, default=count, help=f"{counted} (default: %(default)s)")
         _add_parameters(verb, node, *names)
         _add_output(verb)
+    verb = what.add(
+        "engines",
+        "Compare what can run the intent model: PyTorch, ONNX Runtime, OpenVINO, float32 and kinds of int8. "
+        "Speed, memory, load time, accuracy.",
+        ["bench engines", "bench engines --count 5 --rounds 3 --json --output engines.json"],
+        "bench_engines",
+    )
+    verb.add_argument(
+        "--count", type=int, default=20, help="runs per length and round (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--rounds", type=int, default=5, help="how often the engines take turns (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--data",
+        metavar="FILE",
+        help="labelled sentences, CSV or JSONL (default: the held-out ones that ship)",
+    )
+    _add_parameters(verb, "intent_classifier", "model")
+    _add_output(verb)
 
 
 def _add_output(verb: argparse.ArgumentParser) -> None:

@@ -464,6 +464,17 @@ def bench_text(args: argparse.Namespace) -> Outcome:
     return _bench(args, lambda: bench.text(_parameters(IntentClassifierParameters, args), _count(args)))
 
 
+def bench_engines(args: argparse.Namespace) -> Outcome:
+    """Compare what can run the intent classifier."""
+    from text2gesture_ros.training.text_engines import ROWS, compare, rows
+
+    data = Path(args.data) if args.data else None
+    if args.rounds < 1:
+        raise InputError(f"--rounds must be at least 1 but is {args.rounds}")
+    given = _bench(args, lambda: compare(args.model, _count(args), args.rounds, data=data))
+    return Outcome(given.data, lambda: show_table("", ROWS, rows(given.data)))
+
+
 def _count(args: argparse.Namespace, least: int = 1) -> int:
     if not least <= args.count <= 100_000:
         raise InputError(f"--count must be in [{least}, 100000] but is {args.count}")

@@ -20,6 +20,7 @@ from lifecycle_msgs.srv import GetState
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import String
 
+from text2gesture_ros.bench import resident
 from text2gesture_ros.bringup import stop_processes
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import GestureIntent
@@ -98,14 +99,6 @@ def processor_time(process: int) -> float:
     """Return the processor time a process has used [s]."""
     values = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime of proc(5)
-
-
-def resident(process: int) -> int:
-    """Return how much memory of a process is resident [bytes]."""
-    for line in Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmRSS:"):
-            return 1024 * int(line.split()[1])
-    raise ConfigurationError(f"process {process} has no resident memory")
 
 
 if __name__ == "__main__":
