@@ -47,7 +47,7 @@ def test_latency_of_nothing_is_refused(given):
     ("what", "keys"),
     [
         ("generator", {"frames_per_second", "p99_ms", "engine", "threads"}),
-        ("text", {"words", "n", "engine", "precision", "threads", "node"}),
+        ("text", {"words", "n", "engine", "precision", "threads"}),
     ],
 )
 def test_figures_are_printed_and_written_with_where_they_come_from(what, keys, capsys, tmp_path):

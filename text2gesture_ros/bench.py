@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,10 @@ def text(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
         count: runs per length.
 
     Returns:
-        Milliseconds per number of words, in this process; what ran; of the node intent_classifier: ready_s
-        from the start of its process to the lifecycle state active, ready_processor_s the processor time of
-        that, memory_mb resident, and milliseconds from a sentence published to its intent received.
+        Milliseconds per number of words, in this process; what ran; where there is ROS, of the node
+        intent_classifier: ready_s from the start of its process to the lifecycle state active,
+        ready_processor_s the processor time of that, memory_mb resident, and milliseconds from a sentence
+        published to its intent received.
 
     Raises:
         ConfigurationError: the node does not start or answer.
@@ -67,14 +69,14 @@ def text(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
             classifier.classify([sentence], parameters.confidence_threshold)
             taken.append(time.perf_counter() - begin)
         words[str(length)] = median_and_p99(taken[_WARM_UP:])
-    return {
+    figures = {
         "words": words,
         "n": count,
         "engine": classifier.engine,
         "precision": classifier.precision,
         "threads": parameters.threads,
-        "node": _node(parameters, count),
     }
+    return figures | ({"node": _node(parameters, count)} if find_spec("rclpy") else {})
 
 
 def _node(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
