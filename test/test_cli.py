@@ -34,6 +34,7 @@ VERBS = [
     "bringup",
     "demo",
     "bench latency",
+    "bench engines",
     "bench generator",
     "bench text",
 ]
