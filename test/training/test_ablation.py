@@ -142,8 +142,9 @@ def test_all_rows_have_the_lines_of_the_first_file(config, tmp_path):
 def test_wrong_rows_and_files_are_named(config, tmp_path):
     with pytest.raises(InputError, match=r"unknown row 'gestures'\. Known: majority, .*recipe"):
         ablation(config, config, tmp_path / "a.json", rows=["gestures"])
-    (tmp_path / "a.json").write_text('{"runs": [{"row": "gesture"}]}')
-    with pytest.raises(InputError, match=r"a\.json: no file of results"):
-        ablation(config, config, tmp_path / "a.json")
+    for run in ('{"row": "gesture"}', '{"row": "gesture", "seed": 1, "accuracy": {"gesture": 1.0}}'):
+        (tmp_path / "a.json").write_text(f'{{"runs": [{run}]}}')
+        with pytest.raises(InputError, match=r"a\.json: no file of results"):
+            ablation(config, config, tmp_path / "a.json")
     with pytest.raises(InputError, match=r"none\.json: no file of results"):
         ablation(config, config, tmp_path / "b.json", merge=[tmp_path / "none.json"])

@@ -229,8 +229,7 @@ def _result(runs: Mapping[tuple[str, int], dict[str, Any]], data: Mapping[str, i
 def _read_runs(path: Path) -> list[dict[str, Any]]:
     try:
         runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
-        return [
-            run for run in runs if run["row"] in ROWS and isinstance(run["seed"], int) and run["accuracy"]
-        ]
+        needed = ("seed", "fingerprint", "accuracy")
+        return [run for run in runs if run["row"] in ROWS and all(run[key] for key in needed)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: no file of results: {error!r}") from None

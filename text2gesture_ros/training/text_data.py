@@ -164,7 +164,7 @@ def _records(file: Iterable[str], path: Path) -> Iterable[tuple[int, Any]]:
         if text.strip():
             try:
                 yield line, json.loads(text)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:
                 raise InputError(f"{path}:{line}: not JSON: {error}") from None
 
 
@@ -178,8 +178,10 @@ def _utterance(record: Any, where: str) -> Utterance:
             labels[task] = check_label(task, record[task]) if record.get(task) else None
             if given := record.get(task + ACCEPTED):
                 names = given.split("|") if isinstance(given, str) else given
+                if not isinstance(names, list):
+                    raise InputError(f"{task}{ACCEPTED} must be a list of labels but is {given!r}")
                 accepted[task] = frozenset(check_label(task, label) for label in names)
-    except (InputError, TypeError) as error:
+    except InputError as error:
         raise InputError(f"{where}: {error}") from None
     return Utterance(record["text"], labels, accepted, str(record.get("split") or ""))
 

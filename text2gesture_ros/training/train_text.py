@@ -81,6 +81,8 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
     check_torch_device(device)
     if missing := [task for task in TASKS if task not in settings.heads]:
         raise ConfigurationError(f"{config}: a model needs the heads {', '.join(missing)} too")
+    if not settings.name.strip():  # before hours of training: no model directory opens without a name
+        raise ConfigurationError(f"{config}: a model needs a name")
     lines = read_lines(settings, config.parent)
     plm = find_plm(settings.plm, config.parent)
     output.mkdir(parents=True, exist_ok=True)
