@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from transformers import AutoTokenizer
 
+from text2gesture_ros.classifier import clean_text
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.intent_network import find_plm, from_pretrained
+from text2gesture_ros.intent_network import find_plm
 from text2gesture_ros.labels import TASKS
+from text2gesture_ros.training.baselines import sentence_vectors
 from text2gesture_ros.training.text_data import Utterance, default_data, read_utterances
 
 TOO_NEAR = 0.9
 """Cosine from which two utterances say the same."""
 
-_BATCH = 64
 _BLOCK = 512
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 
@@ -118,21 +117,7 @@ def likeness(utterances: Sequence[Utterance], vectors: NDArray[np.float32]) -> d
 def embed(texts: Sequence[str], plm: str = "all-MiniLM-L6-v2") -> NDArray[np.float32]:
     """Return the sentence vectors of a language model as it was before any training here, (N, D), length 1.
 
-    They are the mean of its token states.
-
     Raises:
         ConfigurationError: the language model is unknown.
     """
-    path = find_plm(plm)
-    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-    network = from_pretrained(path, {}).eval().encoder
-    vectors = np.zeros((len(texts), network.config.hidden_size), np.float32)
-    order = sorted(range(len(texts)), key=lambda line: len(texts[line]))  # like lengths together
-    for start in range(0, len(order), _BATCH):
-        lines = order[start : start + _BATCH]
-        batch = tokenizer([texts[line] for line in lines], padding=True, truncation=True, return_tensors="pt")
-        with torch.inference_mode():
-            states = network(**batch).last_hidden_state  # (B, L, D)
-            weight = batch["attention_mask"].unsqueeze(-1)  # (B, L, 1)
-            vectors[lines] = torch.nn.functional.normalize((states * weight).sum(1), dim=1).numpy()
-    return vectors
+    return sentence_vectors(find_plm(plm), [clean_text(text) for text in texts])
