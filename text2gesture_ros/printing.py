@@ -57,7 +57,11 @@ def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]") -> N
                 for word, weight in zip(words, weights, strict=True)
             )
             order = sorted(range(len(words)), key=lambda index: -abs(weights[index]))[:3]
-            named = "  ".join(f"{words[index].text} {weights[index]:+.2f}" for index in order)
+            named = "  ".join(
+                f"{words[index].text} {weights[index]:+.2f}"
+                for index in order
+                if abs(weights[index]) >= 0.005  # less would read as 0.00
+            )
             table.add_row(task, best(getattr(intent, task)), shown, Text(named))
     _print(table)
     _print(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
     from text2gesture_ros.performing import Trajectory
     from text2gesture_ros.robot import Robot
 
+MOST_CLAUSES = 2000  # of the longest text; its intents are published at once
 LONGEST_ID = 128  # characters of an utterance id
 _LONGEST_TRANSPORT = 5.0  # of a message, from one node to the next [s]
 HUMAN_BESIDE = 1.0  # where the human is drawn, to the left of the robot [m]

@@ -12,13 +12,12 @@ from text2gesture_ros.generator import GestureGenerator, GestureStream
 from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.nodes.base import ManagedNode, run
-from text2gesture_ros.nodes.conversions import GestureRequest, frames_message, read_intent
+from text2gesture_ros.nodes.conversions import MOST_CLAUSES, GestureRequest, frames_message, read_intent
 from text2gesture_ros.parameters import GestureGeneratorParameters
 
 # At every poll about twice as much motion is sent as is played until the next: the look-ahead fills up soon,
 # and the retargeter has time to command the robot between the blocks [s].
 _POLL_PERIOD = 0.05
-_DEPTH = 2000  # the intents of a text come at once, as many as the longest text can have [messages]
 
 
 class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
@@ -31,7 +30,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
     def __init__(self, **options: object) -> None:
         super().__init__("gesture_generator", **options)
         self._frames = self.create_lifecycle_publisher(GestureFrames, "gesture_frames", 100)
-        self.subscribe(GestureIntent, "gesture_intent", self._receive, _DEPTH)
+        self.subscribe(GestureIntent, "gesture_intent", self._receive, MOST_CLAUSES)
         self._utterance_id = ""
         self._pending: deque[tuple[float, GestureRequest]] = deque()  # with when each is spoken [s]
         self._stream: GestureStream | None = None

@@ -16,12 +16,9 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.msg import GestureIntent, Speech
 from text2gesture_ros.nodes.base import ManagedNode, run
-from text2gesture_ros.nodes.conversions import Utterance, intent_message, read_speech
+from text2gesture_ros.nodes.conversions import MOST_CLAUSES, Utterance, intent_message, read_speech
 from text2gesture_ros.pacing import Pacer
 from text2gesture_ros.parameters import IntentClassifierParameters
-
-# The intents of a text are published at once: as many as the longest text can have [messages].
-_DEPTH = 2000
 
 
 class IntentClassifierNode(ManagedNode[IntentClassifierParameters]):
@@ -29,7 +26,7 @@ class IntentClassifierNode(ManagedNode[IntentClassifierParameters]):
 
     def __init__(self, **options: object) -> None:
         super().__init__("intent_classifier", **options)
-        self._intents = self.create_lifecycle_publisher(GestureIntent, "gesture_intent", _DEPTH)
+        self._intents = self.create_lifecycle_publisher(GestureIntent, "gesture_intent", MOST_CLAUSES)
         self.subscribe(String, "speech_text", lambda message: self._answer(Utterance(message.data)), 50)
         self.subscribe(Speech, "speech", self._answer_speech, 50)
         self._new_ids = (f"{uuid.uuid4().hex[:8]}-{number}" for number in itertools.count(1))
