@@ -57,15 +57,24 @@ def classifier():
 
 
 @pytest.fixture(scope="module")
-def gated(classifier):
+def ungated(classifier):
+    """Return the classifier without its gate."""
+    ungated = copy.copy(classifier)
+    ungated._heads, ungated._temperatures = tuple(TASKS), classifier._temperatures[: len(TASKS)]
+    ungated._run = lambda tokens, mask: classifier._run(tokens, mask)[: len(TASKS)]
+    return ungated
+
+
+@pytest.fixture(scope="module")
+def gated(ungated):
     """Return a classifier with a gate, which knows no better than to like an even sum of token numbers."""
 
     def run(tokens, mask):
         odd = (tokens * mask).sum(axis=1) % 2
-        return [*classifier._run(tokens, mask), np.stack([odd, 1 - odd], axis=1) * 4.0]
+        return [*ungated._run(tokens, mask), np.stack([odd, 1 - odd], axis=1) * 4.0]
 
-    gated = copy.copy(classifier)
-    gated._heads, gated._temperatures, gated._run = (*TASKS, GATE), [*classifier._temperatures, 2.0], run
+    gated = copy.copy(ungated)
+    gated._heads, gated._temperatures, gated._run = (*TASKS, GATE), [*ungated._temperatures, 2.0], run
     return gated
 
 
@@ -163,14 +172,14 @@ def test_threshold_out_of_range(classifier, threshold):
         classifier.classify(TALK, 0.5, threshold)
 
 
-def test_a_model_without_gate_takes_every_word_for_speech(classifier):
-    for intent in classifier.classify(TALK + HOSTILE, 0.0, 1.0):
+def test_a_model_without_gate_takes_every_word_for_speech(ungated):
+    for intent in ungated.classify(TALK + HOSTILE, 0.0, 1.0):
         assert intent.speech == float(has_words(intent.text))
         assert "speech" not in intent.reason
 
 
-def test_the_gate_turns_away_what_is_no_speech_and_nothing_else(classifier, gated):
-    plain = classifier.classify(TALK + HOSTILE, 0.3)
+def test_the_gate_turns_away_what_is_no_speech_and_nothing_else(ungated, gated):
+    plain = ungated.classify(TALK + HOSTILE, 0.3)
     likely, unlikely = 1.0 / (1.0 + np.exp([-2.0, 2.0]))
     turned_away = 0
     for before, after in zip(plain, gated.classify(TALK + HOSTILE, 0.3, 0.5), strict=True):
@@ -260,6 +269,19 @@ def test_a_thousand_texts_of_anything_are_read(gated):
             assert intent.accepted == (intent.reason == "")
 
 
+def test_the_model_that_ships_gestures_at_talk_alone(classifier):
+    talk = classifier.classify(TALK, 0.0, 0.5)
+    assert all(intent.speech > 0.5 for intent in talk)
+    for text in (
+        "Wo ist denn hier der Bahnhof?",
+        "SELECT name FROM users;",
+        "qwpoeiru zxmcnb",
+        "B4 7F 22 0x1A",
+    ):
+        (intent,) = classifier.classify([text], 0.0, 0.5)
+        assert (intent.accepted, intent.gesture.chosen) == (False, "neutral"), text
+
+
 def test_whatever_is_read_in_clauses_has_at_least_one(classifier):
     given = IntentClassifierParameters(clause_words=3)
     for text in HOSTILE:
@@ -277,7 +299,7 @@ def test_torch_and_onnxruntime_agree():
         tokens, mask = read(texts)
         with torch.inference_mode():
             expected = network(torch.from_numpy(tokens), torch.from_numpy(mask))
-        actual = session.run(list(TASKS), {"tokens": tokens, "mask": mask})
+        actual = session.run(list(directory.config["labels"]), {"tokens": tokens, "mask": mask})
         for ours, theirs in zip(actual, expected, strict=True):
             np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-3)
 
