@@ -95,6 +95,27 @@ def gate_table() -> str:
     return "\n".join(lines)
 
 
+def ablation_table() -> str:
+    """Return the model card's table of what `ablation` wrote: ours, and the paper's in brackets."""
+    lines = [f"| trained | {' | '.join(TASKS)} | runs |", "|---|---|---|---|---|"]
+    for name, row in json.loads((ROOT / "models" / "intent" / "ablation.json").read_text())["rows"].items():
+        cells = []
+        for task in TASKS:
+            found, paper = row["accuracy"].get(task), row["paper"].get(task)
+            spread = f" ± {100 * found['std']:.1f}" if found and found["std"] is not None else ""
+            cell = f"{100 * found['mean']:.1f}{spread}" if found else ""
+            cells.append(f"{cell} ({100 * paper:.1f})" if paper else cell)
+        runs = max(found["runs"] for found in row["accuracy"].values())
+        lines.append(f"| {name} | {' | '.join(cells)} | {runs} |")
+    return "\n".join(lines)
+
+
+def test_ablation_table_is_what_the_command_wrote():
+    found = re.search(r"<!-- ablation: begin.*?-->\n(.*?)\n?<!-- ablation: end -->", MODEL_CARDS, re.DOTALL)
+    assert found, "the model cards have no table of the ablation"
+    assert found.group(1) == ablation_table(), f"put this into models/README.md:\n{ablation_table()}"
+
+
 def motion_table() -> str:
     """Return the model card's table of the motion model, from the file `evaluate motion --output` wrote."""
     metrics = json.loads((ROOT / "models" / "motion" / "metrics.json").read_text())
