@@ -124,7 +124,9 @@ class TestClassify:
         found = run_json(capsys, "classify", *texts, "--explain")
         assert [word["word"] for word in found[0]["words"]] == texts[0].split()
         assert [texts[0][word["start"] : word["end"]] for word in found[0]["words"]] == texts[0].split()
-        assert all(list(word)[3:] == ["gesture", "subject", "emotion"] for word in found[0]["words"])
+        assert all(
+            list(word)[3:] == ["gesture", "subject", "emotion", "speech"] for word in found[0]["words"]
+        )
         assert found[1].pop("words") == []
         assert found[0].pop("words")
         assert found == plain
@@ -134,6 +136,13 @@ class TestClassify:
             assert re.search(rf"{task} .*Hello, [-+]0\.", shown) or re.search(
                 rf"{task} .*nice [-+]0\.", shown
             )
+
+    def test_the_gate_is_explained_where_it_rejects(self, capsys):
+        given = ("classify", "--explain", "Hello, nice to see you!", "--speech-threshold")
+        for threshold, rows in (("0.0", 0), ("1.0", 1)):
+            assert main([*given, threshold]) == 0
+            shown = capsys.readouterr().out
+            assert len(re.findall(r"│ speech +│ 0\.\d\d +│ Hello, nice", shown)) == rows
 
     def test_table_shows_the_sentence_as_it_is(self, capsys):
         for options in ([], ["--explain"]):

@@ -7,7 +7,7 @@ import pytest
 
 from text2gesture_ros.classifier import IntentClassifier
 from text2gesture_ros.explaining import EXPLAINED, explain
-from text2gesture_ros.labels import TASKS
+from text2gesture_ros.labels import GATE, TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
 
 GIVEN = IntentClassifierParameters()
@@ -41,6 +41,8 @@ def test_words_are_those_of_the_clauses_in_order_and_leaving_one_out_takes_its_w
                     getattr(intent, task).probabilities[index] - getattr(without, task).probabilities[index]
                 )
                 assert word.weights[task] == pytest.approx(lost, abs=1e-5)
+            # Where no word is left there is no speech either, so this holds for the only word too.
+            assert word.weights[GATE] == pytest.approx(intent.speech - without.speech, abs=1e-5)
     assert found == text.split()
 
 
@@ -48,7 +50,19 @@ def test_words_are_those_of_the_clauses_in_order_and_leaving_one_out_takes_its_w
 def test_the_only_word_carries_all(classifier, text):
     (intent,) = classifier.read(text, GIVEN)
     word = explain(classifier, intent)[0]
-    assert word.weights == pytest.approx({task: best(intent, task) for task in TASKS}, abs=1e-5)
+    everything = {**{task: best(intent, task) for task in TASKS}, GATE: intent.speech}
+    assert word.weights == pytest.approx(everything, abs=1e-5)
+
+
+def test_a_model_without_a_gate_has_no_weights_for_it(classifier):
+    ungated = copy.copy(classifier)
+    count = len(TASKS)
+    ungated._heads, ungated._temperatures = tuple(TASKS), classifier._temperatures[:count]
+    ungated._run = lambda tokens, mask: classifier._run(tokens, mask)[:count]
+    assert (classifier.gated, ungated.gated) == (True, False)
+    (intent,) = ungated.read("Hello there!", GIVEN)
+    for word, same in zip(explain(ungated, intent), explain(classifier, intent), strict=True):
+        assert word.weights == {task: same.weights[task] for task in EXPLAINED}
 
 
 @pytest.mark.parametrize("text", ["", "  ", "...", "42 !"])

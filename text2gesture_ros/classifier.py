@@ -152,6 +152,11 @@ class IntentClassifier:
         self._tokens = TextReader(directory.path / TOKENIZER_FILE)
         self._run = _engine(directory, self._heads, self.engine, self.precision, threads)
 
+    @property
+    def gated(self) -> bool:
+        """Whether the model has the head that says what is English speech."""
+        return GATE in self._heads
+
     def read(
         self,
         text: str,

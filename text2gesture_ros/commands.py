@@ -134,7 +134,8 @@ def classify(args: argparse.Namespace) -> Outcome:
         show_table("", ("sentence or clause", "at [s]", *TASKS, "accepted, or why not"), rows)
         if args.explain:
             show_explanations(
-                [(intent, found or []) for (_, intent), found in zip(intents, words, strict=True)]
+                [(intent, found or []) for (_, intent), found in zip(intents, words, strict=True)],
+                parameters.speech_threshold,
             )
 
     data = [

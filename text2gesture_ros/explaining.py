@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from text2gesture_ros.classifier import Intent, IntentClassifier, has_words
-from text2gesture_ros.labels import TASKS
+from text2gesture_ros.labels import GATE, TASKS
 
 EXPLAINED = ("gesture", *(task for task in TASKS if task != "gesture"))
 """The tasks, the gesture first."""
@@ -25,6 +25,7 @@ class Word:
         text: the word, with the marks that stand at it.
         span: its first character and end in the text of the intent.
         weights: for each task what the likeliest label loses without the word, in [-1, 1]; below 0: it gains.
+            Under `GATE`, of a model that has one, the same of the probability that it is English speech.
     """
 
     text: str
@@ -50,15 +51,19 @@ def explain(classifier: IntentClassifier, intent: Intent) -> list[Word]:
     whole, *without = classifier.classify([clause, *rests], 0.0)
     likeliest = {task: int(getattr(whole, task).probabilities.argmax()) for task in EXPLAINED}
 
-    def probability(found: Intent, task: str) -> float:
-        values: np.ndarray = getattr(found, task).probabilities
-        return float(values[likeliest[task]]) if has_words(found.text) else 0.0
+    def probability(found: Intent, head: str) -> float:
+        if head == GATE:
+            return found.speech
+        values: np.ndarray = getattr(found, head).probabilities
+        return float(values[likeliest[head]]) if has_words(found.text) else 0.0
+
+    heads = (*EXPLAINED, GATE) if classifier.gated else EXPLAINED
 
     return [
         Word(
             clause[first:last],
             (start + first, start + last),
-            {task: probability(whole, task) - probability(found, task) for task in EXPLAINED},
+            {head: probability(whole, head) - probability(found, head) for head in heads},
         )
         for (first, last), found in zip(words, without, strict=True)
     ]

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from text2gesture_ros.labels import GATE
+
 if TYPE_CHECKING:
     from text2gesture_ros.classifier import Intent, Prediction
     from text2gesture_ros.explaining import Word
@@ -13,7 +15,11 @@ if TYPE_CHECKING:
 def best(prediction: "Prediction") -> str:
     """Return the likeliest label with its probability, rounded down, for people."""
     index = int(prediction.probabilities.argmax())
-    return f"{prediction.labels[index]} {math.floor(100 * prediction.probabilities[index]) / 100:.2f}"
+    return f"{prediction.labels[index]} {_rounded_down(prediction.probabilities[index])}"
+
+
+def _rounded_down(probability: float) -> str:
+    return f"{math.floor(100 * probability) / 100:.2f}"
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -40,8 +46,11 @@ def _print(what: Any) -> None:
     (console if console.is_terminal else Console(width=160)).print(what)
 
 
-def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]") -> None:
-    """Print the words of each intent, coloured by what they did for each task, and the weightiest by name."""
+def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]", speech_threshold: float) -> None:
+    """Print the words of each intent, coloured by what they did for each task, and the weightiest by name.
+
+    What they did for the gate is shown where it rejected the text: speech below `speech_threshold`.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -50,6 +59,9 @@ def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]") -> N
         table.add_column(name, overflow="fold")
     for intent, words in explained:
         for task in words[0].weights if words else ():
+            if task == GATE and intent.speech >= speech_threshold:
+                continue
+            likeliest = _rounded_down(intent.speech) if task == GATE else best(getattr(intent, task))
             weights = [word.weights[task] for word in words]
             most = max(0.1, *map(abs, weights))  # where no word matters, none is marked as if it did
             shown = Text(" ").join(
@@ -62,11 +74,11 @@ def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]") -> N
                 for index in order
                 if abs(weights[index]) >= 0.005  # less would read as 0.00
             )
-            table.add_row(task, best(getattr(intent, task)), shown, Text(named))
+            table.add_row(task, likeliest, shown, Text(named))
     _print(table)
     _print(
         Text.assemble(
-            "A word's weight is what the label loses without it: ",
+            "A word's weight is what the label, or being English speech, loses without it: ",
             ("speaks for it", _shade(1.0)),
             ", ",
             ("speaks against it", _shade(-1.0)),
