@@ -241,6 +241,18 @@ def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
     assert 0.0 <= found["subject"]["accuracy"] <= 1.0
 
 
+def test_evaluate_text_counts_the_lines_of_a_split(capsys, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text(
+        "text,gesture,split\nHello!,wave,dev\nThe shop opens at nine.,neutral,dev\nYes.,nod,test\n"
+    )
+    for options, lines in (([], 1), (["--split", "dev"], 2)):
+        found = run_json(capsys, "evaluate", "text", "--data", data, *options)
+        assert (found["lines"], found["left_out"]) == (lines, 3 - lines)
+    assert main(["evaluate", "text", "--data", str(data), "--split", "train"]) == BAD_INPUT
+    assert "no line of split 'train'. Known: dev, test" in capsys.readouterr().err
+
+
 def test_evaluate_text_says_what_was_not_scored_and_draws(capsys, tmp_path):
     pytest.importorskip("matplotlib")
     data, picture = tmp_path / "data.jsonl", tmp_path / "confusion.png"

@@ -187,6 +187,12 @@ def _add_model_verbs(verbs: _Verbs) -> None:
     verb.add_argument(
         "--data", metavar="FILE.jsonl", help="the labelled sentences (default: the held-out ones that ship)"
     )
+    verb.add_argument(
+        "--split",
+        metavar="NAME",
+        default="test",
+        help="which lines count, where the file has a field split (default: %(default)s)",
+    )
     verb.add_argument("--corpora", metavar="FILE.yaml", help="instead: public corpora, mapped by this table")
     verb.add_argument(
         "--part",

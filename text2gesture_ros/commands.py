@@ -306,10 +306,12 @@ def evaluate_text(args: argparse.Namespace) -> Outcome:
     if args.corpora:
         metrics = evaluate_corpora(classifier, Path(args.corpora), args.part, *thresholds)
     else:
-        metrics = evaluate(classifier, Path(args.data) if args.data else None, "test", *thresholds)
+        metrics = evaluate(classifier, Path(args.data) if args.data else None, args.split, *thresholds)
     if picture:
         what = (
-            f"the {args.part} part of {args.corpora}" if args.corpora else args.data or "the test utterances"
+            f"the {args.part} part of {args.corpora}"
+            if args.corpora
+            else args.data or f"the {args.split} utterances"
         )
         draw_confusion(picture, metrics.get("together", metrics), f"{classifier.name} on {what}")
     _write_json(output, metrics)

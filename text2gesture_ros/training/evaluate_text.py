@@ -80,8 +80,10 @@ def evaluate(
     if splits - {""}:
         utterances = [utterance for utterance in utterances if utterance.split == split]
     if not utterances:
-        known = f" of split {split!r}. Known: {', '.join(sorted(splits))}" if splits else ""
-        raise InputError(f"{path}: no line{known}")
+        if not splits:
+            raise InputError(f"{path}: no line")
+        known = ", ".join(sorted(splits - {""}))
+        raise InputError(f"{path}: no line of split {split!r}. Known: {known}; choose one with --split")
     thresholds = (confidence_threshold, speech_threshold)
     intents = classifier.classify([utterance.text for utterance in utterances], *thresholds)
     return {
