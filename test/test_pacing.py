@@ -1,5 +1,7 @@
-"""Gestures keep their distance in time, whatever the texts call for."""
+"""Gestures keep their distance in time, whatever the texts call for; motion begins when it may."""
 
+import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from text2gesture_ros.classifier import Intent, Prediction
 from text2gesture_ros.labels import GESTURES, NEUTRAL
-from text2gesture_ros.pacing import Pacer
+from text2gesture_ros.pacing import Pacer, Schedule
 from text2gesture_ros.parameters import IntentClassifierParameters
 
 NONE = Prediction((NEUTRAL,), np.ones(1), NEUTRAL)
@@ -112,3 +114,146 @@ def test_a_text_that_is_replaced_no_longer_counts():
     pacer, given_ = Pacer(), IntentClassifierParameters()
     assert len(made(pacer.pace([intent("wave"), intent("nod", 0.9, 5.0)], given_, 10.0))) == 2
     assert made(pacer.pace([intent("point")], given_, 14.5))
+
+
+LEAD, DELAY, PERIOD = 0.05, 0.1, 0.04
+
+
+@dataclass(frozen=True)
+class Words:
+    """A clause to be scheduled."""
+
+    utterance_id: str
+    clause: int
+    accepted: bool
+    begin: float
+
+
+def words(*clauses, utterance_id="one"):
+    """Return the clauses of an utterance; each is given as (accepted, begin)."""
+    return [Words(utterance_id, number, *clause) for number, clause in enumerate(clauses)]
+
+
+def filled(*clauses):
+    """Return a schedule to which clauses were added."""
+    schedule = Schedule(LEAD)
+    for clause in clauses:
+        schedule.add(clause, clause.begin)
+    return schedule
+
+
+def everything_due(schedule, now):
+    """Return what is to begin now, until there is nothing more."""
+    return list(iter(lambda: schedule.due(now, DELAY), None))
+
+
+@st.composite
+def speech(draw):
+    """Return clauses of one utterance in order and, of each, how long its motion takes."""
+    gaps = draw(st.lists(st.floats(0.0, 0.5), min_size=1, max_size=8))
+    accepted = draw(st.lists(st.booleans(), min_size=len(gaps), max_size=len(gaps)))
+    durations = draw(st.lists(st.floats(0.05, 1.0), min_size=len(gaps), max_size=len(gaps)))
+    return words(*zip(accepted, np.cumsum(gaps).tolist(), strict=True)), durations
+
+
+def perform(clauses, durations):
+    """Play a schedule; return (clause, when it was handed out, start, end) of what was begun."""
+    schedule, played, end = filled(*clauses), [], None
+    for step in range(200):
+        now = step * PERIOD
+        for clause, start in everything_due(schedule, now):
+            end = start + durations[clause.clause]
+            played.append((clause, now, start, end))
+        if end is not None and now >= end - 2 * DELAY:  # its last frames are made a little before
+            schedule.ended(end)
+            end = None
+    assert everything_due(schedule, math.inf) == []
+    return played
+
+
+@given(speech())
+def test_no_clause_begins_before_its_time_and_none_twice(given_):
+    played = perform(*given_)
+    for clause, now, start, _ in played:
+        assert now >= clause.begin - LEAD
+        assert start >= max(now, clause.begin) + DELAY
+    numbers = [clause.clause for clause, *_ in played]
+    assert numbers == sorted(set(numbers))
+
+
+@given(speech())
+def test_every_gesture_begins_on_time(given_):
+    begun = [(clause, now) for clause, now, *_ in perform(*given_) if clause.accepted]
+    assert [clause for clause, _ in begun] == [clause for clause in given_[0] if clause.accepted]
+    assert all(now <= max(0.0, clause.begin - LEAD + PERIOD) + 1e-9 for clause, now in begun)
+
+
+@given(speech())
+def test_talking_motion_never_cuts_a_gesture(given_):
+    played = perform(*given_)
+    for (earlier, _, _, end), (later, _, start, _) in pairwise(played):
+        assert later.accepted or not earlier.accepted or end <= start < math.inf
+
+
+@given(speech())
+def test_talking_motion_is_dropped_only_where_the_next_clause_overtakes_it(given_):
+    played = [clause for clause, *_ in perform(*given_)]
+    assert given_[0][-1] in played
+    for earlier, later in pairwise(given_[0]):
+        apart = later.begin - earlier.begin > LEAD + PERIOD
+        gesture_before = any(clause.accepted for clause in given_[0][: earlier.clause])
+        assert earlier in played or not apart or gesture_before
+
+
+def test_talking_motion_that_waits_for_a_gesture_is_overtaken_by_the_next_clause():
+    gesture, talking, following = words((True, 0.0), (False, 0.2), (False, 0.4))
+    schedule = filled(gesture, talking, following)
+    assert everything_due(schedule, 0.0) == [(gesture, DELAY)]
+    assert everything_due(schedule, 0.3) == []
+    assert everything_due(schedule, 0.4) == []
+    schedule.ended(2.0)
+    assert everything_due(schedule, 0.45) == [(following, 2.0)]
+
+
+@given(speech(), speech(), st.booleans())
+def test_a_new_utterance_replaces_what_is_pending(before, after, moves):
+    schedule = filled(*before[0])
+    new = [Words("two", clause.clause, True, clause.begin) for clause in after[0]]
+    for clause in new:
+        schedule.add(clause, clause.begin, moves=moves)
+    assert [clause for clause, _ in everything_due(schedule, 100.0)] == (new if moves else [])
+
+
+@pytest.mark.parametrize("utterance_id", ["one", "two"])
+def test_an_utterance_said_again_is_a_new_one(utterance_id):
+    schedule = filled(*words((True, 1.0), (True, 2.0)))
+    (again,) = words((True, 3.0), utterance_id=utterance_id)
+    schedule.add(again, again.begin)
+    assert everything_due(schedule, 5.0) == [(again, 5.0 + DELAY)]
+
+
+@given(st.floats(0.0, 10.0), st.floats(0.0, 10.0))
+def test_a_clock_that_goes_back_clears(before, after):
+    gesture, pending = words((True, before), (True, 20.0))
+    schedule = filled(gesture, pending)
+    assert not schedule.went_back(before)
+    assert everything_due(schedule, before) == [(gesture, before + DELAY)]
+    assert schedule.went_back(after) == (after < before)
+    assert not schedule.went_back(after)
+    (talking,) = words((False, after), utterance_id="two")
+    left = everything_due(schedule, 20.0)
+    schedule.add(talking, talking.begin)
+    begun = everything_due(schedule, after)
+    if after < before:
+        assert (left, begun) == ([], [(talking, after + DELAY)])
+    else:
+        assert (left, begun) == ([(pending, 20.0 + DELAY)], [])
+
+
+def test_once_cleared_talking_motion_waits_for_no_gesture():
+    gesture, talking, late = words((True, 0.0), (False, 0.2), (True, 0.3))
+    schedule = filled(gesture, talking, late)
+    assert everything_due(schedule, 0.0) == [(gesture, DELAY)]
+    schedule.clear()
+    schedule.add(talking, talking.begin)
+    assert everything_due(schedule, 1.0) == [(talking, 1.0 + DELAY)]

@@ -1,12 +1,14 @@
 """The generator node: frames without gap, never far ahead, one gesture at a time, each with its clause."""
 
 import math
+from functools import partial
 
 import pytest
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 
+from text2gesture_ros.errors import ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.nodes.conversions import read_frames, to_seconds, to_time
 from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
@@ -199,6 +201,20 @@ def test_talking_motion_gives_way_to_talking_motion(studio):
     studio.graph.publish("gesture_intent", intent("two", **UNSURE))
     assert due(first(studio, "two")) < due(before) + 0.5
     assert not any(block.last for block in studio.frames if block.utterance_id == "one")
+
+
+def test_talking_motion_does_not_wait_for_a_gesture_that_failed(studio, monkeypatch):
+    def failing(*_, **__):
+        yield next(whole())
+        raise ModelError("broken in the middle")
+
+    whole = partial(studio.node._generator.frames, "wave")
+    with monkeypatch.context() as patch:
+        patch.setattr(studio.node._generator, "frames", failing)
+        studio.graph.publish("gesture_intent", intent("one"))
+        studio.graph.spin_until(lambda: studio.node.rejected)
+    studio.graph.publish("gesture_intent", intent("two", **UNSURE))
+    assert first(studio, "two").gesture == "neutral"
 
 
 def test_when_a_simulation_is_restarted_nothing_waits_for_the_time_before(graph):

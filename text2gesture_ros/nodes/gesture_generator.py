@@ -3,9 +3,7 @@
 Subscribes gesture_intent (GestureIntent), publishes gesture_frames (GestureFrames).
 """
 
-import math
 import sys
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 from text2gesture_ros.generator import GestureGenerator, GestureStream
@@ -13,6 +11,7 @@ from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.nodes.base import ManagedNode, run
 from text2gesture_ros.nodes.conversions import MOST_CLAUSES, GestureRequest, frames_message, read_intent
+from text2gesture_ros.pacing import Schedule
 from text2gesture_ros.parameters import GestureGeneratorParameters
 
 # At every poll about twice as much motion is sent as is played until the next: the look-ahead fills up soon,
@@ -21,21 +20,14 @@ _POLL_PERIOD = 0.05
 
 
 class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
-    """Plays one gesture at a time; a new one takes the place of the one being played.
-
-    The clauses of the latest utterance wait for their time. Talking motion, for a clause without a gesture,
-    also waits for the end of a gesture that is being played, unless the next clause comes first.
-    """
+    """Plays one gesture at a time, each when its `Schedule` says so."""
 
     def __init__(self, **options: object) -> None:
         super().__init__("gesture_generator", **options)
         self._frames = self.create_lifecycle_publisher(GestureFrames, "gesture_frames", 100)
         self.subscribe(GestureIntent, "gesture_intent", self._receive, MOST_CLAUSES)
-        self._utterance_id = ""
-        self._pending: deque[tuple[float, GestureRequest]] = deque()  # with when each is spoken [s]
+        self._schedule: Schedule[GestureRequest] = Schedule(_POLL_PERIOD)
         self._stream: GestureStream | None = None
-        self._gesture_end = -math.inf  # of the latest one that was recognised [s]
-        self._time = -math.inf
         self._gestures = self._replaced = self._without_motion = self._frames_sent = 0
 
     def load(self) -> None:
@@ -56,46 +48,25 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self._forget()
 
     def _forget(self) -> None:
-        self._pending.clear()
+        self._schedule.clear()
         self._stream = None
-        self._gesture_end = -math.inf
 
     def _check_clock(self) -> None:
-        now = self.loop_now()
-        if now < self._time:  # a simulation was restarted: what is known belongs to another time
-            self._forget()
-        self._time = now
+        if self._schedule.went_back(self.loop_now()):
+            self._stream = None
 
     def _receive(self, message: GestureIntent) -> None:
         self._check_clock()
         request = read_intent(message, self.now())
-        if request.clause == 0 or request.utterance_id != self._utterance_id:
-            self._utterance_id = request.utterance_id
-            self._pending.clear()
-        if request.accepted or (request.spoken and self.parameters.neutral_motion):
-            self._pending.append((request.begin - self.clock_offset(), request))
+        moves = request.accepted or (request.spoken and self.parameters.neutral_motion)
+        self._schedule.add(request, request.begin - self.clock_offset(), moves=moves)
+        if moves:
             self._send()
         else:
             self._without_motion += 1
 
-    def _begin_what_is_due(self) -> None:
-        soon = self.loop_now() + _POLL_PERIOD
-        while self._pending and self._pending[0][0] <= soon:
-            begin, request = self._pending[0]
-            overtaken = len(self._pending) > 1 and self._pending[1][0] <= soon
-            if request.accepted or (not overtaken and self._gesture_end < math.inf):
-                self._begin(request, begin)
-            elif not overtaken:
-                return
-            self._pending.popleft()
-
-    def _begin(self, request: GestureRequest, begin: float) -> None:
+    def _begin(self, request: GestureRequest, start: float) -> None:
         given = self.parameters
-        start = max(begin, self.loop_now()) + given.start_delay
-        if request.accepted:
-            self._gesture_end = math.inf
-        else:
-            start = max(start, self._gesture_end)
         self._replaced += self._stream is not None
         self._gestures += 1
         gesture = request.gesture if request.accepted else NEUTRAL
@@ -119,14 +90,22 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
 
     def _send(self) -> None:
         self._check_clock()
-        self._begin_what_is_due()
+        try:
+            self._play()
+        except BaseException:
+            self._forget()  # or talking motion would wait for the end of a gesture that has none
+            raise
+
+    def _play(self) -> None:
+        while due := self._schedule.due(self.loop_now(), self.parameters.start_delay):
+            self._begin(*due)
         sent = 0.0
         while self._stream is not None and sent < 2.0 * _POLL_PERIOD:
             block = self._stream.poll(self.loop_now())
             if block is None:
                 return
             if block.last:
-                self._gesture_end = min(self._gesture_end, self._stream.end)
+                self._schedule.ended(self._stream.end)
                 self._stream = None
             self._frames.publish(frames_message(block, self.clock_offset()))
             self._frames_sent += len(block.positions)
