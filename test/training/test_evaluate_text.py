@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix, f1_score, recall_score, roc_auc_sc
 
 from text2gesture_ros.classifier import Intent, IntentClassifier, Prediction
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.labels import GESTURES, TASKS
+from text2gesture_ros.labels import GATE, GESTURES, TASKS
 from text2gesture_ros.training.confusion import draw_confusion
 from text2gesture_ros.training.corpora import ROOT_VARIABLE
 from text2gesture_ros.training.evaluate_text import (
@@ -48,6 +48,7 @@ class Chooser(IntentClassifier):
     def __init__(self, speech=None):
         self.name = "chooser"
         self.speech = speech or {}
+        self._heads = (*TASKS, GATE) if speech else tuple(TASKS)
 
     def classify(self, texts, confidence_threshold, speech_threshold=0.0):
         return [self._found(text, confidence_threshold, speech_threshold) for text in texts]
@@ -213,6 +214,13 @@ def test_the_gate_counts_what_it_rejects_on_both_sides():
     }
 
 
+def test_a_gate_is_measured_however_sure_it_is():
+    classifier = Chooser({"bonjour": 0.0})
+    intents = classifier.classify(["1", "2"], 0.0, 0.5)
+    assert gate(classifier, intents, 0.0, 0.5, [("bonjour", "languages")])["auroc"] == 1.0
+    assert gate(Chooser(), intents, 0.0, 0.5, [("bonjour", "languages")]) is None
+
+
 def test_outliers_that_ship_come_in_six_groups_and_two_splits():
     names = {"languages", "code", "numbers", "random", "markup", "wordsalad"}
     for split in ("train", "test"):
@@ -222,7 +230,11 @@ def test_outliers_that_ship_come_in_six_groups_and_two_splits():
 
 def test_wrong_outliers_are_one_clear_line(tmp_path):
     path = tmp_path / "o.csv"
-    for text, message in (("text,kind\n1,random\n", "no column 'split'"), ("text,kind,split\n", "no line")):
+    for text, message in (
+        ("text,kind\n1,random\n", "no line of split 'test'"),
+        ("text,kind,split\n", "no line"),
+        ("text,kind,split\n1,random,test\n2,,test\n", r"o\.csv:3: needs the field kind"),
+    ):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             outliers_by_kind(path=path)

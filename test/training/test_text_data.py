@@ -127,8 +127,11 @@ def test_too_few_lines_and_missing_outliers_are_named(tmp_path):
 
 def test_outliers_have_no_label_but_that_they_are_no_speech(tmp_path):
     (outlier,) = read_outliers(write(tmp_path / "o.csv", "text,kind,split", "xkcd qwert,string,train"))
-    assert (outlier.text, outlier.split) == ("xkcd qwert", "train")
+    assert (outlier.text, outlier.kind, outlier.split) == ("xkcd qwert", "string", "train")
     assert [outlier.label(head) for head in HEADS] == [None, None, None, "no"]
+    for name, lines in (("o.csv", ["text,split", "xkcd,train"]), ("o.jsonl", ['{"text": "a", "kind": 3}'])):
+        with pytest.raises(InputError, match=rf"{name}:{len(lines)}: needs the field kind"):
+            read_outliers(write(tmp_path / name, *lines))
     (line,) = read_utterances(write(tmp_path / "u.csv", "text,gesture", "Hello!,wave"))
     assert [line.label(head) for head in HEADS] == [None, "wave", None, "yes"]
 

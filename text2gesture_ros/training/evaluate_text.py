@@ -1,6 +1,5 @@
 """How often the classifier is right, how sure it is of it, and what it lets pass, on any labelled lines."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from text2gesture_ros.labels import NEUTRAL, TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.training.corpora import read_each
-from text2gesture_ros.training.text_data import Utterance, default_data, read_utterances
+from text2gesture_ros.training.text_data import Utterance, default_data, read_outliers, read_utterances
 
 if TYPE_CHECKING:
     from text2gesture_ros.classifier import Intent, IntentClassifier, Prediction
@@ -33,20 +32,14 @@ def outliers_by_kind(split: str = "test", path: Path | None = None) -> list[tupl
 
     Args:
         split: which lines.
-        path: CSV with text, kind and split; None takes the outliers of the package.
+        path: CSV or JSONL with text, kind and split; None takes the outliers of the package.
 
     Raises:
-        InputError: the file cannot be read or has no line of that split.
+        InputError: the file cannot be read, a line is wrong, or none is of that split.
     """
     path = share_directory() / "data" / "outliers.csv" if path is None else path
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file, strict=True) if row["split"] == split]
-            found = [(row["text"], row["kind"].partition("-")[0]) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    except KeyError as error:
-        raise InputError(f"{path}: no column {error}. Needs text, kind, split") from None
+    outliers = [line for line in read_outliers(path) if line.split == split]
+    found = [(line.text, line.kind.partition("-")[0]) for line in outliers]
     if not found:
         raise InputError(f"{path}: no line of split {split!r}")
     return [(text, first if first in KINDS else "languages") for text, first in found]
@@ -175,7 +168,8 @@ def score(task: str, utterances: Sequence[Utterance], chosen: Sequence[str]) -> 
         For the gesture false_gesture_rate: of the n_plain lines labelled neutral, the share that gets a
         gesture nobody accepts; and false_gesture_rate_all, the share of all scored lines that do.
         Where the file lists accepted labels (`gesture_ok`, ...) also accuracy_ok, n_ok and recall_ok, for
-        which each of them is right, and confusion_ok, in which such a choice stands as the label.
+        which each of them is right, and confusion_ok, in which such a choice stands as the label; in these
+        two, lines without such a list count by their label.
     """
     lines = list(zip(utterances, chosen, strict=True))
     pairs = [(label, choice) for line, choice in lines if (label := line.labels[task]) is not None]
@@ -229,11 +223,11 @@ def gate(
         outlier does; outliers_performed, the share of outliers that get a gesture all the same; kinds:
         kind -> rejected and n. None for a model without a gate.
     """
+    if not classifier.gated:
+        return None
     outliers = outliers_by_kind() if outliers is None else outliers
     thresholds = (confidence_threshold, speech_threshold)
     found = classifier.classify([text for text, _ in outliers], *thresholds)
-    if all(intent.speech in (0.0, 1.0) for intent in (*found, *intents)):  # 0 without words, 1 without gate
-        return None
     by_kind: dict[str, list[bool]] = {kind: [] for kind in ("languages", *KINDS)}
     for (_, kind), intent in zip(outliers, found, strict=True):
         by_kind[kind].append(intent.speech < speech_threshold)

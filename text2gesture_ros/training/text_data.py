@@ -4,16 +4,18 @@ import csv
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import GATE, HEADS, TASKS, check_label
 from text2gesture_ros.resources import share_directory
+
+Made = TypeVar("Made")
 
 POOLINGS = ("mean", "cls")
 """How token states become one vector: their mean (what sentence encoders are trained for) or the first."""
@@ -131,6 +133,17 @@ class Utterance:
         return self.labels.get(head, HEADS[GATE][1])
 
 
+@dataclass(frozen=True)
+class Outlier(Utterance):
+    """A text that is no English speech.
+
+    Attributes:
+        kind: what it is instead: a language, code, ...
+    """
+
+    kind: str
+
+
 def default_data() -> Path:
     """Return the path of the utterances that ship with the package."""
     return share_directory() / "data" / "utterances.csv"
@@ -145,11 +158,15 @@ def read_utterances(path: Path) -> list[Utterance]:
     Raises:
         InputError: the file cannot be read, or a line is wrong; the message says which and why.
     """
+    return _read(path, _utterance)
+
+
+def _read(path: Path, make: Callable[[Any, str], Made]) -> list[Made]:
     if path.suffix not in (".csv", ".jsonl"):
         raise InputError(f"{path}: unknown kind of file. Known: .csv, .jsonl")
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [_utterance(record, f"{path}:{line}") for line, record in _records(file, path)]
+            return [make(record, f"{path}:{line}") for line, record in _records(file, path)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
 
@@ -186,16 +203,22 @@ def _utterance(record: Any, where: str) -> Utterance:
     return Utterance(record["text"], labels, accepted, str(record.get("split") or ""))
 
 
-def read_outliers(path: Path) -> list[Utterance]:
-    """Read the texts that are no English speech from a CSV or JSONL file with the field text.
+def read_outliers(path: Path) -> list[Outlier]:
+    """Read the texts that are no English speech from a CSV or JSONL file with the fields text and kind.
 
     They carry that one label: Hendrycks et al., Deep Anomaly Detection with Outlier Exposure, ICLR 2019.
 
     Raises:
         InputError: as `read_utterances`.
     """
-    labels = {**dict.fromkeys(TASKS), GATE: HEADS[GATE][0]}
-    return [replace(outlier, labels=labels, accepted={}) for outlier in read_utterances(path)]
+    return _read(path, _outlier)
+
+
+def _outlier(record: Any, where: str) -> Outlier:
+    line = _utterance(record, where)
+    if not isinstance(kind := record.get("kind"), str) or not kind:
+        raise InputError(f"{where}: needs the field kind")
+    return Outlier(line.text, {**dict.fromkeys(TASKS), GATE: HEADS[GATE][0]}, {}, line.split, kind)
 
 
 def stratify(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
