@@ -162,11 +162,24 @@ def test_the_environment_says_where_the_corpora_are(tmp_path, monkeypatch):
     oos(tmp_path, [["bye", "goodbye"]])
     (tmp_path / "data").rename(tmp_path / "elsewhere")
     with pytest.raises(
-        InputError, match=r"oos\.json: cannot be read.*corpus a \(somewhere\).*" + ROOT_VARIABLE
+        InputError,
+        match=r"oos\.json: cannot be read: No such file or directory\. .*corpus a \(somewhere\).*"
+        + ROOT_VARIABLE,
     ):
         read_corpora(path)
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "elsewhere"))
     assert len(read_corpora(path)) == 1
+
+
+def test_missing_files_are_named_without_numbers(tmp_path):
+    path = table(tmp_path, GOEMOTIONS)
+    goemotions(tmp_path, "Ha!\t0\tx")
+    labels = tmp_path / "data" / "goemotions_labels.txt"
+    labels.unlink()
+    for missing, read in ((labels, read_corpora), (tmp_path / "none.yaml", read_table)):
+        with pytest.raises((InputError, ConfigurationError)) as error:
+            read(path if missing == labels else missing)
+        assert str(error.value).startswith(f"{missing}: cannot be read: No such file or directory")
 
 
 def test_bad_lines_are_named(tmp_path):

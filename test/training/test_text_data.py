@@ -71,8 +71,16 @@ def test_bad_lines_are_named(tmp_path, name, lines, message):
 
 
 def test_missing_and_binary_files(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
-        read_utterances(tmp_path / "none.csv")
+    (tmp_path / "folder.csv").mkdir()
+    for name, why in (("none.csv", "No such file or directory"), ("folder.csv", "Is a directory")):
+        for read, kind in (
+            (read_utterances, InputError),
+            (read_outliers, InputError),
+            (read_config, ConfigurationError),
+        ):
+            with pytest.raises(kind) as error:
+                read(tmp_path / name)
+            assert str(error.value) == f"{tmp_path / name}: cannot be read: {why}"
     (tmp_path / "b.csv").write_bytes(b"text\n\xff\xfe\n")
     with pytest.raises(InputError, match="cannot be read"):
         read_utterances(tmp_path / "b.csv")
@@ -177,6 +185,8 @@ def test_the_training_file_of_the_paper_says_what_the_paper_says():
         ("pooling: mean", "pooling: max", "pooling must be one of mean, cls"),
         ("heads: [subject, gesture", "heads: [gesture, subject", "heads must be some of subject, gesture,"),
         ("data: [", "data: [7, ", "data must be of type list of texts but is [7"),
+        ("data: [../../data/utterances.csv]", 'data: [""]', "data must be names of files but is ['']"),
+        ("data: [../../data/utterances.csv]", "data: []", "data must be names of files but is []"),
         ("outliers: ../../data/outliers.csv", 'outliers: ""', "the head speech needs outliers"),
         ("corpora_share: 0.0", "corpora_share: 0.3", "corpora_share is 0.3 but there are no corpora"),
         ("dropout: 0.3", "dropout: .nan", "dropout must be in"),

@@ -17,7 +17,7 @@ import yaml
 
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import TASKS, check_label
-from text2gesture_ros.training.text_data import Utterance, read_utterances
+from text2gesture_ros.training.text_data import Utterance, read_utterances, unreadable
 
 PARTS = ("train", "validation")
 ROOT_VARIABLE = "TEXT2GESTURE_CORPORA"
@@ -70,7 +70,7 @@ class Corpus:
                 found = [self._utterance(*line, part) for line in lines]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(
-                f"{path}: cannot be read: {error}. It is part of the corpus {self.name} ({self.source}); "
+                f"{unreadable(path, error)}. It is part of the corpus {self.name} ({self.source}); "
                 f"set 'root' of the table or {ROOT_VARIABLE} to the folder of the corpora"
             ) from None
         return merge_copies(found)
@@ -221,7 +221,7 @@ def read_table(path: Path) -> list[Corpus]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigurationError(unreadable(path, error)) from None
     _check_keys(data, str(path), ("root", "corpora"))
     root = path.parent / (os.environ.get(ROOT_VARIABLE) or str(data["root"]))
     if not isinstance(data["corpora"], dict) or not data["corpora"]:

@@ -81,12 +81,19 @@ class TextTraining:
             raise ConfigurationError(
                 f"heads must be some of {', '.join(HEADS)}, in order, but is {self.heads}"
             )
-        if not self.data:
-            raise ConfigurationError("data must name a file")
+        if not self.data or not all(map(str.strip, self.data)):
+            raise ConfigurationError(f"data must be names of files but is {self.data}")
         if GATE in self.heads and not self.outliers:
             raise ConfigurationError(f"the head {GATE} needs outliers to learn from")
         if self.corpora_share and not self.corpora:
             raise ConfigurationError(f"corpora_share is {self.corpora_share} but there are no corpora")
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """Return the message for an error in reading `path`: one line, without the number of the error."""
+    if isinstance(error, OSError):
+        return f"{error.filename or path}: cannot be read: {error.strerror or error}"
+    return f"{path}: cannot be read: {' '.join(str(error).split())}"
 
 
 def read_config(path: Path) -> TextTraining:
@@ -98,7 +105,7 @@ def read_config(path: Path) -> TextTraining:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+        raise ConfigurationError(unreadable(path, error)) from None
     known = {field.name for field in fields(TextTraining)}
     given = set(entries) if isinstance(entries, dict) else set()
     if given != known:
@@ -168,7 +175,7 @@ def _read(path: Path, make: Callable[[Any, str], Made]) -> list[Made]:
         with path.open(encoding="utf-8", newline="") as file:
             return [make(record, f"{path}:{line}") for line, record in _records(file, path)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+        raise InputError(unreadable(path, error)) from None
 
 
 def _records(file: Iterable[str], path: Path) -> Iterable[tuple[int, Any]]:
