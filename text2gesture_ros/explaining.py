@@ -48,8 +48,8 @@ def explain(classifier: IntentClassifier, intent: Intent) -> list[Word]:
         return []
     words = [match.span() for match in re.finditer(r"\S+", clause)]
     rests = [clause[:first] + clause[last:] for first, last in words]
-    whole, *without = classifier.classify([clause, *rests], 0.0)
-    likeliest = {task: int(getattr(whole, task).probabilities.argmax()) for task in EXPLAINED}
+    without = classifier.classify(rests, 0.0)
+    likeliest = {task: int(getattr(intent, task).probabilities.argmax()) for task in EXPLAINED}
 
     def probability(found: Intent, head: str) -> float:
         if head == GATE:
@@ -63,7 +63,7 @@ def explain(classifier: IntentClassifier, intent: Intent) -> list[Word]:
         Word(
             clause[first:last],
             (start + first, start + last),
-            {head: probability(whole, head) - probability(found, head) for head in heads},
+            {head: probability(intent, head) - probability(found, head) for head in heads},
         )
         for (first, last), found in zip(words, without, strict=True)
     ]

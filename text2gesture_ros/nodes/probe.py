@@ -80,12 +80,12 @@ def probe(sentence: str, count: int, parameters: Mapping[str, object]) -> dict[s
         wait(active, "does not become active")
         ready, processor = time.monotonic() - begin, processor_time(process.pid)
         wait(lambda: text.get_subscription_count() > 0, "does not listen")
-        taken = []
-        for number in range(count + 1):
+        taken: list[float] = []
+        for _ in range(count + 1):
             said = time.monotonic()
             text.publish(String(data=sentence))
-            wait(lambda number=number: len(answered) > number, "does not answer")  # type: ignore[misc]
-            taken.append(answered[number] - said)
+            wait(lambda: len(answered) > len(taken), "does not answer")
+            taken.append(answered[len(taken)] - said)
         memory = resident(process.pid)
         return {"ready": ready, "processor": processor, "answers": taken[1:], "memory": memory}
     finally:
