@@ -3,7 +3,8 @@
 Arms are computed as left arms, in axes (x forward, y outward, z up); the right arm is the mirror image.
 Angles are in radians and named as a physician would: pitch raises the upper arm forward, abduction sideways,
 swivel turns it inward about its own length, then elbow flexion, forearm twist (positive: palm up),
-wrist flexion (towards the palm) and deviation (towards the thumb).
+wrist flexion (towards the palm) and deviation (towards the thumb). Of a leg, thigh raises the knee forward
+and shin bends it. yaw turns the whole person.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +26,11 @@ ARM_CHANNELS = (
     "deviation",
     "thumb",
 )
-BODY_CHANNELS = ("lean", "tilt", "turn", "head_pitch", "head_yaw", "head_roll", "knees", "sway")
-CHANNELS = BODY_CHANNELS + tuple(f"{side}_{channel}" for side in SIDES for channel in ARM_CHANNELS)
+LEG_CHANNELS = ("thigh", "shin")
+BODY_CHANNELS = ("yaw", "lean", "tilt", "turn", "head_pitch", "head_yaw", "head_roll", "knees", "sway")
+CHANNELS = BODY_CHANNELS + tuple(
+    f"{side}_{channel}" for side in SIDES for channel in ARM_CHANNELS + LEG_CHANNELS
+)
 CHANNEL = {name: index for index, name in enumerate(CHANNELS)}
 
 # How far a person can turn each joint [rad]; `reach` stays within.
@@ -41,6 +45,21 @@ ARM_LIMITS: Mapping[str, tuple[float, float]] = {
     "deviation": (-0.45, 0.55),
     "thumb": (-0.30, 0.90),
 }
+BODY_LIMITS: Mapping[str, tuple[float, float]] = {
+    "lean": (-0.35, 1.30),
+    "tilt": (-0.45, 0.45),
+    "turn": (-0.90, 0.90),
+    "head_pitch": (-0.80, 0.80),
+    "head_yaw": (-1.25, 1.25),
+    "head_roll": (-0.60, 0.60),
+}
+# The same for every channel that has limits: (C,) lowest and highest angle [rad].
+LOWEST, HIGHEST = np.array(
+    [
+        (BODY_LIMITS | ARM_LIMITS).get(name.removeprefix("left_").removeprefix("right_"), (-np.inf, np.inf))
+        for name in CHANNELS
+    ]
+).T
 
 
 def rotation(axis: str, angle: FloatArray | float) -> FloatArray:
@@ -139,20 +158,54 @@ def reach(
 
 @dataclass(frozen=True)
 class Body:
-    """Proportions relative to `skeleton.REFERENCE`, each a factor of length."""
+    """Proportions relative to `skeleton.REFERENCE`: factors of length, and where joints are taken to be.
+
+    People differ, and so does what different systems call a shoulder, a head or a nose.
+
+    Attributes:
+        size: factor of all lengths.
+        shoulders: factor of the breadth of the shoulders.
+        arms: factor of the length of the arms.
+        legs: factor of the length of the legs.
+        head: factor of the length of neck and nose.
+        neck: part of the head's turning that happens below the joint `head`; the rest moves the nose only.
+        shoulder_shift: (3,) forward, outward, up [m].
+        head_shift: (3,) forward, left, up [m].
+        nose_shift: (3,) forward, left, up [m].
+    """
 
     size: float = 1.0
     shoulders: float = 1.0
     arms: float = 1.0
     legs: float = 1.0
     head: float = 1.0
+    neck: float = 0.5
+    shoulder_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    head_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    nose_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @classmethod
     def drawn(cls, generator: np.random.Generator) -> "Body":
         """Return a random adult of about 1.5 to 1.9 m."""
-        size = generator.normal(1.0, 0.05)
-        rest = generator.normal(1.0, [0.04, 0.025, 0.03, 0.03])
-        return cls(float(np.clip(size, 0.88, 1.12)), *(float(factor) for factor in np.clip(rest, 0.92, 1.08)))
+
+        def factor(mean: float, deviation: float, low: float, high: float) -> float:
+            return float(np.clip(generator.normal(mean, deviation), low, high))
+
+        def shift(*deviations: float) -> tuple[float, float, float]:
+            forward, aside, up = (float(d * np.clip(generator.normal(), -2, 2)) for d in deviations)
+            return forward, aside, up
+
+        return cls(
+            size=factor(1.0, 0.06, 0.86, 1.14),
+            shoulders=factor(0.95, 0.09, 0.75, 1.15),
+            arms=factor(1.0, 0.035, 0.91, 1.09),
+            legs=factor(1.0, 0.04, 0.9, 1.1),
+            head=factor(1.0, 0.05, 0.88, 1.12),
+            neck=factor(0.45, 0.15, 0.05, 0.8),
+            shoulder_shift=shift(0.012, 0.0, 0.015),
+            head_shift=shift(0.012, 0.002, 0.012),
+            nose_shift=shift(0.006, 0.0, 0.014),
+        )
 
     def positions(self, angles: FloatArray) -> FloatArray:
         """Return the joint positions of postures by forward kinematics.
@@ -189,8 +242,8 @@ class Body:
                 @ rotation("x", part * value["head_roll"])
             )
 
-        put("head", "neck", skull(0.5), self.head * _offset("head", "neck"))
-        put("nose", "head", skull(1.0), self.head * _offset("nose", "head"))
+        put("head", "neck", skull(self.neck), self.head * _offset("head", "neck") + self.head_shift)
+        put("nose", "head", skull(1.0), self.head * _offset("nose", "head") + self.nose_shift)
 
         for side, sign in zip(SIDES, (1.0, -1.0), strict=True):
             arm = {name: value[f"{side}_{name}"] for name in ARM_CHANNELS}
@@ -198,6 +251,7 @@ class Body:
             place = torso * np.array([1.0, sign, 1.0])
             clavicle = place @ rotation("x", arm["lift"])
             shoulder = _offset("left_shoulder", "chest") * np.array([1.0, self.shoulders, 1.0])
+            shoulder = shoulder + self.shoulder_shift
             put(f"{side}_shoulder", "chest", clavicle, shoulder)
             upper = place @ _forearm_frame(arm["pitch"], arm["abduction"], arm["swivel"])
             put(f"{side}_elbow", f"{side}_shoulder", upper, self.arms * _UPPER * _DOWN)
@@ -215,8 +269,10 @@ class Body:
             # Bent knees and sway move the legs under the pelvis, which is the origin.
             sway = rotation("x", value["sway"])
             put(f"{side}_hip", "pelvis", sway, _offset(f"{side}_hip", "pelvis"))
-            thigh = sway @ rotation("y", -value["knees"])
+            raised = value["knees"] + value[f"{side}_thigh"]
+            thigh = sway @ rotation("y", -raised)
             put(f"{side}_knee", f"{side}_hip", thigh, self.legs * _offset(f"{side}_knee", f"{side}_hip"))
-            shank = sway @ rotation("y", value["knees"])
+            bent = 2.0 * value["knees"] + value[f"{side}_shin"]
+            shank = sway @ rotation("y", bent - raised)
             put(f"{side}_ankle", f"{side}_knee", shank, self.legs * _offset(f"{side}_ankle", f"{side}_knee"))
-        return points
+        return _apply(rotation("z", value["yaw"])[:, None], points)

@@ -5,12 +5,12 @@ each between its faintest and its grandest form, so that emotion shapes the whol
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from text2gesture_ros.skeleton import FloatArray
-from text2gesture_ros.training.body import SIDES, reach
+from text2gesture_ros.training.body import REST, SIDES, reach
 from text2gesture_ros.training.score import Score
 
 Point = Sequence[float] | FloatArray
@@ -29,6 +29,11 @@ class Manner:
     vigour: float
     side: str
     generator: np.random.Generator
+    home: FloatArray = field(default_factory=lambda: REST)
+
+    def score(self) -> Score:
+        """Return an empty score that begins and ends where this person stands at ease."""
+        return Score(self.home)
 
     def between(self, faint: float, grand: float, spread: float = 0.05) -> float:
         """Return a number between both ends by vigour, with a little chance."""
@@ -71,7 +76,7 @@ def apart(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, flo
 
 def wave(manner: Manner) -> Score:
     """A raised hand whose forearm swings from side to side: at head height, high overhead, or small."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("beside", "high", "small", weights=(0.5, 0.25, 0.25))
     faint, grand = {
         "beside": ((0.20, 0.33, 0.60), (0.16, 0.42, 0.72)),
@@ -103,7 +108,7 @@ def wave(manner: Manner) -> Score:
 
 def nod(manner: Manner) -> Score:
     """The head goes down and up, one to three times; sometimes the trunk goes along."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("single", "repeated", "bowing", weights=(0.25, 0.5, 0.25))
     cycles = 1 if form == "single" else manner.count(2, 3)
     frequency = manner.between(1.15, 1.8) * (0.85 if form == "single" else 1.0)
@@ -121,7 +126,7 @@ def nod(manner: Manner) -> Score:
 
 def shakehead(manner: Manner) -> Score:
     """The head turns left and right; sometimes one or both hands, raised flat, say no along with it."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("head", "hand", "hands", weights=(0.6, 0.25, 0.15))
     cycles, frequency = manner.count(2, 3), manner.between(1.25, 1.75)
     sign = 1.0 if manner.chance(0.5) else -1.0
@@ -147,7 +152,7 @@ def shakehead(manner: Manner) -> Score:
 
 def shrug(manner: Manner) -> Score:
     """Shoulders up, elbows in, forearms out with palms up, head tilted: with both arms, one, or a shake."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("both", "one", "shaking", weights=(0.6, 0.2, 0.2))
     sides = (manner.side,) if form == "one" else SIDES
     wrist = manner.place((0.22, 0.33, 0.09), (0.21, 0.43, 0.22))
@@ -173,7 +178,7 @@ def shrug(manner: Manner) -> Score:
 
 def thumbsup(manner: Manner) -> Score:
     """A fist forward at chest height with the thumb up, held or given a shake; one hand or both."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("held", "shaken", "both", weights=(0.4, 0.4, 0.2))
     sides = SIDES if form == "both" else (manner.side,)
     wrist = manner.place((0.33, 0.15, 0.24), (0.42, 0.18, 0.36))
@@ -198,7 +203,7 @@ def thumbsup(manner: Manner) -> Score:
 
 def grabhead(manner: Manner) -> Score:
     """One or both hands to the head, which sinks: at the temples, on the forehead, or on top."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("temples", "forehead", "top", weights=(0.45, 0.35, 0.2))
     sides = (manner.side,) if form == "forehead" else SIDES
     faint, grand, elbow, thumb = {
@@ -225,7 +230,7 @@ def grabhead(manner: Manner) -> Score:
 
 def yay(manner: Manner) -> Score:
     """Both arms up above the head: held as a V, pumped, or bounced with the knees."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("vee", "pump", "bounce", weights=(0.35, 0.4, 0.25))
     wrist = manner.place((0.15, 0.30, 0.80), (0.06, 0.40, 0.91))
     elbow, thumb = (0.1, 1.0, -0.1), (-0.5, -0.8, 0.1)
@@ -247,7 +252,7 @@ def yay(manner: Manner) -> Score:
 
 def handshake(manner: Manner) -> Score:
     """The right hand goes forward at belly height and shakes up and down; the other may join."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("plain", "bowing", "both", weights=(0.5, 0.3, 0.2))
     wrist = manner.place((0.37, 0.08, 0.15), (0.42, 0.10, 0.20))
     elbow, thumb = (-0.4, 0.4, -1.0), (0.0, -0.15, 1.0)
@@ -274,7 +279,7 @@ def handshake(manner: Manner) -> Score:
 
 def point(manner: Manner) -> Score:
     """An arm points aside, at the listener, up, or at oneself; the head follows."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("aside", "listener", "up", "self", weights=(0.4, 0.25, 0.15, 0.2))
     sign = 1.0 if manner.side == "left" else -1.0
     shoulder = np.array([-0.01, 0.19, 0.46])
@@ -315,7 +320,7 @@ def point(manner: Manner) -> Score:
 
 def pat(manner: Manner) -> Score:
     """A hand, palm down, pats something at shoulder height in front, two to four small strokes."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("ahead", "aside", weights=(0.65, 0.35))
     inward = 0.14 if form == "ahead" else 0.30
     wrist = manner.place((0.36, inward, 0.42), (0.42, inward, 0.50))
@@ -336,7 +341,7 @@ def pat(manner: Manner) -> Score:
 
 def uplift(manner: Manner) -> Score:
     """Both hands, palms up, rise from the belly to the shoulders or above, once or again, to rouse others."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("once", "repeated", "wide", weights=(0.4, 0.4, 0.2))
     width = 0.10 if form == "wide" else 0.0
     elbow, thumb = (-0.4, 0.5, -1.0), (0.0, 1.0, 0.0)
@@ -361,7 +366,7 @@ def uplift(manner: Manner) -> Score:
 
 def neutral(manner: Manner) -> Score:
     """Talking: one or both hands come up to the belly and beat a little, the head moves along."""
-    score = Score()
+    score = manner.score()
     form = manner.choose("one", "both", "opening", weights=(0.4, 0.3, 0.3))
     sides = (manner.side,) if form == "one" else SIDES
     wrist = manner.place((0.25, 0.17, 0.03), (0.28, 0.20, 0.10))
@@ -388,10 +393,21 @@ def neutral(manner: Manner) -> Score:
     return score
 
 
-PERFORMANCES: Mapping[str, Callable[[Manner], Score]] = {
-    performance.__name__: performance
+def _walk(manner: Manner) -> Score:
+    """Arms and legs swing in opposition."""
+    score = manner.score()
+    swing = manner.between(0.25, 0.5)
+    change = {"left_pitch": swing, "right_pitch": -swing, "left_thigh": -0.4, "right_thigh": 0.4}
+    score.swing(change, manner.between(1.5, 3.0), manner.between(0.8, 1.1))
+    return score
+
+
+Forms = Mapping[str, tuple[float, Callable[[Manner], Score]]]
+PERFORMANCES: Mapping[str, Forms] = {
+    performance.__name__: {"any": (1.0, performance)}
     for performance in (
         *(handshake, point, thumbsup, nod, shakehead, wave),
         *(grabhead, pat, uplift, yay, shrug, neutral),
     )
 }
+DISTRACTORS: Forms = {"walk": (1.0, _walk)}

@@ -8,7 +8,7 @@ import numpy as np
 from text2gesture_ros.skeleton import FloatArray
 from text2gesture_ros.training.body import CHANNEL, CHANNELS, REST
 
-# How long each joint trails the first one [s]: shoulder, elbow, forearm, wrist, thumb; torso before head.
+# How long each joint trails the one before it [s]: shoulder, elbow, forearm, wrist, thumb; torso before head.
 _LAGS = {"head": 0.02, "elbow": 0.025, "twist": 0.035, "flexion": 0.06, "deviation": 0.06, "thumb": 0.05}
 LAG = np.array([max((lag for key, lag in _LAGS.items() if key in name), default=0.0) for name in CHANNELS])
 LAG.flags.writeable = False
@@ -29,19 +29,54 @@ def vector(channels: Mapping[str, float]) -> FloatArray:
     return result
 
 
-@dataclass
-class Score:
-    """Key postures and swings on one clock, starting from rest.
+def stroke(phase: FloatArray, skew: FloatArray | float) -> FloatArray:
+    """Return a course from 0 to 1 whose speed is a lopsided bell, as people's is.
+
+    Args:
+        phase: (...,) 0 to 1.
+        skew: in (-1, 1); above 0 the peak comes early (a quick start), below 0 late; 0 is minimum jerk.
+    """
+    phase = np.clip(phase, 0.0, 1.0)
+    return minimum_jerk(phase + skew * phase * (1.0 - phase))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How a person times what a score asks for.
 
     Attributes:
-        clock: where the next move begins [s].
-        posture: (C,) the posture reached by then [rad].
+        delays: (C,) how long each channel trails the score [s].
+        skew: (C,) of every stroke, see `stroke`.
+        overshoot: factor of all overshoots.
     """
 
+    delays: FloatArray = field(default_factory=lambda: np.zeros(len(CHANNELS)))
+    skew: FloatArray = field(default_factory=lambda: np.zeros(len(CHANNELS)))
+    overshoot: float = 1.0
+
+
+@dataclass
+class Score:
+    """Key postures and swings on one clock, starting from the posture at home.
+
+    Attributes:
+        home: (C,) where everything begins and `rest` ends [rad].
+        clock: where the next move begins [s].
+        posture: (C,) the posture reached by then [rad].
+        prepared: when the first move was done [s]; 0 where there is none.
+        released: when the way home began [s]; None: never.
+    """
+
+    home: FloatArray = field(default_factory=lambda: REST)
     clock: float = 0.0
-    posture: FloatArray = field(default_factory=lambda: REST.copy())
+    posture: FloatArray = field(init=False)
+    prepared: float = 0.0
+    released: float | None = None
     _moves: list[tuple[float, float, FloatArray, float]] = field(default_factory=list)
     _swings: list[tuple[float, float, float, FloatArray, bool]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.posture = np.array(self.home)
 
     def move(self, target: Mapping[str, float], duration: float, overshoot: float = 0.0) -> None:
         """Go to `target` (channels it does not name stay) and advance the clock.
@@ -57,14 +92,16 @@ class Score:
         self._moves.append((self.clock, duration, goal - self.posture, overshoot))
         self.posture = goal
         self.clock += duration
+        self.prepared = self.prepared or self.clock
 
     def hold(self, duration: float) -> None:
         """Stay [s]."""
         self.clock += duration
 
     def rest(self, duration: float) -> None:
-        """Go back to rest within `duration` [s]."""
-        self.move({name: float(REST[index]) for name, index in CHANNEL.items()}, duration)
+        """Go home within `duration` [s]."""
+        self.released = self.clock
+        self.move({name: float(self.home[index]) for name, index in CHANNEL.items()}, duration)
 
     def accent(self, change: Mapping[str, float], start: float, rise: float, end: float, fall: float) -> None:
         """Add a change that comes and goes beside the moves, without touching the clock.
@@ -101,34 +138,30 @@ class Score:
         if start is None:
             self.clock += cycles / frequency
 
-    def angles(self, times: FloatArray, posture: FloatArray, delays: FloatArray) -> FloatArray:
-        """Return the joint angles at `times`.
-
-        Args:
-            times: (T,) [s].
-            posture: (C,) this person's deviation from rest, always there [rad].
-            delays: (C,) how long each joint trails the score [s].
-
-        Returns:
-            (T, C) joint angles [rad].
-        """
-        local = times[:, None] - delays  # (T, C)
-        result = np.broadcast_to(REST + posture, local.shape).copy()
+    def angles(self, times: FloatArray, timing: Timing) -> FloatArray:
+        """Return the joint angles at `times`: (T,) [s] -> (T, C) [rad]."""
+        local = times[:, None] - timing.delays  # (T, C)
+        result = np.tile(np.asarray(self.home, dtype=np.float64), (len(times), 1))
         for start, duration, step, overshoot in self._moves:
-            result += step * minimum_jerk((local - start) / duration)
+            own = np.flatnonzero(step)
+            since = local[:, own] - start
+            course = stroke(since / duration, timing.skew[own])
             if overshoot:
-                apart = np.clip((local - start - duration) / _SETTLING, -1.0, 1.0)
-                result += overshoot * step * (1.0 - apart**2) ** 3
+                apart = np.clip((since - duration) / _SETTLING, -1.0, 1.0)
+                course += timing.overshoot * overshoot * (1.0 - apart**2) ** 3
+            result[:, own] += step[own] * course
         for start, cycles, frequency, change, beat in self._swings:
-            phase = np.clip((local - start) * frequency, 0.0, cycles)
+            own = np.flatnonzero(change)
+            phase = np.clip((local[:, own] - start) * frequency, 0.0, cycles)
             if beat:
                 # One stroke there and one back; each beat a little smaller than the one before, as people do.
-                course = minimum_jerk(1.0 - np.abs(1.0 - 2.0 * (phase % 1.0))) * 0.85 ** np.floor(phase)
+                course = stroke(1.0 - np.abs(1.0 - 2.0 * (phase % 1.0)), timing.skew[own])
+                course *= 0.85 ** np.floor(phase)
             else:
                 ramp = min(0.75, cycles / 2)
                 envelope = minimum_jerk(phase / ramp) * minimum_jerk((cycles - phase) / ramp)
                 course = np.sin(2 * np.pi * phase) * envelope
-            result += change * course
+            result[:, own] += change[own] * course
         return result
 
     @property
