@@ -171,7 +171,26 @@ def load_motion(path: Path | str) -> Motion:
         InputError: the file cannot be read, is too large, lacks a key or holds no human motion.
     """
     path = Path(path)
-    arrays = _read_arrays(path)
+    arrays = read_arrays(path)
+    names, positions = arrays["joints"].tolist(), arrays["positions"]
+    try:
+        return Motion(
+            positions=positions[:, order_joints(names, "joints")],
+            frame_rate=float(arrays["fps"]),
+            gesture=str(arrays.get("label", "")),
+            emotion=str(arrays.get("emotion", "")),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a motion file: positions (T, J, 3), joints (J,), fps; label, emotion if there.
+
+    Raises:
+        InputError: the file cannot be read, is too large, lacks a key, or an array does not fit.
+    """
+    arrays = _unpack(path)
     missing = [key for key in ("positions", "joints", "fps") if key not in arrays]
     if missing:
         raise InputError(f"{path}: keys missing: {', '.join(missing)}. Found: {', '.join(arrays) or 'none'}")
@@ -185,18 +204,10 @@ def load_motion(path: Path | str) -> Motion:
     names, positions = arrays["joints"].tolist(), arrays["positions"]
     if positions.shape[1:] != (len(names), 3):
         raise InputError(f"{path}: positions {positions.shape} do not fit {len(names)} joints")
-    try:
-        return Motion(
-            positions=positions[:, order_joints(names, "joints")],
-            frame_rate=float(arrays["fps"]),
-            gesture=str(arrays.get("label", "")),
-            emotion=str(arrays.get("emotion", "")),
-        )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    return arrays
 
 
-def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+def _unpack(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of a motion file by name, those that are there.
 
     Raises:

@@ -1,0 +1,111 @@
+"""Read a recording, whatever its format: the front door of the importers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.importing.npz import read_npz
+from text2gesture_ros.importing.placing import place
+from text2gesture_ros.importing.take import Take, check_size
+from text2gesture_ros.labels import check_label
+from text2gesture_ros.motion import FRAME_RATE, Motion
+
+Reader = Callable[[Path], Take | Motion]
+
+READERS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
+    {
+        ".npz": ("motion of this package, whole or in part", read_npz),
+    }
+)
+"""What each suffix means, and who reads it."""
+
+FORMATS = tuple(READERS)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording as a motion, and what became of it on the way.
+
+    Attributes:
+        motion: 21 joints, 60 frames per second, metres, pelvis frame, looking along x.
+        format: suffix of the format it came in.
+        source_frame_rate: frames per second of the source [Hz].
+        filled: joints that the source lacks, filled by proportion.
+        unmapped: joints and channels of the source that are not used.
+        notes: what had to be assumed or changed, one sentence each.
+    """
+
+    motion: Motion
+    format: str
+    source_frame_rate: float
+    filled: tuple[str, ...] = ()
+    unmapped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_recording(
+    path: Path | str,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    skeleton: Path | str | None = None,
+    gesture: str = "",
+    emotion: str = "",
+) -> Recording:
+    """Read a recording of any format of `FORMATS` and bring it to the skeleton of this package.
+
+    Args:
+        path: the file.
+        start: where to cut [s].
+        end: where to cut [s]; None: at the end.
+        skeleton: the ASF file that belongs to an AMC file; None: one lies beside it.
+        gesture: what it shows; empty: what the file says.
+        emotion: how it is done; empty: what the file says.
+
+    Raises:
+        InputError: the file cannot be used: which, where in it, why, and what is allowed.
+    """
+    path = Path(path)
+    for task, label in (("gesture", gesture), ("emotion", emotion)):
+        if label:
+            check_label(task, label)
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
+        raise InputError(f"{path}: unknown format {suffix!r}. Known: {', '.join(FORMATS)}")
+    check_size(path)
+    read = READERS[suffix][1]
+    try:
+        source = read(path)
+        source = _cut(source, start, end)
+        if isinstance(source, Motion):
+            recording = Recording(source.resampled(FRAME_RATE), suffix, source.frame_rate)
+        else:
+            placed = place(source)
+            motion = Motion(placed.positions, FRAME_RATE, source.gesture, source.emotion)
+            recording = Recording(
+                motion, suffix, source.frame_rate, placed.filled, source.unmapped, placed.notes
+            )
+    except InputError as error:
+        message = str(error)
+        raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+    motion = recording.motion
+    labelled = replace(motion, gesture=gesture or motion.gesture, emotion=emotion or motion.emotion)
+    return replace(recording, motion=labelled)
+
+
+def _cut(source: Take | Motion, start: float, end: float | None) -> Take | Motion:
+    frames = len(source.positions)
+    first = round(start * source.frame_rate) if start < 1e9 else frames
+    last = frames if end is None or end > 1e9 else min(frames, round(end * source.frame_rate))
+    if not (start >= 0.0 and first < last):
+        raise InputError(
+            f"cut from {start:g} s to {'the end' if end is None else f'{end:g} s'} holds nothing. "
+            f"Allowed: within 0 to {frames / source.frame_rate:g} s"
+        )
+    if (first, last) == (0, frames):
+        return source
+    if isinstance(source, Motion):
+        return replace(source, positions=source.positions[first:last])
+    return replace(source, positions=source.positions[first:last])
