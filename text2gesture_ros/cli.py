@@ -118,6 +118,7 @@ def _add_core_verbs(verbs: _Verbs) -> None:
         [
             "generate wave -o wave.npz",
             "generate shrug --emotion negative --seed 7 -o shrug.npz --gif shrug.gif",
+            "generate wave --mix shrug:0.4 -o mixed.npz",
             'generate --text "Look over there!" -o clip.npz --gif clip.gif',
         ],
     )
@@ -127,6 +128,13 @@ def _add_core_verbs(verbs: _Verbs) -> None:
     )
     verb.add_argument(
         "--text", help="the sentence: caption of the GIF; without GESTURE it is classified to find one"
+    )
+    verb.add_argument(
+        "--mix",
+        metavar="GESTURE:SHARE",
+        action="append",
+        default=[],
+        help="mix this share of another gesture in, as shrug:0.4; may be repeated",
     )
     verb.add_argument("-o", "--output", required=True, metavar="CLIP.npz", help="where the motion goes")
     verb.add_argument("--gif", metavar="FILE.gif", help="also draw it")
@@ -215,12 +223,32 @@ def _add_model_verbs(verbs: _Verbs) -> None:
     _add_output(verb)
     verb = what.add(
         "motion",
-        "Measure generated gestures against clips of people the model has not seen: recognition, length, "
-        "speed, smoothness, variety.",
-        ["evaluate motion", "evaluate motion --model ./my_model --output my_model/metrics.json"],
+        "Measure generated gestures against clips of people the model has not seen: recognition, MMD, FID, "
+        "variety, length, smoothness, each with its 95 % interval. Beside the model stand other real clips, "
+        "simple rivals, models in a folder of rows, and the paper's figures. Rows in the output are kept.",
+        [
+            "evaluate motion --model ./my_model --output my_model/metrics.json --figures my_model/figures",
+            "evaluate motion --rows-from runs/ablation_motion --output models/motion/metrics.json",
+            "evaluate motion --rows real ours --repetitions 3 --seed 20000",
+        ],
         "evaluate_motion",
     )
     verb.add_argument("--count", type=int, default=20, help="clips per gesture (default: %(default)s)")
+    verb.add_argument("--repetitions", type=int, default=20, help="how often (default: %(default)s)")
+    verb.add_argument(
+        "--seed",
+        type=int,
+        default=40000,
+        help="of the people; choose settings with another (default: %(default)s)",
+    )
+    verb.add_argument("--rows", nargs="+", metavar="ROW", help="names, or paths of models (default: all)")
+    verb.add_argument(
+        "--rows-from", metavar="DIR", help="folder of model directories, each a row of its name"
+    )
+    verb.add_argument("--figures", metavar="DIR", help="also draw poses, features, lengths and stop tokens")
+    verb.add_argument(
+        "--recogniser", default="recogniser", metavar="MODEL", help="who judges (default: %(default)s)"
+    )
     _add_parameters(verb, "gesture_generator", "model")
     _add_output(verb)
 
@@ -250,6 +278,20 @@ def _add_model_verbs(verbs: _Verbs) -> None:
         )
         verb.add_argument("--resume", action="store_true", help="go on from the last checkpoint in it")
         _add_parameters(verb, "gesture_generator", "device")
+    verb.add_argument(
+        "--data",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="recordings of your own: labels.csv (file,gesture,emotion,start,end), folders named by gesture, "
+        "or clips that say what they show; may be repeated",
+    )
+    verb.add_argument(
+        "--studio",
+        choices=("all", "missing", "none"),
+        help="beside --data: all of the studio's clips, those of gestures that are missing there, or none "
+        "(default: as the training file says)",
+    )
 
     verb = verbs.add(
         "ablation",

@@ -28,6 +28,7 @@ from text2gesture_ros.printing import (
     show_evaluation,
     show_explanations,
     show_figures,
+    show_motion,
     show_pairs,
     show_report,
     show_table,
@@ -178,6 +179,7 @@ def generate(args: argparse.Namespace) -> Outcome:
     for task, label in (("gesture", gesture), ("emotion", emotion)):
         if label is not None:
             check_label(task, label)
+    mix = dict(_share(text) for text in args.mix)
     output = _check_suffix(args.output, ".npz")
     gif = _check_suffix(args.gif, ".gif") if args.gif else None
     if args.robot and gif is None:
@@ -197,6 +199,7 @@ def generate(args: argparse.Namespace) -> Outcome:
         seed=None if parameters.seed < 0 else parameters.seed,
         variation=parameters.variation,
         max_duration=parameters.max_duration,
+        mix=mix,
     )
     motion.save(output)
     if gif is not None:
@@ -218,6 +221,15 @@ def generate(args: argparse.Namespace) -> Outcome:
         "gif": str(gif) if gif else None,
     }
     return Outcome(data, lambda: show_pairs(data))
+
+
+def _share(text: str) -> tuple[str, float]:
+    """Read GESTURE:SHARE."""
+    gesture, _, share = text.rpartition(":")
+    try:
+        return gesture, float(share)
+    except ValueError:
+        raise InputError(f"--mix must be GESTURE:SHARE, as shrug:0.4, but is {text!r}") from None
 
 
 def _read_intent(text: str) -> "Intent":
@@ -333,15 +345,28 @@ def evaluate_data(args: argparse.Namespace) -> Outcome:
 
 
 def evaluate_motion(args: argparse.Namespace) -> Outcome:
-    """Measure the motion model on clips of people it has not seen."""
+    """Measure the motion model and its rivals on clips of people they have not seen."""
     parameters = _parameters(GestureGeneratorParameters, args)
     count, output = _count(args, 2), _check_output(args)
+    for name, least, most in (("repetitions", 1, 1000), ("seed", 0, 2**31)):
+        if not least <= getattr(args, name) <= most:
+            raise InputError(f"--{name} must be in [{least}, {most}] but is {getattr(args, name)}")
     open_model(parameters.model, "motion")  # before torch, which takes seconds
-    from text2gesture_ros.training.evaluate_motion import evaluate
+    from text2gesture_ros.training import evaluate_motion as study
 
-    metrics = evaluate(parameters.model, clips_per_gesture=count)
-    _write_json(output, metrics)
-    return Outcome(metrics, lambda: show_figures(metrics))
+    study.logger.setLevel(logging.INFO)
+    result = study.evaluate(
+        parameters.model,
+        clips_per_gesture=count,
+        repetitions=args.repetitions,
+        seed=args.seed,
+        rows=args.rows,
+        rows_from=Path(args.rows_from) if args.rows_from else None,
+        output=output,
+        figures=Path(args.figures) if args.figures else None,
+        recogniser=args.recogniser,
+    )
+    return Outcome(result, lambda: show_motion(result, *study.table(result)))
 
 
 def train_text(args: argparse.Namespace) -> Outcome:
@@ -351,7 +376,7 @@ def train_text(args: argparse.Namespace) -> Outcome:
 
 def train_motion(args: argparse.Namespace) -> Outcome:
     """Train the motion model."""
-    return _train(args, "motion")
+    return _train(args, "motion", data=args.data, studio=args.studio)
 
 
 def _training_file(given: str | None, shipped: str) -> Path:
@@ -361,11 +386,11 @@ def _training_file(given: str | None, shipped: str) -> Path:
     return config
 
 
-def _train(args: argparse.Namespace, what: str) -> Outcome:
+def _train(args: argparse.Namespace, what: str, **options: Any) -> Outcome:
     config = _training_file(args.config, f"{what}.yaml")
     logging.getLogger("text2gesture_ros").setLevel(logging.INFO)
     training = import_module(f"text2gesture_ros.training.train_{what}")
-    training.train(config, Path(args.output), resume=args.resume, device=args.device)
+    training.train(config, Path(args.output), resume=args.resume, device=args.device, **options)
     return Outcome()
 
 

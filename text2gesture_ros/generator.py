@@ -4,7 +4,7 @@ Runs on ONNX Runtime; PyTorch is imported only for `device: cuda` where ONNX Run
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -50,9 +50,10 @@ class _Engine(Protocol):
 class GestureGenerator:
     """The motion model of a directory, ready to generate.
 
-    Whose way of doing a gesture is imitated comes from the embedding: that of a clip of the training set that
-    shows the gesture with the emotion, mixed with its nearest neighbour. The network knows right-handed clips
-    alone; where the example was left-handed, the frames come out in a mirror.
+    Whose way of doing a gesture is imitated comes from the embedding: drawn from the Gaussians that stand for
+    the training clips of the gesture and emotion or, where the model keeps clips one by one, that of a clip
+    mixed with its nearest neighbour. The network knows right-handed clips alone; where the example was
+    left-handed, the frames come out in a mirror.
     """
 
     def __init__(self, model: str = "motion", *, device: str = "auto", threads: int = 1) -> None:
@@ -73,13 +74,14 @@ class GestureGenerator:
         self.frame_rate = float(directory.number("frame_rate", 1.0, 1000.0))
         self.engine = choose_engine(device)
         self._max_frames = int(directory.number("max_frames", 1, 100_000))
+        self._stops = directory.config.get("stop_token", True) is True
         self._kernel = _gaussian(directory.number("smoothing", 0.0, 0.1) * self.frame_rate)
         self._load_tables(directory)
         self._engine: _Engine
         if self.engine == "torch-cuda":
             self._engine = TorchEngine(directory, "cuda")
         else:
-            width = next(iter(self._examples.values()))[0].shape[1]
+            width = next(iter(self._examples.values())).centres.shape[1]
             provider = self.engine.removeprefix("onnxruntime-")
             self._engine = _OnnxEngine(directory, width, threads, provider)
 
@@ -91,6 +93,7 @@ class GestureGenerator:
         seed: int | None = None,
         variation: float = _DEFAULTS.variation,
         max_duration: float = _DEFAULTS.max_duration,
+        mix: Mapping[str, float] | None = None,
     ) -> Iterator[Frame]:
         """Generate a gesture lazily: each frame is computed when it is asked for.
 
@@ -101,6 +104,9 @@ class GestureGenerator:
             variation: 0 for the most typical way to do the gesture, 1 for any way the model has seen.
             max_duration: the gesture ends here if the stop token has not fired [s]. It also ends at the
                 longest duration the model was trained on, beyond which it would go astray.
+            mix: how much of other gestures, in [0, 1] each and at most 1 together, is in the embedding; the
+                rest is `gesture`. Between two gestures the motion changes gradually (paper, fig. 3, row 4).
+                May be the probabilities of a classifier.
 
         Returns:
             An iterator over at least one frame, the final one and no other with `last`.
@@ -116,7 +122,12 @@ class GestureGenerator:
             raise InputError(f"max_duration must be a positive number of seconds but is {max_duration}")
         if seed is not None and seed < 0:
             raise InputError(f"seed must be 0 or more but is {seed}")
-        embedding, mirrored = self._embedding(gesture, emotion, np.random.default_rng(seed), variation)
+        shares = _checked_mix(mix or {})
+        random = np.random.default_rng(seed)
+        embedding, mirrored = self._examples[gesture, emotion].draw(random, variation)
+        embedding = embedding * np.float32(1.0 - sum(shares.values()))
+        for other, share in shares.items():
+            embedding += np.float32(share) * self._examples[other, emotion].draw(random, variation)[0]
         frames = self._generated(embedding, self._limit(max_duration))
         if mirrored:
             return (replace(frame, positions=mirror(frame.positions)) for frame in frames)
@@ -141,9 +152,12 @@ class GestureGenerator:
         seed: int | None = None,
         variation: float = _DEFAULTS.variation,
         max_duration: float = _DEFAULTS.max_duration,
+        mix: Mapping[str, float] | None = None,
     ) -> Motion:
         """Generate a whole gesture; arguments and errors as `frames`."""
-        frames = self.frames(gesture, emotion, seed=seed, variation=variation, max_duration=max_duration)
+        frames = self.frames(
+            gesture, emotion, seed=seed, variation=variation, max_duration=max_duration, mix=mix
+        )
         return Motion(np.stack([frame.positions for frame in frames]), self.frame_rate, gesture, emotion)
 
     def _load_tables(self, directory: ModelDirectory) -> None:
@@ -159,6 +173,12 @@ class GestureGenerator:
             "normalisation.deviation": (_COORDINATES,),
             "normalisation.bone_lengths": (len(JOINTS) - 1,),
         }
+        if "example_spreads" in weights:
+            directions = weights["example_spreads"].shape[1:2]
+            shapes |= {
+                "example_counts": (examples,),
+                "example_spreads": (examples, *directions, width),
+            }
         for name, shape in shapes.items():
             if name not in weights or weights[name].shape != shape:
                 found = weights[name].shape if name in weights else "missing"
@@ -166,30 +186,19 @@ class GestureGenerator:
         self._mean = weights["normalisation.mean"]
         self._deviation = weights["normalisation.deviation"]
         self._bone_lengths = weights["normalisation.bone_lengths"]
-        self._examples: dict[tuple[str, str], tuple[FloatArray, FloatArray]] = {}
+        self._examples: dict[tuple[str, str], _Examples] = {}
         for g, gesture in enumerate(GESTURES):
             for e, emotion in enumerate(EMOTIONS):
                 chosen = (weights["example_gestures"] == g) & (weights["example_emotions"] == e)
                 if not chosen.any():
                     raise ModelError(f"{self._where}: no example of gesture {gesture!r}, emotion {emotion!r}")
-                own, mirrored = weights["examples"][chosen], weights["example_mirrored"][chosen]
-                # The most typical first: nearest to all the others.
-                order = np.abs(own[:, None] - own).mean(axis=(1, 2)).argsort(kind="stable")
-                self._examples[gesture, emotion] = own[order], mirrored[order]
-
-    def _embedding(
-        self, gesture: str, emotion: str, generator: np.random.Generator, variation: float
-    ) -> tuple[FloatArray, bool]:
-        """Return an embedding of the gesture, (1, D), and whether it is to be done in a mirror."""
-        examples, mirrored = self._examples[gesture, emotion]
-        count = max(1, round(variation * len(examples)))
-        chosen = int(generator.integers(count))
-        example = examples[chosen]
-        distances = np.abs(examples[:count] - example).mean(axis=1)
-        neighbour = examples[distances.argsort(kind="stable")[:2][-1]]
-        share = generator.uniform(0.0, 0.5)
-        embedding = np.asarray(example + share * (neighbour - example), dtype=np.float32)[None]
-        return embedding, bool(mirrored[chosen])
+                parts = [
+                    weights[name][chosen] if name in weights else None
+                    for name in ("example_counts", "example_spreads")
+                ]
+                self._examples[gesture, emotion] = _Examples.sorted(
+                    weights["examples"][chosen], weights["example_mirrored"][chosen], *parts
+                )
 
     def _limit(self, max_duration: float) -> int:
         """Return after how many frames a gesture ends without a stop token."""
@@ -224,7 +233,7 @@ class GestureGenerator:
             frame = frames[:, -1]
             for values, stop in zip(frames[0], stops[0], strict=True):
                 count += 1
-                last = count == limit or bool(stop >= 0.5 and count >= shortest)
+                last = count == limit or bool(self._stops and stop >= 0.5 and count >= shortest)
                 yield values, float(stop), last
                 if last:
                     return
@@ -234,6 +243,77 @@ class GestureGenerator:
         values = self._kernel @ np.stack(list(window))  # (M,)
         positions = (values * self._deviation + self._mean).reshape(len(JOINTS), 3)
         return with_bone_lengths(positions, self._bone_lengths)
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """Ways to do a gesture with an emotion, the most typical first: clips, or Gaussians that stand for them.
+
+    Attributes:
+        centres: (E, D) embeddings.
+        mirrored: (E,) how often each is to be done in a mirror, in [0, 1].
+        shares: (E,) how often each is drawn, sums to 1.
+        spreads: (E, R, D) directions of the Gaussians as long as their deviation; None for clips.
+    """
+
+    centres: FloatArray
+    mirrored: FloatArray
+    shares: FloatArray
+    spreads: FloatArray | None
+
+    @classmethod
+    def sorted(
+        cls,
+        centres: FloatArray,
+        mirrored: FloatArray,
+        counts: FloatArray | None,
+        spreads: FloatArray | None,
+    ) -> "_Examples":
+        """Return them with those first that stand for most clips or, all alike, are nearest to the others."""
+        if counts is None or spreads is None:
+            order = np.abs(centres[:, None] - centres).mean(axis=(1, 2)).argsort(kind="stable")
+            counts, spreads = np.ones(len(centres)), None
+        else:
+            order = np.argsort(-counts, kind="stable")
+            spreads = spreads[order]
+        return cls(centres[order], mirrored[order], counts[order] / counts.sum(), spreads)
+
+    def draw(self, generator: np.random.Generator, variation: float) -> tuple[FloatArray, bool]:
+        """Return an embedding, (1, D), and whether it is to be done in a mirror.
+
+        Args:
+            generator: the source of chance.
+            variation: 0 for the most typical one, 1 for any.
+        """
+        count = max(1, round(variation * len(self.centres)))
+        if self.spreads is None:
+            chosen = int(generator.integers(count))
+            example = self.centres[chosen]
+            distances = np.abs(self.centres[:count] - example).mean(axis=1)
+            neighbour = self.centres[distances.argsort(kind="stable")[:2][-1]]
+            embedding = example + generator.uniform(0.0, 0.5) * (neighbour - example)
+        else:
+            chosen = int(generator.choice(count, p=self.shares[:count] / self.shares[:count].sum()))
+            steps = variation * generator.standard_normal(self.spreads.shape[1])  # (R,)
+            embedding = self.centres[chosen] + steps @ self.spreads[chosen]
+        side = float(self.mirrored[chosen])
+        mirrored = side >= 0.5 if side in (0.0, 1.0) or not variation else generator.random() < side
+        return np.asarray(embedding, dtype=np.float32)[None], bool(mirrored)
+
+
+def _checked_mix(mix: Mapping[str, float]) -> Mapping[str, float]:
+    """Return the shares of other gestures in a mixture.
+
+    Raises:
+        InputError: a gesture is unknown, or a share or their sum is outside [0, 1].
+    """
+    for gesture, share in mix.items():
+        check_label("gesture", gesture)
+        if not 0.0 <= share <= 1.0:
+            raise InputError(f"mix: the share of {gesture!r} must be in [0, 1] but is {share}")
+    if sum(mix.values()) > 1.0 + 1e-9:
+        raise InputError(f"mix: the shares must sum to at most 1 but sum to {sum(mix.values()):g}")
+    return mix
 
 
 def _gaussian(deviation: float) -> FloatArray:

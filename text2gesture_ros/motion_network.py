@@ -13,13 +13,17 @@ from torch import Tensor, nn
 
 from text2gesture_ros.checkpoints import ModelDirectory, export_graph
 from text2gesture_ros.errors import ConfigurationError, ModelError
-from text2gesture_ros.skeleton import JOINTS
+from text2gesture_ros.labels import EMOTIONS, GESTURES
+from text2gesture_ros.skeleton import JOINTS, PARENTS, FloatArray
 
 COORDINATES = 3 * len(JOINTS)  # M
 INITIAL_GRAPH = "initial.onnx"
 STEP_GRAPH = "step.onnx"
 # Kernel and stride of the embedder's convolutions; their channels are in the configuration.
 _CONVOLUTIONS = ((7, 2), (3, 2), (3, 2), (3, 1), (3, 1))
+CONDITIONS = ("clip", "class")
+# Keys of the configuration that models of the first release do not name: the default is what those do.
+_SINCE_FIRST_RELEASE = {"cumulative", "bone_true", "condition"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class MotionNetworkConfig:
         recurrent_width: width of the two GRUs between pre-net and post-net.
         frames_per_step: consecutive frames, each with its stop token, that one autoregressive step emits.
             1 is the paper. More (the reduction factor of Tacotron) divides the cost of training.
+        cumulative: whether each frame of a step is a change of the one before it, or all are changes of the
+            last one of the step before. With one frame per step that is the same.
+        bone_true: whether every frame is put on fixed bone lengths before it goes out and back in.
+        condition: what the generator starts from: the embedding of a clip (the paper), or a vector learnt for
+            each gesture and emotion, of the same width.
 
     Raises:
         ConfigurationError: a size is out of range.
@@ -41,6 +50,9 @@ class MotionNetworkConfig:
     hidden_width: int = 512
     recurrent_width: int = 1024
     frames_per_step: int = 1
+    cumulative: bool = False
+    bone_true: bool = False
+    condition: str = "clip"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "embedder_channels", tuple(self.embedder_channels))
@@ -53,6 +65,13 @@ class MotionNetworkConfig:
             raise ConfigurationError(f"widths must be whole numbers in [1, 8192] but are {widths}")
         if not isinstance(self.frames_per_step, int) or not 1 <= self.frames_per_step <= 60:
             raise ConfigurationError(f"frames_per_step must be in [1, 60] but is {self.frames_per_step}")
+        for key in ("cumulative", "bone_true"):
+            if not isinstance(getattr(self, key), bool):
+                raise ConfigurationError(f"{key} must be true or false but is {getattr(self, key)!r}")
+        if self.condition not in CONDITIONS:
+            raise ConfigurationError(
+                f"condition must be one of {', '.join(CONDITIONS)} but is {self.condition!r}"
+            )
 
     @property
     def embedding_width(self) -> int:
@@ -121,6 +140,41 @@ class RecurrentNet(nn.Module):
         return self.after(state), state
 
 
+class Body(nn.Module):
+    """Puts frames on a body: every bone keeps its direction and gets its length, as `with_bone_lengths` does.
+
+    Differentiable, all bones at once: a joint's position is the sum of the bones that lead to it.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    lengths: Tensor
+    parents: Tensor
+    chains: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        count = len(JOINTS)
+        self.register_buffer("mean", torch.zeros(COORDINATES))
+        self.register_buffer("deviation", torch.ones(COORDINATES))
+        self.register_buffer("lengths", torch.ones(count - 1))
+        chains = torch.zeros(count, count - 1)  # which bones (columns) lead to a joint (rows)
+        for joint, parent in enumerate(PARENTS):
+            if parent >= 0:
+                chains[joint] = chains[parent]
+                chains[joint, joint - 1] = 1.0
+        self.register_buffer("chains", chains, persistent=False)
+        self.register_buffer("parents", torch.tensor(PARENTS[1:]), persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return the frames on the body, normalised as they came: (..., M) -> (..., M)."""
+        positions = (frames * self.deviation + self.mean).unflatten(-1, (len(JOINTS), 3))
+        bones = positions[..., 1:, :] - positions.index_select(-2, self.parents)  # (..., K - 1, 3)
+        norms = (bones.square().sum(dim=-1, keepdim=True) + 1e-12).sqrt()
+        positions = positions[..., :1, :] + self.chains @ (bones / norms * self.lengths[:, None])
+        return (positions.flatten(-2) - self.mean) / self.deviation
+
+
 class MotionGenerator(nn.Module):
     """Makes motion from an embedding, step by step, and says with a token when it is over.
 
@@ -151,12 +205,25 @@ class MotionGenerator(nn.Module):
             nn.LeakyReLU(),
             nn.Linear(width, count),
         )
+        self.body = Body() if config.bone_true else nn.Identity()
+
+    def set_body(self, mean: FloatArray, deviation: FloatArray, bone_lengths: FloatArray) -> None:
+        """Take over the body that frames are put on, where the configuration asks for one.
+
+        Args:
+            mean: (M,) of every coordinate [m].
+            deviation: (M,) standard deviation [m].
+            bone_lengths: (K - 1,) bone lengths [m].
+        """
+        if isinstance(self.body, Body):
+            for name, value in (("mean", mean), ("deviation", deviation), ("lengths", bone_lengths)):
+                getattr(self.body, name).copy_(torch.from_numpy(value))
 
     def initial(self, embedding: Tensor) -> tuple[Tensor, State]:
         """Return the first frame and the state: (B, D) -> (B, M), state."""
         shared = self.initial_state(embedding)  # (B, D)
         zeros = shared.new_zeros(len(shared), self.config.recurrent_width)  # (B, D')
-        return self.initial_frame(shared), State(shared, zeros, zeros)
+        return self.body(self.initial_frame(shared)), State(shared, zeros, zeros)
 
     def step(self, frame: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Return the frames that follow `frame`, the logits of their stop tokens and the new state.
@@ -175,23 +242,35 @@ class MotionGenerator(nn.Module):
         first = self.first_gru(features, state.first)  # (B, D')
         second = self.second_gru(first, state.second)  # (B, D')
         change, shared = self.post_net(second, shared)  # (B, R * M), (B, D)
-        frames = frame[:, None] + change.unflatten(1, (self.config.frames_per_step, COORDINATES))
+        change = change.unflatten(1, (self.config.frames_per_step, COORDINATES))  # (B, R, M)
+        if self.config.cumulative:
+            change = change.cumsum(dim=1)
+        frames = self.body(frame[:, None] + change)
         return frames, self.token_net(second), State(shared, first, second)
 
-    def forward(self, embedding: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """Generate without teacher forcing: every step sees only what the model itself made.
+    def forward(
+        self, embedding: Tensor, steps: int, clips: Tensor | None = None, true_share: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """Generate; without clips no teacher forces: every step sees only what the model itself made.
 
         Args:
             embedding: (B, D).
             steps: how many steps.
+            clips: (B, T, M) what is to be generated; needed for a `true_share` above 0.
+            true_share: how often, in [0, 1], a step goes on from the clip's frame instead of the model's own
+                (scheduled sampling, Bengio et al. 2015).
 
         Returns:
             (B, T, M) frames with T = 1 + steps * R, and (B, T - 1) logits of the stop tokens from frame 1 on.
         """
         frame, state = self.initial(embedding)
         frames, logits = [frame[:, None]], []
-        for _ in range(steps):
-            block, tokens, state = self.step(frames[-1][:, -1], state)
+        for step in range(steps):
+            last = frames[-1][:, -1]
+            if clips is not None and true_share > 0.0:
+                fed = torch.rand(len(last), 1, device=last.device) < true_share
+                last = torch.where(fed, clips[:, step * self.config.frames_per_step], last)
+            block, tokens, state = self.step(last, state)
             frames.append(block)
             logits.append(tokens)
         return torch.cat(frames, dim=1), torch.cat(logits, dim=1)
@@ -205,6 +284,13 @@ class MotionNetwork(nn.Module):
         self.config = config
         self.embedder = Embedder(config.embedder_channels)
         self.generator = MotionGenerator(config)
+        if config.condition == "class":
+            self.classes = nn.Embedding(len(GESTURES) * len(EMOTIONS), config.embedding_width)
+
+    def class_vectors(self, gestures: Tensor, emotions: Tensor) -> Tensor:
+        """Return the vectors learnt for classes, where the condition is "class": (B,), (B,) -> (B, D)."""
+        vectors: Tensor = self.classes(gestures * len(EMOTIONS) + emotions)
+        return vectors
 
 
 class _InitialGraph(nn.Module):
@@ -239,7 +325,8 @@ def network_config(config: Mapping[str, Any], where: str) -> MotionNetworkConfig
     """
     sizes = config.get("network")
     known = asdict(MotionNetworkConfig())
-    if not isinstance(sizes, Mapping) or set(sizes) != set(known):
+    required = set(known) - _SINCE_FIRST_RELEASE
+    if not isinstance(sizes, Mapping) or not required <= set(sizes) <= set(known):
         raise ModelError(f"{where}: 'network' must have exactly the keys {', '.join(known)}")
     try:
         return MotionNetworkConfig(**sizes)

@@ -9,6 +9,9 @@ import yaml
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.motion_network import MotionNetworkConfig
 
+PADDINGS = ("last", "zero")
+STUDIO = ("all", "missing", "none")
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -24,6 +27,7 @@ class LossWeights:
         velocity: change from frame to frame.
         squared_velocity: its squared error; it asks for what is small and fast: waving, nodding, shaking.
         acceleration: change of that change; without it frames tremble.
+        triplet: triplets (5), while the generator is trained and only if the embedder learns on then.
 
     Raises:
         ConfigurationError: a weight is negative or no number.
@@ -38,6 +42,7 @@ class LossWeights:
     velocity: float = 0.0
     squared_velocity: float = 0.0
     acceleration: float = 0.0
+    triplet: float = 1.0
 
     def __post_init__(self) -> None:
         for part in fields(self):
@@ -51,12 +56,27 @@ class MotionTrainingConfig:
     Attributes:
         name: what the model calls itself.
         seed: of data, augmentation, weights and order.
+        data: folders of recordings of one's own, see `recordings`; relative paths start at the training file.
+        studio: what of the studio's clips is trained on: all, none, or "missing": those of gestures that
+            `data` lacks.
         clips_per_gesture: clips the studio makes of each gesture.
-        held_out_share: part of them that is not trained on.
+        candid_share: part of the studio's clips that may begin or end in mid-gesture, see `studio`.
+        held_out_share: part of the clips that is not trained on.
         frames: N, to which every clip is padded; 1 and whole steps of the generator.
+        padding: what clips are padded with: their last frame, or zero (in the network's coordinates: the mean
+            pose).
+        count_padding: whether the losses of the motion count the padding too.
+        stop_token: whether the model learns to stop; without, every gesture has N frames.
         augmentations: augmented versions of each clip, beside the clip itself.
         removed_share: at most this part of an augmented clip's frames is removed.
         network: the sizes of the model.
+        emotion_triplets: weight of a second triplet loss of the embedder, over clips of one gesture, whose
+            classes are the emotions.
+        embedder_learns: whether the embedder goes on learning with the generator, from its losses too.
+        embedding_noise: deviation of the noise on what the generator is given in training, in deviations of
+            the embeddings: neighbours in the space shall be alike.
+        components: Gaussians that stand for the embedded clips of each gesture and emotion, from which new
+            embeddings are drawn; 0 keeps every clip's.
         batch_size: clips per batch.
         embedder_epochs: epochs of the embedder; an epoch is every version of every clip once.
         generator_epochs: epochs of the generator.
@@ -65,6 +85,11 @@ class MotionTrainingConfig:
         cosine: whether the generator's learning rate falls to zero along a cosine, or stays.
         gradient_clip: largest norm of the generator's gradient; 0 for any.
         token_threshold: token loss below which equation 10 goes over to the embedding loss.
+        embedding_from: part of the generator's epochs after which the embedding loss begins in any case,
+            beside the token loss; 1 for never.
+        true_frames: how often the generator's steps go on from the clip's frame in the beginning (scheduled
+            sampling); 0, the paper's, for never.
+        true_frames_until: part of the generator's epochs in which that falls to never.
         embedding_warm_in: batches over which the embedding loss then grows to its weight; 0 for at once.
         smoothing: deviation of the Gaussian in time that generated frames pass through [s]; 0 for none.
         head_importance: factor on the head's errors, which are few coordinates beside those of the arms.
@@ -76,12 +101,22 @@ class MotionTrainingConfig:
 
     name: str = "motion"
     seed: int = 0
+    data: tuple[str, ...] = ()
+    studio: str = "all"
     clips_per_gesture: int = 100
+    candid_share: float = 0.0
     held_out_share: float = 0.05
     frames: int = 193
+    padding: str = "last"
+    count_padding: bool = False
+    stop_token: bool = True
     augmentations: int = 10
     removed_share: float = 0.1
     network: MotionNetworkConfig = field(default_factory=MotionNetworkConfig)
+    emotion_triplets: float = 0.0
+    embedder_learns: bool = False
+    embedding_noise: float = 0.0
+    components: int = 0
     batch_size: int = 32
     embedder_epochs: int = 500
     generator_epochs: int = 500
@@ -90,7 +125,10 @@ class MotionTrainingConfig:
     cosine: bool = False
     gradient_clip: float = 0.0
     token_threshold: float = 0.01
+    embedding_from: float = 1.0
     embedding_warm_in: int = 0
+    true_frames: float = 0.0
+    true_frames_until: float = 0.5
     smoothing: float = 0.0
     head_importance: float = 1.0
     losses: LossWeights = field(default_factory=LossWeights)
@@ -98,13 +136,21 @@ class MotionTrainingConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise ConfigurationError(f"name must be a text but is {self.name!r}")
-        if not isinstance(self.cosine, bool):
-            raise ConfigurationError(f"cosine must be true or false but is {self.cosine!r}")
+        for key in ("cosine", "count_padding", "stop_token", "embedder_learns"):
+            if not isinstance(getattr(self, key), bool):
+                raise ConfigurationError(f"{key} must be true or false but is {getattr(self, key)!r}")
+        for key, allowed in (("padding", PADDINGS), ("studio", STUDIO)):
+            if getattr(self, key) not in allowed:
+                raise ConfigurationError(
+                    f"{key} must be one of {', '.join(allowed)} but is {getattr(self, key)!r}"
+                )
+        self._check_data()
         for key, low, high in (
             ("seed", 0, 2**31),
             ("clips_per_gesture", 3, 100_000),
             ("frames", 2, 10_000),
             ("augmentations", 0, 1000),
+            ("components", 0, 100),
             ("batch_size", 2, 4096),
             ("embedder_epochs", 0, 100_000),
             ("generator_epochs", 1, 100_000),
@@ -114,11 +160,17 @@ class MotionTrainingConfig:
                 raise ConfigurationError(f"{key} must be a whole number but is {getattr(self, key)!r}")
             _check_number(key, getattr(self, key), low, high)
         for key, largest in (
+            ("candid_share", 1.0),
             ("held_out_share", 0.5),
             ("removed_share", 0.5),
             ("gradient_clip", 1e6),
             ("smoothing", 0.1),
             ("head_importance", 100.0),
+            ("emotion_triplets", 100.0),
+            ("embedding_noise", 10.0),
+            ("embedding_from", 1.0),
+            ("true_frames", 1.0),
+            ("true_frames_until", 1.0),
         ):
             _check_number(key, getattr(self, key), 0.0, largest)
         for key in ("embedder_learning_rate", "learning_rate", "token_threshold"):
@@ -128,6 +180,18 @@ class MotionTrainingConfig:
                 f"frames must be 1 more than a multiple of frames_per_step"
                 f" ({self.network.frames_per_step}) but is {self.frames}"
             )
+        if self.network.condition == "class" and (self.losses.embedding or self.embedder_learns):
+            raise ConfigurationError(
+                "network.condition 'class' embeds no clips:"
+                " losses.embedding must be 0 and embedder_learns false"
+            )
+
+    def _check_data(self) -> None:
+        if isinstance(self.data, str) or not all(isinstance(item, str) and item for item in self.data):
+            raise ConfigurationError(f"data must be a list of folders but is {self.data!r}")
+        object.__setattr__(self, "data", tuple(self.data))
+        if not self.data and self.studio != "all":
+            raise ConfigurationError(f"studio {self.studio!r} without data leaves nothing to train on")
 
     @property
     def steps(self) -> int:
@@ -135,25 +199,55 @@ class MotionTrainingConfig:
         return (self.frames - 1) // self.network.frames_per_step
 
 
+_PARTS: dict[str, type] = {"network": MotionNetworkConfig, "losses": LossWeights}
+
+
 def load_config(path: Path) -> MotionTrainingConfig:
     """Read a training file (YAML).
+
+    Its key `base` names another training file, beside it, whose values hold where this one says nothing.
 
     Raises:
         ConfigurationError: it cannot be read, has an unknown key, or a value is out of range.
     """
+    values = _read(path)
+    try:
+        for key, part in _PARTS.items():
+            if key in values:
+                values[key] = part(**values[key])
+        return MotionTrainingConfig(**values)
+    except (ConfigurationError, TypeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return the values of a training file on those of its base, its folders of data made absolute."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
-    parts = {"network": MotionNetworkConfig, "losses": LossWeights}
+    base = values.pop("base", None) if isinstance(values, dict) else None
     try:
         values = _known(values, MotionTrainingConfig, "")
-        for key, part in parts.items():
+        for key, part in _PARTS.items():
             if key in values:
-                values[key] = part(**_known(values[key], part, f"{key}."))
-        return MotionTrainingConfig(**values)
-    except (ConfigurationError, TypeError) as error:
+                values[key] = _known(values[key], part, f"{key}.")
+        if base is not None and not isinstance(base, str):
+            raise ConfigurationError(f"base must be the name of a training file but is {base!r}")
+        if path in heirs:
+            raise ConfigurationError("is a base of itself")
+    except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from None
+    if isinstance(values.get("data"), list):
+        values["data"] = [
+            str(path.parent / folder) if isinstance(folder, str) and folder else folder
+            for folder in values["data"]
+        ]
+    if base is None:
+        return values
+    inherited = _read(path.parent / base, (*heirs, path))
+    merged = {key: {**inherited.get(key, {}), **values.get(key, {})} for key in _PARTS}
+    return {**inherited, **values, **merged}
 
 
 def _check_number(key: str, value: object, low: float, high: float) -> None:

@@ -99,19 +99,23 @@ def acts_left(positions: FloatArray) -> bool:
     return bool(leaning[first] > 0.0)
 
 
-def padded(frames: FloatArray, length: int) -> tuple[FloatArray, FloatArray]:
+def padded(frames: FloatArray, length: int, *, zero: bool = False) -> tuple[FloatArray, FloatArray]:
     """Repeat the last frame up to `length` frames, and say with tokens where the motion is over.
 
     Args:
         frames: (T, M) with T <= length.
         length: frames wanted, N.
+        zero: whether to add zeros instead, as others did before the paper.
 
     Returns:
         (N, M) frames and (N,) tokens: 0 for the motion's own frames, 1 for the frozen ones.
     """
     index = np.arange(length)
     tokens = (index >= len(frames)).astype(np.float32)
-    return frames[np.minimum(index, len(frames) - 1)], tokens
+    result = frames[np.minimum(index, len(frames) - 1)]
+    if zero:
+        result[len(frames) :] = 0.0
+    return result, tokens
 
 
 def shortened(frames: FloatArray, largest_share: float, generator: np.random.Generator) -> FloatArray:
@@ -144,6 +148,7 @@ class MotionClips(Dataset[Batch]):
         augmentations: int = 0,
         removed_share: float = 0.0,
         seed: int = 0,
+        zero_padding: bool = False,
     ) -> None:
         """Normalise the clips.
 
@@ -154,6 +159,7 @@ class MotionClips(Dataset[Batch]):
             augmentations: augmented versions of each clip, beside the clip itself.
             removed_share: at most this part of an augmented clip's frames is removed.
             seed: of which frames are removed; version v of clip i is always the same.
+            zero_padding: whether clips are padded with zeros, not with their last frame.
         """
         longest = max(len(clip) for clip in clips)
         if longest > frames:
@@ -170,6 +176,7 @@ class MotionClips(Dataset[Batch]):
         self._versions = 1 + augmentations
         self._removed_share = removed_share
         self._seed = seed
+        self._zero_padding = zero_padding
 
     def __len__(self) -> int:
         return len(self._clips) * self._versions
@@ -181,7 +188,7 @@ class MotionClips(Dataset[Batch]):
             generator = np.random.default_rng([self._seed, clip, version])
             frames = shortened(frames, self._removed_share, generator)
         length = len(frames)
-        frames, tokens = padded(frames, self._frames)
+        frames, tokens = padded(frames, self._frames, zero=self._zero_padding)
         gesture, emotion = self._labels[clip]
         return Batch(
             frames=torch.from_numpy(frames),

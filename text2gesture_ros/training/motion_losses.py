@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float = 0.05) -> Tensor:
+def triplet_loss(
+    embeddings: Tensor, labels: Tensor, margin: float = 0.05, groups: Tensor | None = None
+) -> Tensor:
     """Return equation 5, the mean over all triplets of the batch that are not yet in order by the margin.
 
     Triplets in order add nothing; were they counted, they would thin out what is left to learn.
@@ -18,12 +20,14 @@ def triplet_loss(embeddings: Tensor, labels: Tensor, margin: float = 0.05) -> Te
         embeddings: (B, D).
         labels: (B,) gesture of each.
         margin: by how much nearer than the negative the positive is to be.
+        groups: (B,) group of each; where given, a triplet's clips are all of one group.
     """
     distance = (embeddings[:, None] - embeddings[None]).abs().mean(dim=2)  # (B, B) mean L1
     same = labels[:, None] == labels[None]  # (B, B)
     positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     violation = F.relu(distance[:, :, None] - distance[:, None, :] + margin)  # (B anchor, B pos, B neg)
-    violation = violation * (positive[:, :, None] & ~same[:, None, :])
+    near = same.new_ones(same.shape) if groups is None else groups[:, None] == groups[None]  # (B, B)
+    violation = violation * ((positive & near)[:, :, None] & (~same & near)[:, None, :])
     return violation.sum() / (violation > 0).sum().clamp(min=1)
 
 
@@ -81,13 +85,17 @@ def embedding_loss(generated: Tensor, embeddings: Tensor) -> Tensor:
     return (generated - embeddings).abs().mean()
 
 
-def frozen(frames: Tensor, lengths: Tensor) -> Tensor:
+def frozen(frames: Tensor, lengths: Tensor, *, zero: bool = False) -> Tensor:
     """Return the frames with each clip held from its end on, as the clips the embedder knows.
 
     Args:
         frames: (B, T, M).
         lengths: (B,) frames after which each clip is over.
+        zero: whether clips are followed by zeros instead.
     """
+    if zero:
+        valid = torch.arange(frames.shape[1], device=frames.device)[None] < lengths[:, None]  # (B, T)
+        return frames * valid[..., None]
     index = torch.arange(frames.shape[1], device=frames.device)[None].minimum(lengths[:, None] - 1)  # (B, T)
     return frames.gather(1, index[..., None].expand(-1, -1, frames.shape[2]))
 
