@@ -175,6 +175,18 @@ def _show_gate(gate: Mapping[str, Any] | None) -> None:
     )
 
 
+def show_motion(result: Mapping[str, Any], columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print what `training.evaluate_motion.evaluate` found, and the table of it."""
+    show_table("", columns, rows)
+    sys.stdout.write(
+        f"{result['clips']} clips, {result['repetitions']} repetitions; judged by {result['judges'][0]}. "
+        "From diversity on, ratios to real clips, except length error and ends in time.\n"
+        f"paper's figures: {result['paper']['note']}\n"
+    )
+    if result["missing"]:
+        sys.stdout.write(f"missing, no model directory: {', '.join(result['missing'])}\n")
+
+
 def show_report(report: Mapping[str, Any]) -> None:
     """Print what `training.text_report.report` found."""
     parts = report["parts"]
