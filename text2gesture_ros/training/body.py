@@ -53,12 +53,11 @@ BODY_LIMITS: Mapping[str, tuple[float, float]] = {
     "head_yaw": (-1.25, 1.25),
     "head_roll": (-0.60, 0.60),
 }
-# The same for every channel that has limits: (C,) lowest and highest angle [rad].
+_LIMITS = {**BODY_LIMITS, **ARM_LIMITS}
+_UNBOUND = (-np.inf, np.inf)
+# The same for every channel, unbound where none is given: (C,) lowest and highest angle [rad].
 LOWEST, HIGHEST = np.array(
-    [
-        (BODY_LIMITS | ARM_LIMITS).get(name.removeprefix("left_").removeprefix("right_"), (-np.inf, np.inf))
-        for name in CHANNELS
-    ]
+    [_LIMITS.get(name.removeprefix("left_").removeprefix("right_"), _UNBOUND) for name in CHANNELS]
 ).T
 
 
@@ -183,6 +182,12 @@ class Body:
     shoulder_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     head_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     nose_shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def shoulder_gap(self) -> FloatArray:
+        """How far the reference's left shoulder is from this body's, sizes being equal: (3,) [m]."""
+        broader = (1.0 - self.shoulders) * REFERENCE[INDEX["left_shoulder"]] * np.array([0.0, 1.0, 0.0])
+        return np.asarray(broader - self.shoulder_shift)
 
     @classmethod
     def drawn(cls, generator: np.random.Generator) -> "Body":

@@ -14,7 +14,8 @@ from text2gesture_ros.labels import EMOTIONS, GESTURES, check_label
 from text2gesture_ros.motion import FRAME_RATE, Motion
 from text2gesture_ros.skeleton import INDEX, FloatArray
 from text2gesture_ros.training.body import CHANNELS, SIDES
-from text2gesture_ros.training.performances import DISTRACTORS, PERFORMANCES, Forms, Manner
+from text2gesture_ros.training.distractors import DISTRACTORS
+from text2gesture_ros.training.performances import PERFORMANCES, Forms, Manner
 from text2gesture_ros.training.performers import Performer, stance
 from text2gesture_ros.training.score import Score, vector
 
@@ -22,7 +23,7 @@ SHORTEST, LONGEST = 60, 180  # frames
 FASTEST = 4.0  # of a hand, in people's everyday gestures [m/s]
 HEAD_RADIUS = 0.075  # half the breadth of a head; a hand may touch it [m]
 TRUNK_RADIUS = 0.11  # from the spine to the surface of a slim trunk, front to back [m]
-HANDS_APART = 0.06  # between the middles of two hands that touch [m]
+HANDS_APART = 0.05  # between the middles of two hands that touch [m]
 CANDID_SHARE = 0.4
 _TAKES, _PATIENCE = 60, 12
 
@@ -211,7 +212,7 @@ def _take(
     mean, deviation = _VIGOUR[emotion]
     vigour = float(np.clip(generator.normal(mean, deviation) + who.vigour, 0.0, 1.0))
     side = who.hand if generator.random() < 0.85 else SIDES[who.hand == "left"]
-    score = perform(Manner(vigour, side, generator, home))
+    score = perform(Manner(vigour, side, generator, home, who.body.shoulder_gap))
     head, trunk, shoulders = (generator.normal(1.0, 0.4) * sinking for sinking in _SINKING[emotion])
     span = score.end
     sinking = {"head_pitch": head, "lean": trunk, "left_lift": -shoulders, "right_lift": -shoulders}
