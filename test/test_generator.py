@@ -74,6 +74,50 @@ def test_variation_widens_what_is_imitated(generator: GestureGenerator) -> None:
     assert len(all_seen) == 6
 
 
+def test_a_mixture_lies_between_its_gestures(generator: GestureGenerator) -> None:
+    def pose(share: float) -> np.ndarray:
+        frames = generator.generate("neutral", seed=4, variation=0.0, mix={"yay": share}).positions
+        return frames[:30].reshape(30, -1)
+
+    alone = generator.generate("neutral", seed=4, variation=0.0).positions[:30].reshape(30, -1)
+    np.testing.assert_array_equal(pose(0.0), alone)
+    np.testing.assert_array_equal(pose(0.5), pose(0.5))
+    away = [np.abs(pose(share) - alone).mean() for share in (0.0, 0.3, 1.0)]
+    assert away == sorted(away)
+    assert away[1] > 0.0
+
+
+def test_gaussians_stand_for_clips(tmp_path: Path) -> None:
+    shipped = open_model("motion", "motion")
+    weights = {name: value for name, value in shipped.weights().items() if "spreads" not in name}
+    count, width = weights["examples"].shape
+    spreads = np.zeros((count, 2, width), dtype=np.float32)
+    spreads[:, 0] = 0.1 * weights["examples"].std(axis=0)
+    for graph in shipped.path.glob("*.onnx"):
+        shutil.copy(graph, tmp_path)
+    gaussians = {"example_counts": np.arange(count, dtype=np.float32) + 1.0, "example_spreads": spreads}
+    save_model(tmp_path, shipped.config, {**weights, **gaussians})
+    generator = GestureGenerator(str(tmp_path), device="cpu")
+    same, different = (
+        {generator.generate("wave", seed=seed, variation=v).positions.tobytes() for seed in range(4)}
+        for v in (0.0, 1.0)
+    )
+    assert (len(same), len(different)) == (1, 4)
+    save_model(tmp_path, shipped.config, {**weights, **gaussians, "example_counts": np.ones(2)})
+    with pytest.raises(ModelError, match="example_counts"):
+        GestureGenerator(str(tmp_path), device="cpu")
+
+
+def test_a_model_without_a_stop_token_makes_clips_of_one_length(tmp_path: Path) -> None:
+    shipped = open_model("motion", "motion")
+    for graph in shipped.path.glob("*.onnx"):
+        shutil.copy(graph, tmp_path)
+    save_model(tmp_path, {**shipped.config, "stop_token": False}, shipped.weights())
+    generator = GestureGenerator(str(tmp_path), device="cpu")
+    motion = generator.generate("nod", seed=0, max_duration=10.0)
+    assert len(motion) == shipped.config["max_frames"]
+
+
 def test_a_frame_does_not_depend_on_when_it_is_asked_for(generator: GestureGenerator) -> None:
     whole = generator.generate("nod", seed=3).positions
     one = generator.frames("nod", seed=3)
@@ -112,6 +156,10 @@ def test_torch_and_onnxruntime_generate_the_same_frames(generator: GestureGenera
         ({"gesture": "wave", "max_duration": 0.0}, "max_duration"),
         ({"gesture": "wave", "max_duration": float("inf")}, "max_duration"),
         ({"gesture": "wave", "seed": -1}, "seed"),
+        ({"gesture": "wave", "mix": {"dance": 0.5}}, "unknown gesture 'dance'"),
+        ({"gesture": "wave", "mix": {"nod": 1.5}}, "share of 'nod'"),
+        ({"gesture": "wave", "mix": {"nod": float("nan")}}, "share of 'nod'"),
+        ({"gesture": "wave", "mix": {"nod": 0.6, "pat": 0.6}}, "sum to at most 1"),
     ],
 )
 def test_wrong_arguments_are_said_at_once(
@@ -125,7 +173,7 @@ def test_models_that_cannot_generate_are_refused(tmp_path: Path) -> None:
     shipped = open_model("motion", "motion")
     weights = shipped.weights()
     few = weights["example_gestures"] != GESTURES.index("pat")
-    tables = ("examples", "example_gestures", "example_emotions", "example_mirrored")
+    tables = [name for name in weights if name.startswith("example")]
     for change, message in (
         ({"normalisation.mean": np.zeros(3)}, "normalisation.mean"),
         ({"examples": np.zeros((2, 3, 4))}, "examples"),
@@ -139,7 +187,8 @@ def test_models_that_cannot_generate_are_refused(tmp_path: Path) -> None:
         GestureGenerator(str(tmp_path), device="cpu")
     for graph in shipped.path.glob("*.onnx"):
         shutil.copy(graph, tmp_path)
-    save_model(tmp_path, shipped.config, {**weights, "examples": weights["examples"][:, :-1]})
+    narrow = {name: weights[name][..., :-1] for name in ("examples", "example_spreads") if name in weights}
+    save_model(tmp_path, shipped.config, {**weights, **narrow})
     with pytest.raises(ModelError, match=r"initial\.onnx does not take"):
         GestureGenerator(str(tmp_path), device="cpu")
     for key in ("frame_rate", "max_frames", "smoothing"):

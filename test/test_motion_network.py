@@ -9,15 +9,18 @@ from text2gesture_ros.checkpoints import ModelDirectory, open_model
 from text2gesture_ros.errors import ConfigurationError, ModelError
 from text2gesture_ros.motion_network import (
     COORDINATES,
+    Body,
     Embedder,
     GRUCell,
     MotionGenerator,
+    MotionNetwork,
     MotionNetworkConfig,
     State,
     load_network,
     network_config,
 )
 from text2gesture_ros.resources import share_directory
+from text2gesture_ros.skeleton import JOINTS, REFERENCE, bone_lengths, with_bone_lengths
 from text2gesture_ros.training.motion_config import load_config
 
 SMALL = MotionNetworkConfig((8, 8, 8, 8, 12), hidden_width=16, recurrent_width=20, frames_per_step=3)
@@ -55,6 +58,23 @@ def test_the_papers_sizes() -> None:
     post_net = linear(1024, 512) + hidden + gru(512, 512) + hidden + linear(512, 63)
     token_net = linear(1024, 512) + hidden + linear(512, 1)
     assert count(generator) == initial + pre_net + recurrent + post_net + token_net
+
+    shapes = {name: tuple(value.shape) for name, value in generator.named_parameters()}
+    for name, shape in {
+        "initial_state.0.weight": (512, 1024),
+        "initial_state.2.weight": (512, 512),
+        "initial_frame.1.weight": (512, 512),
+        "initial_frame.3.weight": (63, 512),
+        "pre_net.before.0.weight": (512, 63),
+        "pre_net.gru.input.weight": (3 * 512, 512),
+        "first_gru.input.weight": (3 * 1024, 512),
+        "second_gru.hidden.weight": (3 * 1024, 1024),
+        "post_net.before.0.weight": (512, 1024),
+        "post_net.after.2.weight": (63, 512),
+        "token_net.0.weight": (512, 1024),
+        "token_net.4.weight": (1, 512),
+    }.items():
+        assert shapes[name] == shape, name
 
     with torch.no_grad():
         embedding = embedder.eval()(torch.zeros(2, 180, COORDINATES))
@@ -109,6 +129,72 @@ def test_without_changes_every_frame_is_the_first() -> None:
     torch.testing.assert_close(frames, frames[:, :1].expand(-1, 13, -1))
 
 
+def test_the_body_is_that_of_the_skeleton() -> None:
+    generator = np.random.default_rng(0)
+    mean, deviation = generator.normal(size=COORDINATES), generator.uniform(0.1, 1.0, COORDINATES)
+    lengths = generator.uniform(0.1, 0.5, len(JOINTS) - 1)
+    frames = generator.normal(size=(2, 5, COORDINATES))
+    body = Body().double()
+    for name, value in (("mean", mean), ("deviation", deviation), ("lengths", lengths)):
+        getattr(body, name).copy_(torch.from_numpy(value))
+    given = body(torch.from_numpy(frames)).numpy() * deviation + mean
+    positions = (frames * deviation + mean).reshape(2, 5, len(JOINTS), 3)
+    np.testing.assert_allclose(
+        given.reshape(2, 5, len(JOINTS), 3), with_bone_lengths(positions, lengths), atol=1e-6
+    )
+
+
+def test_bones_do_not_stretch_where_the_body_is_in_the_network() -> None:
+    torch.manual_seed(0)
+    generator = MotionGenerator(replace(SMALL, bone_true=True))
+    lengths = np.linspace(0.1, 0.4, len(JOINTS) - 1, dtype=np.float32)
+    generator.set_body(REFERENCE.flatten().astype(np.float32), np.full(COORDINATES, 0.1, np.float32), lengths)
+    frames, _ = generator(torch.randn(2, 12), 4)
+    positions = frames.detach().numpy() * 0.1 + REFERENCE.flatten()
+    found = bone_lengths(positions.reshape(2, 13, len(JOINTS), 3))
+    np.testing.assert_allclose(found, np.broadcast_to(lengths, found.shape), rtol=1e-4)
+    frames.sum().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in generator.post_net.parameters())
+
+
+def test_cumulative_changes_add_up_and_are_the_papers_with_one_frame_per_step() -> None:
+    torch.manual_seed(0)
+    plain = MotionGenerator(SMALL).eval()
+    added = MotionGenerator(replace(SMALL, cumulative=True)).eval()
+    added.load_state_dict(plain.state_dict())
+    frame, state = plain.initial(torch.randn(2, 12))
+    changes = plain.step(frame, state)[0] - frame[:, None]
+    torch.testing.assert_close(added.step(frame, state)[0], frame[:, None] + changes.cumsum(dim=1))
+    one = [
+        MotionGenerator(replace(SMALL, frames_per_step=1, cumulative=cumulative))
+        for cumulative in (False, True)
+    ]
+    one[1].load_state_dict(one[0].state_dict())
+    embedding = torch.randn(2, 12)
+    torch.testing.assert_close(one[0](embedding, 4), one[1](embedding, 4))
+
+
+def test_true_frames_are_fed_as_often_as_asked_for() -> None:
+    torch.manual_seed(0)
+    generator, embedding = MotionGenerator(SMALL).eval(), torch.randn(2, 12)
+    clips = torch.randn(2, 7, COORDINATES)
+    free, never = generator(embedding, 2), generator(embedding, 2, clips, 0.0)
+    torch.testing.assert_close(never, free)
+    frames, _ = generator(embedding, 2, clips, 1.0)
+    _, state = generator.initial(embedding)
+    block, _, state = generator.step(clips[:, 0], state)
+    torch.testing.assert_close(frames[:, 1:4], block)
+    torch.testing.assert_close(frames[:, 4:], generator.step(clips[:, 3], state)[0])
+
+
+def test_every_class_has_a_vector_of_its_own() -> None:
+    network = MotionNetwork(replace(SMALL, condition="class"))
+    gestures, emotions = torch.meshgrid(torch.arange(12), torch.arange(3), indexing="ij")
+    vectors = network.class_vectors(gestures.flatten(), emotions.flatten())
+    assert vectors.shape == (36, 12)
+    assert len(torch.unique(vectors, dim=0)) == 36
+
+
 def test_a_longer_roll_out_begins_like_a_shorter_one() -> None:
     torch.manual_seed(0)
     generator, embedding = MotionGenerator(SMALL), torch.randn(2, 12)
@@ -127,7 +213,15 @@ def test_the_shipped_config_is_the_shipped_models() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"hidden_width": 0}, {"recurrent_width": 1.5}, {"frames_per_step": 0}, {"embedder_channels": (1, 2)}],
+    [
+        {"hidden_width": 0},
+        {"recurrent_width": 1.5},
+        {"frames_per_step": 0},
+        {"embedder_channels": (1, 2)},
+        {"bone_true": 1},
+        {"cumulative": "no"},
+        {"condition": "mood"},
+    ],
 )
 def test_sizes_are_checked(change: dict[str, object]) -> None:
     key = next(iter(change))
@@ -141,6 +235,12 @@ def test_sizes_must_be_complete() -> None:
     for network in (None, {}, {**asdict(SMALL), "depth": 3}):
         with pytest.raises(ModelError, match="hidden_width"):
             network_config({"network": network}, "model")
+
+
+def test_models_of_the_first_release_name_fewer_sizes() -> None:
+    first = ("embedder_channels", "hidden_width", "recurrent_width", "frames_per_step")
+    sizes = {name: value for name, value in asdict(SMALL).items() if name in first}
+    assert network_config({"network": sizes}, "model") == SMALL
 
 
 def test_weights_that_do_not_fit_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

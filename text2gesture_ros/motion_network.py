@@ -168,11 +168,12 @@ class Body(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return the frames on the body, normalised as they came: (..., M) -> (..., M)."""
-        positions = (frames * self.deviation + self.mean).unflatten(-1, (len(JOINTS), 3))
+        positions = (frames * self.deviation + self.mean).reshape(*frames.shape[:-1], len(JOINTS), 3)
         bones = positions[..., 1:, :] - positions.index_select(-2, self.parents)  # (..., K - 1, 3)
         norms = (bones.square().sum(dim=-1, keepdim=True) + 1e-12).sqrt()
         positions = positions[..., :1, :] + self.chains @ (bones / norms * self.lengths[:, None])
-        return (positions.flatten(-2) - self.mean) / self.deviation
+        normalised: Tensor = (positions.flatten(-2) - self.mean) / self.deviation
+        return normalised
 
 
 class MotionGenerator(nn.Module):

@@ -68,6 +68,9 @@ def test_padding_freezes_the_last_frame_and_says_so() -> None:
     clip, tokens = padded(frames, 3)
     assert clip.tolist() == frames.tolist()
     assert not tokens.any()
+    clip, tokens = padded(frames, 5, zero=True)
+    assert clip.tolist() == [[0, 1], [2, 3], [4, 5], [0, 0], [0, 0]]
+    assert tokens.tolist() == [0, 0, 0, 1, 1]
 
 
 def test_augmentation_removes_inner_frames_in_order() -> None:

@@ -24,6 +24,16 @@ def test_triplets_need_a_positive_and_a_negative() -> None:
         assert losses.triplet_loss(embeddings, torch.tensor(labels)).item() == 0.0
 
 
+def test_triplets_within_groups() -> None:
+    # Labels are emotions; only clips 1, 2 and 3 are of one group. Distances 1-2: 0.02, 1-3: 0.2, 2-3: 0.18.
+    # Anchor 1, positive 3, negative 2: [0.2 - 0.02 + 0.05] = 0.23.
+    # Anchor 3, positive 1, negative 2: [0.2 - 0.18 + 0.05] = 0.07. Clip 0 belongs to nobody.
+    embeddings = torch.tensor([0.0, 0.1, 0.12, 0.3])[:, None].expand(-1, 2)
+    labels, groups = torch.tensor([0, 0, 1, 0]), torch.tensor([5, 6, 6, 6])
+    loss = losses.triplet_loss(embeddings, labels, groups=groups)
+    assert loss.item() == pytest.approx((0.23 + 0.07) / 2, abs=1e-6)
+
+
 def test_first_frame_counts_the_first_frame_alone() -> None:
     generated, clips = torch.zeros(2, 3, 2), torch.zeros(2, 3, 2)
     generated[0, 0] = torch.tensor([1.0, -3.0])
@@ -74,3 +84,5 @@ def test_frozen_frames_repeat_the_end() -> None:
     frames = torch.arange(8.0).reshape(2, 4, 1)
     held = losses.frozen(frames, torch.tensor([2, 4]))
     assert held[..., 0].tolist() == [[0.0, 1.0, 1.0, 1.0], [4.0, 5.0, 6.0, 7.0]]
+    zeroed = losses.frozen(frames, torch.tensor([2, 4]), zero=True)
+    assert zeroed[..., 0].tolist() == [[0.0, 1.0, 0.0, 0.0], [4.0, 5.0, 6.0, 7.0]]

@@ -11,15 +11,17 @@ import yaml
 from safetensors.torch import load, save
 
 from text2gesture_ros.checkpoints import open_model
-from text2gesture_ros.errors import ConfigurationError, ModelError
-from text2gesture_ros.generator import GestureGenerator
+from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
+from text2gesture_ros.generator import GestureGenerator, TorchEngine
+from text2gesture_ros.labels import GESTURES
+from text2gesture_ros.motion import Motion
 from text2gesture_ros.motion_network import MotionNetworkConfig
 from text2gesture_ros.resources import share_directory
-from text2gesture_ros.skeleton import INDEX
+from text2gesture_ros.skeleton import INDEX, REFERENCE
 from text2gesture_ros.training import motion_losses as losses
 from text2gesture_ros.training.motion_config import LossWeights, MotionTrainingConfig, load_config
 from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
-from text2gesture_ros.training.train_motion import MotionTraining, export, train
+from text2gesture_ros.training.train_motion import MotionTraining, export, motion_clips, train
 
 TINY = {
     "name": "tiny",
@@ -66,6 +68,95 @@ def test_training_lowers_the_loss_and_writes_a_model_that_generates(file: Path, 
     weights = open_model(str(tmp_path / "model"), "motion").weights()
     for name, value in training.network.state_dict().items():
         np.testing.assert_allclose(weights[name], value.numpy(), rtol=1e-3, atol=1e-6)
+
+
+def test_every_extra_at_once_trains_resumes_and_generates(file: Path, tmp_path: Path) -> None:
+    extras = {
+        **TINY,
+        "clips_per_gesture": 4,
+        "held_out_share": 0.25,
+        "network": {**TINY["network"], "cumulative": True, "bone_true": True},  # type: ignore[dict-item]
+        "emotion_triplets": 0.5,
+        "embedder_learns": True,
+        "embedding_noise": 0.2,
+        "components": 2,
+        "true_frames": 0.5,
+        "embedding_from": 0.5,
+        "padding": "zero",
+        "count_padding": True,
+    }
+    file.write_text(yaml.safe_dump(extras))
+    train(file, tmp_path / "model", device="cpu")
+    log = (tmp_path / "model" / "training" / "log.txt").read_text()
+    assert "held out, epoch 3: variance_ratio" in log
+    assert "embedding 0." in log
+    model = open_model(str(tmp_path / "model"), "motion")
+    weights = model.weights()
+    np.testing.assert_array_equal(weights["generator.body.lengths"], weights["normalisation.bone_lengths"])
+    assert len(weights["examples"]) <= 12 * 3 * 2
+    onnx = GestureGenerator(str(tmp_path / "model"), device="cpu")
+    torch_engine = GestureGenerator(str(tmp_path / "model"), device="cpu")
+    torch_engine._engine = TorchEngine(model, "cpu")
+    expected, given = (engine.generate("wave", seed=0).positions for engine in (torch_engine, onnx))
+    np.testing.assert_allclose(given, expected, atol=1e-3)
+
+
+def test_a_model_of_classes_and_one_without_stop(file: Path, tmp_path: Path) -> None:
+    rows = {
+        "network": {**TINY["network"], "condition": "class"},  # type: ignore[dict-item]
+        "stop_token": False,
+        "losses": {"embedding": 0.0},
+        "generator_epochs": 1,
+    }
+    file.write_text(yaml.safe_dump({**TINY, **rows}))
+    training = MotionTraining(load_config(file), tmp_path / "model", "cpu")
+    before = training.network.classes.weight.clone()
+    training.run()
+    assert (training.network.classes.weight != before).any()
+    generator = GestureGenerator(str(tmp_path / "model"), device="cpu")
+    assert len(generator.generate("wave", seed=0, max_duration=9.0)) == 193
+    assert len(open_model(str(tmp_path / "model"), "motion").weights()["examples"]) == 36
+
+
+def test_feeding_of_true_frames_falls_to_nothing(file: Path, tmp_path: Path) -> None:
+    config = replace(load_config(file), true_frames=0.8, true_frames_until=0.5)
+    training = MotionTraining(config, tmp_path, "cpu")
+    shares = [training._true_share(passed) for passed in (0.0, 0.25, 0.5, 1.0)]
+    assert shares == pytest.approx([0.8, 0.4, 0.0, 0.0])
+
+
+def test_the_embedding_loss_can_begin_by_time(file: Path, tmp_path: Path) -> None:
+    config = replace(load_config(file), token_threshold=1e-9, embedding_from=0.5, losses=LossWeights())
+    training = MotionTraining(config, tmp_path, "cpu")
+    batch = next(iter(training.loader))
+    training.embedder.eval()
+    with torch.no_grad():
+        embedding = training.embedder(batch["frames"])
+        frames, logits = training.generator(embedding, config.steps)
+        early, late = (
+            training._generator_losses(batch, embedding, frames, logits, passed) for passed in (0.4, 0.5)
+        )
+    assert "embedding" not in early
+    # The token loss goes on beside it: it has not converged.
+    torch.testing.assert_close(late["total"], early["total"] + late["embedding"])
+
+
+def test_recordings_join_the_studio_or_take_its_place(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    for gesture in ("wave", "nod"):
+        (folder / gesture).mkdir(parents=True)
+        for take in range(4):
+            positions = np.repeat(REFERENCE[None], 60 + take, axis=0)
+            Motion(positions).save(folder / gesture / f"{take}.npz")
+    config = replace(MotionTrainingConfig(), data=(str(folder),), clips_per_gesture=4, held_out_share=0.25)
+    counts = {}
+    for studio in ("all", "missing"):
+        training, held_out = motion_clips(replace(config, studio=studio))
+        assert {clip.gesture for clip in training} == set(GESTURES)
+        counts[studio] = [sum(clip.gesture == "wave" for clip in part) for part in (training, held_out)]
+    assert counts == {"all": [6, 2], "missing": [3, 1]}
+    with pytest.raises(InputError, match=r"no clips of handshake, point.*--studio missing"):
+        motion_clips(replace(config, studio="none"))
 
 
 def test_a_resumed_training_ends_at_the_same_numbers(file: Path, tmp_path: Path) -> None:
@@ -223,6 +314,35 @@ def test_every_training_file_of_a_motion_model_is_valid() -> None:
         assert load_config(path).name == path.stem
 
 
+def test_rows_of_the_ablation_differ_from_the_shipped_training_and_each_other() -> None:
+    folder = share_directory() / "config" / "training"
+    paths = sorted((folder / "ablation_motion").glob("*.yaml"))
+    configs = [load_config(path) for path in paths]
+    assert [config.name for config in configs] == [path.stem for path in paths]
+    shipped = load_config(folder / "motion.yaml")
+    alike = {repr(replace(config, name="")) for config in [shipped, *configs]}
+    assert len(alike) == 1 + len(configs) > 5
+
+
+def test_a_training_file_says_only_what_differs_from_its_base(file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows" / "row.yaml"
+    path.parent.mkdir()
+    path.write_text("base: ../tiny.yaml\nname: row\nlosses: {velocity: 2.0}\ndata: [mine]\n")
+    config, base = load_config(path), load_config(file)
+    assert config == replace(
+        base, name="row", losses=replace(base.losses, velocity=2.0), data=(str(path.parent / "mine"),)
+    )
+    for text, message in (
+        ("base: row.yaml", "base of itself"),
+        ("base: none.yaml", r"none\.yaml: cannot be read"),
+        ("base: 3", "base must be"),
+        ("base: ../tiny.yaml\nlosses: 3", "losses must be a mapping"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ConfigurationError, match=message):
+            load_config(path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -239,6 +359,13 @@ def test_every_training_file_of_a_motion_model_is_valid() -> None:
         ({"frames": 200}, "frames must be 1 more than a multiple"),
         ({"network": {"hidden_width": 0}}, "widths"),
         ({"held_out_share": 0.9}, "held_out_share"),
+        ({"padding": "mirror"}, "padding must be one of last, zero"),
+        ({"stop_token": 1}, "stop_token must be true or false"),
+        ({"studio": "none"}, "leaves nothing to train on"),
+        ({"data": "mine"}, "data must be a list"),
+        ({"data": [3]}, "data must be a list"),
+        ({"embedding_from": 2.0}, "embedding_from"),
+        ({"network": {"condition": "class"}}, "embeds no clips"),
     ],
 )
 def test_wrong_training_files_are_named(tmp_path: Path, change: dict[str, object], message: str) -> None:

@@ -234,7 +234,7 @@ def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
                 values[key] = _known(values[key], part, f"{key}.")
         if base is not None and not isinstance(base, str):
             raise ConfigurationError(f"base must be the name of a training file but is {base!r}")
-        if path in heirs:
+        if path.resolve() in heirs:
             raise ConfigurationError("is a base of itself")
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from None
@@ -245,7 +245,7 @@ def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
         ]
     if base is None:
         return values
-    inherited = _read(path.parent / base, (*heirs, path))
+    inherited = _read(path.parent / base, (*heirs, path.resolve()))
     merged = {key: {**inherited.get(key, {}), **values.get(key, {})} for key in _PARTS}
     return {**inherited, **values, **merged}
 

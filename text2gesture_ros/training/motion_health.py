@@ -77,7 +77,7 @@ def stop_lengths(stops: FloatArray, frame_rate: float = FRAME_RATE) -> FloatArra
     """
     fired = stops >= 0.5
     fired[:, : int(np.ceil(SHORTEST * frame_rate)) - 2] = False
-    return np.where(fired.any(axis=1), fired.argmax(axis=1) + 2, stops.shape[1] + 1)
+    return np.asarray(np.where(fired.any(axis=1), fired.argmax(axis=1) + 2, stops.shape[1] + 1))
 
 
 def variance_ratio(generated: FloatArray, real: FloatArray, lengths: FloatArray, labels: FloatArray) -> float:

@@ -3,9 +3,10 @@
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -31,6 +32,14 @@ from text2gesture_ros.training.studio import parts
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches
+_MOTION_LOSSES: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "first": lambda given, real, _: losses.first_frame_loss(given, real),
+    "motion": losses.motion_loss,
+    "squared": losses.squared_loss,
+    "velocity": losses.velocity_loss,
+    "squared_velocity": losses.squared_velocity_loss,
+    "acceleration": losses.acceleration_loss,
+}
 _EXAMINED = 48  # held-out clips that are looked at after every epoch of the generator
 
 
@@ -227,9 +236,8 @@ class MotionTraining:
         self.embedder.eval()
         found: list[tuple[Tensor, ...]] = []
         for batch in DataLoader(self.clips, self.config.batch_size):
-            on_device = {name: value.to(self.accelerator.device) for name, value in batch.items()}
             with torch.no_grad():
-                embedding = self._condition(on_device).cpu()
+                embedding = self._condition(self._here(batch)).cpu()
             found.append((embedding, batch["gesture"], batch["emotion"], batch["mirrored"]))
         clips = Repertoire(*(torch.cat(parts).numpy() for parts in zip(*found, strict=True))).completed()
         # Vectors of classes are one and the same for all clips of a class.
@@ -287,6 +295,13 @@ class MotionTraining:
         embedding: Tensor = self.embedder(batch["frames"])
         return embedding
 
+    def _here(self, batch: Batch) -> Batch:
+        """Return a batch on the device of the training."""
+        moved = {
+            name: value.to(self.accelerator.device) for name, value in cast(dict[str, Tensor], batch).items()
+        }
+        return cast(Batch, moved)
+
     def _with_noise(self, embedding: Tensor) -> Tensor:
         """Return embeddings with noise in proportion to each coordinate's spread: (B, D) -> (B, D)."""
         if not self.config.embedding_noise:
@@ -328,19 +343,18 @@ class MotionTraining:
         importance[list(GROUPS["head"])] = self.config.head_importance
         importance = importance.flatten().to(frames.device)  # (M,)
         given, real = frames * importance, batch["frames"] * importance
-        parts = {
-            "first": losses.first_frame_loss(given, real),
-            "motion": losses.motion_loss(given, real, counted),
-            "squared": losses.squared_loss(given, real, counted),
-            "velocity": losses.velocity_loss(given, real, counted),
-            "squared_velocity": losses.squared_velocity_loss(given, real, counted),
-            "acceleration": losses.acceleration_loss(given, real, counted),
-            "token": losses.token_loss(logits, tokens),
-            "token_cross_entropy": losses.token_cross_entropy(logits, tokens),
-        }
         counts = asdict(weights)
         if not self.config.stop_token:
             counts["token"] = counts["token_cross_entropy"] = 0.0
+        # What does not count is not computed: each of them costs a few per cent of a batch.
+        parts = {
+            name: loss(given, real, counted)
+            for name, loss in _MOTION_LOSSES.items()
+            if counts[name] or name == "motion"
+        }
+        parts["token"] = losses.token_loss(logits, tokens)
+        if counts["token_cross_entropy"]:
+            parts["token_cross_entropy"] = losses.token_cross_entropy(logits, tokens)
         converged = self.config.stop_token and parts["token"].item() <= self.config.token_threshold
         if weights.embedding and (converged or passed >= self.config.embedding_from < 1.0):
             if converged:
@@ -359,8 +373,7 @@ class MotionTraining:
         """Log how the model fares on held-out clips, see `motion_health`."""
         if self.examined is None or not self.accelerator.is_main_process:
             return
-        batch = next(iter(DataLoader(self.examined, len(self.examined))))
-        batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        batch = self._here(next(iter(DataLoader(self.examined, len(self.examined)))))
         self.embedder.eval()
         self.generator.eval()
         with torch.no_grad():
