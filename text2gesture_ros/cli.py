@@ -144,6 +144,36 @@ def _add_core_verbs(verbs: _Verbs) -> None:
     )
 
     verb = verbs.add(
+        "import",
+        "Turn recordings of people into motion: 21 joints, 60 frames per second, metres, looking ahead. "
+        "BVH, ASF/AMC, NTU RGB+D .skeleton, HumanML3D .npy, Pepper's .qianim, .npz with some of the joints. "
+        "Says which joints were filled by proportion and which it could not map.",
+        [
+            "import walk.bvh -o walk.npz",
+            "import 11_01.amc --skeleton 11.asf --start 1.5 --end 4 -o kick.npz --gif",
+            "import recordings/*.bvh hello.qianim --label wave --emotion positive -o my_clips",
+        ],
+        "import_recordings",
+    )
+    verb.add_argument("files", nargs="+", metavar="FILE", help="the recordings")
+    verb.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="CLIP.npz, or a directory that gets a clip per recording",
+    )
+    verb.add_argument("--start", type=float, default=0.0, metavar="TIME", help="cut from here [s]")
+    verb.add_argument("--end", type=float, metavar="TIME", help="cut up to here [s]")
+    verb.add_argument("--label", metavar="GESTURE", help=f"what they show: one of {', '.join(GESTURES)}")
+    verb.add_argument("--emotion", metavar="EMOTION", help=f"how: one of {', '.join(EMOTIONS)}")
+    verb.add_argument("--skeleton", metavar="FILE.asf", help="of AMC files (default: the one beside them)")
+    verb.add_argument(
+        "--rate", type=float, metavar="RATE", help="frames per second, if the file is wrong or silent [Hz]"
+    )
+    verb.add_argument("--gif", action="store_true", help="also draw each, beside its clip")
+
+    verb = verbs.add(
         "retarget",
         "Turn human motion into joint positions of a robot, within its limits, at the control rate. "
         "Writes CSV: time [s] and one column per joint [rad].",
@@ -152,7 +182,9 @@ def _add_core_verbs(verbs: _Verbs) -> None:
             "retarget wave.npz --robot ./my_robot.yaml --rate 50 -o wave.csv --gif wave.gif",
         ],
     )
-    verb.add_argument("clip", metavar="CLIP.npz", help="human motion, as `generate` writes it")
+    verb.add_argument(
+        "clip", metavar="CLIP", help="human motion, as `generate` or `import` writes it, or a recording"
+    )
     verb.add_argument("-o", "--output", required=True, metavar="OUT.csv", help="where the joints go")
     verb.add_argument("--gif", metavar="FILE.gif", help="also draw the human beside the robot")
     _add_parameters(verb, "gesture_retargeter", "robot", "rate", "gesture_scale")

@@ -30,6 +30,7 @@ from text2gesture_ros.printing import (
     show_figures,
     show_motion,
     show_pairs,
+    show_recordings,
     show_report,
     show_table,
 )
@@ -240,10 +241,64 @@ def _read_intent(text: str) -> "Intent":
     return classifier.classify([text], parameters.confidence_threshold, parameters.speech_threshold)[0]
 
 
+def import_recordings(args: argparse.Namespace) -> Outcome:
+    """Turn recordings into clips, as GIFs too if wanted."""
+    from text2gesture_ros.importing import read_recording
+
+    files = [Path(file) for file in args.files]
+    output = Path(args.output)
+    if output.suffix == ".npz":
+        if len(files) > 1:
+            raise InputError(f"{output}: {len(files)} recordings go into a directory, not into one file")
+        targets = [_check_suffix(args.output, ".npz")]
+    else:
+        targets = [output / f"{file.stem}.npz" for file in files]
+        output.mkdir(parents=True, exist_ok=True)
+    for index, (file, target) in enumerate(zip(files, targets, strict=True)):
+        if target in targets[:index] or target.resolve() == file.resolve():
+            raise InputError(f"{file}: would overwrite {target}: give it another name or directory")
+    data = []
+    for file, target in zip(files, targets, strict=True):
+        recording = read_recording(
+            file,
+            start=args.start,
+            end=args.end,
+            skeleton=args.skeleton,
+            frame_rate=args.rate,
+            gesture=args.label or "",
+            emotion=args.emotion or "",
+        )
+        motion = recording.motion
+        motion.save(target)
+        gif = target.with_suffix(".gif") if args.gif else None
+        if gif is not None:
+            from text2gesture_ros.rendering import Clip, Painter
+
+            Painter().save_gif(gif, Clip(file.name, motion))
+        data.append(
+            {
+                "file": str(file),
+                "format": recording.format,
+                "source_frame_rate": round(recording.source_frame_rate, 3),
+                "frames": len(motion),
+                "frame_rate": motion.frame_rate,
+                "duration": round(motion.duration, 6),
+                "gesture": motion.gesture,
+                "emotion": motion.emotion,
+                "filled": list(recording.filled),
+                "unmapped": list(recording.unmapped),
+                "notes": list(recording.notes),
+                "output": str(target),
+                "gif": str(gif) if gif else None,
+            }
+        )
+    return Outcome(data, lambda: show_recordings(data))
+
+
 def retarget(args: argparse.Namespace) -> Outcome:
     """Retarget a clip to a robot and write its joints."""
+    from text2gesture_ros.importing import read_recording
     from text2gesture_ros.joint_csv import save_joints
-    from text2gesture_ros.motion import load_motion
     from text2gesture_ros.performing import retarget_motion
     from text2gesture_ros.robot import load_robot
     from text2gesture_ros.verification import verify as check
@@ -252,7 +307,7 @@ def retarget(args: argparse.Namespace) -> Outcome:
     output = _check_suffix(args.output, ".csv")
     gif = _check_suffix(args.gif, ".gif") if args.gif else None
     robot = load_robot(parameters.robot)
-    motion = load_motion(args.clip)
+    motion = read_recording(args.clip).motion
     times, angles = retarget_motion(
         robot, motion, parameters.rate, scale=parameters.gesture_scale, mirror=parameters.mirror
     )
@@ -351,7 +406,12 @@ def evaluate_motion(args: argparse.Namespace) -> Outcome:
     for name, least, most in (("repetitions", 1, 1000), ("seed", 0, 2**31)):
         if not least <= getattr(args, name) <= most:
             raise InputError(f"--{name} must be in [{least}, {most}] but is {getattr(args, name)}")
-    open_model(parameters.model, "motion")  # before torch, which takes seconds
+    figures = Path(args.figures) if args.figures else None
+    if figures and figures.exists() and not figures.is_dir():
+        raise InputError(f"--figures must be a folder but {figures} is a file")
+    for model, kind in ((parameters.model, "motion"), (args.recogniser, "recogniser")):
+        if model:
+            open_model(model, kind)  # before torch, which takes seconds
     from text2gesture_ros.training import evaluate_motion as study
 
     study.logger.setLevel(logging.INFO)
@@ -363,7 +423,7 @@ def evaluate_motion(args: argparse.Namespace) -> Outcome:
         rows=args.rows,
         rows_from=Path(args.rows_from) if args.rows_from else None,
         output=output,
-        figures=Path(args.figures) if args.figures else None,
+        figures=figures,
         recogniser=args.recogniser,
     )
     return Outcome(result, lambda: show_motion(result, *study.table(result)))

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from text2gesture_ros.labels import GATE
@@ -102,6 +103,29 @@ def show_pairs(data: Mapping[str, Any]) -> None:
     ]
     width = max(len(name) for name, _ in rows)
     sys.stdout.writelines(f"{name:<{width}}  {value}\n" for name, value in rows)
+
+
+def show_recordings(recordings: Sequence[Mapping[str, Any]]) -> None:
+    """Print what became of recordings: a table, then what had to be assumed or changed."""
+    rows = [
+        (
+            Path(data["file"]).name,
+            data["format"],
+            f"{data['source_frame_rate']:g}",
+            f"{data['duration']:.2f}",
+            ", ".join(data["filled"]) or "none",
+            ", ".join(data["unmapped"]) or "none",
+        )
+        for data in recordings
+    ]
+    show_table("", ("file", "format", "rate [Hz]", "length [s]", "filled by proportion", "not mapped"), rows)
+    said: dict[str, list[str]] = {}
+    for data in recordings:
+        for note in data["notes"]:
+            said.setdefault(note, []).append(Path(data["file"]).name)
+    for note, names in said.items():
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        sys.stdout.write(f"{shown}: {note}\n")
 
 
 def show_evaluation(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:

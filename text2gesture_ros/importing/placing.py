@@ -162,7 +162,7 @@ def _unit(positions: Array, names: tuple[str, ...], unit: float | None, notes: l
     height = _HEIGHT * body_size(positions, names)
     for name, length in _UNITS.items():
         if _HEIGHTS[0] <= height * length <= _HEIGHTS[1]:
-            notes.append(f"unit taken for a {name}: the body is {height * length:.2f} m tall")
+            notes.append(f"unit: {name}; the body is then {height * length:.2f} m tall")
             return length
     notes.append(f"the body is {height:.3g} units tall, as no known unit has it: scaled to {_HEIGHT} m")
     return _HEIGHT / height

@@ -6,8 +6,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from text2gesture_ros.errors import InputError
+from text2gesture_ros.importing.asf import read_amc
+from text2gesture_ros.importing.bvh import read_bvh
+from text2gesture_ros.importing.humanml import read_joints
+from text2gesture_ros.importing.kinect import read_skeleton
 from text2gesture_ros.importing.npz import read_npz
 from text2gesture_ros.importing.placing import place
+from text2gesture_ros.importing.qianim import read_qianim
 from text2gesture_ros.importing.take import Take, check_size
 from text2gesture_ros.labels import check_label
 from text2gesture_ros.motion import FRAME_RATE, Motion
@@ -16,6 +21,11 @@ Reader = Callable[[Path], Take | Motion]
 
 READERS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
     {
+        ".bvh": ("Biovision hierarchy", read_bvh),
+        ".amc": ("Acclaim motion, with its skeleton (.asf)", read_amc),
+        ".skeleton": ("NTU RGB+D, Kinect v2", read_skeleton),
+        ".npy": ("HumanML3D joints", read_joints),
+        ".qianim": ("animation of Pepper", read_qianim),
         ".npz": ("motion of this package, whole or in part", read_npz),
     }
 )
@@ -51,6 +61,7 @@ def read_recording(
     start: float = 0.0,
     end: float | None = None,
     skeleton: Path | str | None = None,
+    frame_rate: float | None = None,
     gesture: str = "",
     emotion: str = "",
 ) -> Recording:
@@ -61,6 +72,8 @@ def read_recording(
         start: where to cut [s].
         end: where to cut [s]; None: at the end.
         skeleton: the ASF file that belongs to an AMC file; None: one lies beside it.
+        frame_rate: frames per second of the recording [Hz]; None: as the file says, or as is usual for its
+            format where it does not (AMC 120, `.skeleton` 30, `.npy` 20).
         gesture: what it shows; empty: what the file says.
         emotion: how it is done; empty: what the file says.
 
@@ -77,7 +90,8 @@ def read_recording(
     check_size(path)
     read = READERS[suffix][1]
     try:
-        source = read(path)
+        source = read_amc(path, Path(skeleton)) if suffix == ".amc" and skeleton else read(path)
+        source = source if frame_rate is None else replace(source, frame_rate=frame_rate)
         source = _cut(source, start, end)
         if isinstance(source, Motion):
             recording = Recording(source.resampled(FRAME_RATE), suffix, source.frame_rate)
