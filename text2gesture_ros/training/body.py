@@ -36,9 +36,9 @@ CHANNEL = {name: index for index, name in enumerate(CHANNELS)}
 # How far a person can turn each joint [rad]; `reach` stays within.
 ARM_LIMITS: Mapping[str, tuple[float, float]] = {
     "lift": (-0.10, 0.45),
-    "pitch": (-0.70, 3.05),
-    "abduction": (-0.60, 1.50),
-    "swivel": (-1.60, 1.75),
+    "pitch": (-0.90, 3.40),
+    "abduction": (-0.60, 2.70),
+    "swivel": (-2.30, 1.75),
     "elbow": (0.05, 2.60),
     "twist": (-1.50, 1.50),
     "flexion": (-1.20, 1.20),
@@ -88,17 +88,23 @@ _UPPER = float(np.linalg.norm(_offset("left_elbow", "left_shoulder")))
 _FORE = float(np.linalg.norm(_offset("left_wrist", "left_elbow")))
 
 
-def _shoulder_angles(upper: FloatArray, fore: FloatArray) -> dict[str, float]:
-    """Return pitch, abduction, swivel and elbow that point upper arm and forearm along two unit vectors."""
-    pitch = float(np.arctan2(upper[0], -upper[2]))
-    abduction = float(np.arcsin(np.clip(upper[1], -1.0, 1.0)))
-    local = (rotation("y", -pitch) @ rotation("x", abduction)).T @ fore
-    return {
-        "pitch": pitch,
-        "abduction": abduction,
-        "swivel": float(np.arctan2(-local[1], local[0])),
-        "elbow": float(np.arccos(np.clip(-local[2], -1.0, 1.0))),
+def _shoulder_angles(upper: FloatArray, fore: FloatArray) -> list[dict[str, float]]:
+    """Return the two ways to point upper arm and forearm along two unit vectors.
+
+    Each is pitch, abduction, swivel and elbow. The first raises the arm past the front, the second past the
+    side, abduction beyond a right angle.
+    """
+    pitch, abduction = float(np.arctan2(upper[0], -upper[2])), float(np.arcsin(np.clip(upper[1], -1.0, 1.0)))
+    local = _forearm_frame(*np.array([pitch, abduction, 0.0])).T @ fore
+    swivel, elbow = float(np.arctan2(-local[1], local[0])), float(np.arccos(np.clip(-local[2], -1.0, 1.0)))
+    # An arm gets up behind the head past the front, not past the back.
+    front = {"pitch": pitch + 2.0 * np.pi * (pitch < -np.pi / 2), "abduction": abduction, "swivel": swivel}
+    side = {
+        "pitch": pitch - np.pi * np.sign(pitch),
+        "abduction": np.pi - abduction,
+        "swivel": swivel - np.pi if swivel > -0.5 else swivel + np.pi,
     }
+    return [{**front, "elbow": elbow}, {**side, "elbow": elbow}]
 
 
 def _forearm_frame(pitch: FloatArray, abduction: FloatArray, swivel: FloatArray) -> FloatArray:
@@ -107,7 +113,7 @@ def _forearm_frame(pitch: FloatArray, abduction: FloatArray, swivel: FloatArray)
 
 _REST_ARM = _shoulder_angles(
     _offset("left_elbow", "left_shoulder") / _UPPER, _offset("left_wrist", "left_elbow") / _FORE
-)
+)[0]
 _REST_FRAME = _forearm_frame(
     *(np.asarray(_REST_ARM[name]) for name in ("pitch", "abduction", "swivel"))
 ) @ rotation("y", -_REST_ARM["elbow"])
@@ -126,6 +132,7 @@ def reach(
     wrist: Sequence[float] | FloatArray,
     elbow: Sequence[float] | FloatArray,
     thumb: Sequence[float] | FloatArray,
+    like: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Return the arm angles that bring the wrist of the reference body to a place, the torso upright.
 
@@ -133,6 +140,7 @@ def reach(
         wrist: (3,) where [m], pelvis frame with y outward; brought within reach of the shoulder.
         elbow: (3,) direction in which the elbow points away from the line shoulder to wrist.
         thumb: (3,) direction of the thumb's side of the hand.
+        like: of the ways to get there, the one nearest to these angles; None: nearest to hanging.
 
     Returns:
         pitch, abduction, swivel, elbow and twist [rad], within `ARM_LIMITS`.
@@ -146,13 +154,22 @@ def reach(
     cosine = (_UPPER**2 + distance**2 - _FORE**2) / (2 * _UPPER * distance)
     upper = cosine * line + np.sqrt(1.0 - cosine**2) * pole
     fore = (distance * line - _UPPER * upper) / _FORE
-    angles = _shoulder_angles(upper, fore)
+    near = _REST_ARM if like is None else like
+    angles = min(_shoulder_angles(upper, fore), key=lambda way: _effort(way, near))
     frame = _forearm_frame(
         *(np.asarray(angles[name]) for name in ("pitch", "abduction", "swivel"))
     ) @ rotation("y", -angles["elbow"])
     side = frame.T @ np.asarray(thumb, dtype=np.float64)
     angles["twist"] = float(np.arctan2(side[1], side[0]))
     return {name: float(np.clip(angle, *ARM_LIMITS[name])) for name, angle in angles.items()}
+
+
+def _effort(angles: Mapping[str, float], near: Mapping[str, float]) -> float:
+    """Return how far a way is from `near`, and much more for what it would have to leave the limits [rad]."""
+    beyond = sum(
+        max(ARM_LIMITS[name][0] - angle, angle - ARM_LIMITS[name][1], 0.0) for name, angle in angles.items()
+    )
+    return sum(abs(angle - near[name]) for name, angle in angles.items()) + 10.0 * beyond
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ def _walk(manner: Manner, swing: Range, stride: Range, frequency: Range, elbow: 
     pitch, step = way * manner.between(*swing), way * manner.between(*stride)
     bent = {f"{side}_elbow": float(REST[CHANNEL["left_elbow"]]) + manner.between(*elbow) for side in SIDES}
     hanging = arms({name: float(REST[CHANNEL[f"left_{name}"]]) for name in ARM_LIMITS})
+    # Bent forearms swing beside the belly, not through it.
+    hanging |= arms({"abduction": hanging["left_abduction"] + 0.15 * max(elbow), "swivel": -0.1 * max(elbow)})
     score.move({**hanging, **bent, "lean": manner.between(*lean)}, 0.5)
     score.clock = 0.2
     swinging = {

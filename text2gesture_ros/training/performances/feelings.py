@@ -92,7 +92,7 @@ _SIDES_WIDE = Place((0.02, 0.19, 0.63), (0.00, 0.21, 0.67), (0.0, 1.0, 0.0), (-0
 _FOREHEAD = Place((0.155, 0.11, 0.63), (0.15, 0.12, 0.66), (0.6, 0.7, -0.8), (-0.5, -0.6, -0.3), 0.25)
 _FACE = Place((0.18, 0.09, 0.50), (0.18, 0.10, 0.53), (0.3, 0.6, -1.0), (0.0, 1.0, 0.2), 0.15)
 _CHEEK = Place((0.12, 0.12, 0.50), (0.12, 0.13, 0.54), (0.3, 0.7, -1.0), (-0.9, 0.1, 0.4), 0.1)
-_BACK = Place((-0.03, 0.17, 0.64), (-0.05, 0.18, 0.68), (0.3, 1.0, 0.4), (0.0, -0.2, -1.0), 0.35)
+_BACK = Place((-0.03, 0.17, 0.64), (-0.05, 0.18, 0.68), (0.1, 1.0, -0.1), (0.0, -0.2, -1.0), 0.35)
 _TOP = Place((0.06, 0.16, 0.69), (0.04, 0.18, 0.72), (0.3, 1.0, 0.0), (-0.8, 0.0, -0.3), 0.25)
 _CHIN = Place((0.15, 0.09, 0.45), (0.15, 0.09, 0.50), (0.1, 0.5, -1.0), (-0.6, 0.5, 0.6), 0.1)
 _TEMPLE = Place((0.12, 0.15, 0.55), (0.11, 0.16, 0.59), (0.3, 0.6, -1.0), (-0.8, 0.0, 0.5), 0.2)
@@ -137,7 +137,7 @@ def _grabhead(
     score.move({**shape, **sunk}, way)
     if scratch:
         change = hand.change((0.3 * scratch, 0.5 * scratch, scratch))
-        score.swing(arms(change, sides), manner.count(2, 4), manner.between(2.2, 3.2))
+        score.swing(arms(change, sides), manner.count(2, 3), manner.between(2.2, 3.2))
     elif manner.chance(shake):
         yaw = manner.either() * manner.between(0.06, 0.16)
         score.swing({"head_yaw": yaw, "turn": 0.15 * yaw}, 1.5, manner.between(1.3, 1.8))

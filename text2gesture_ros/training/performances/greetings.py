@@ -12,6 +12,9 @@ _PALM = (0.0, -1.0, 0.2)
 _BESIDE = Place((0.20, 0.33, 0.60), (0.16, 0.42, 0.74), thumb=_PALM, opening=0.35, elbow=(-0.1, 0.5, -1.0))
 _FRONT = Place((0.27, 0.16, 0.56), (0.26, 0.22, 0.68), thumb=_PALM, opening=0.35, elbow=(0.1, 0.6, -1.0))
 _OVERHEAD = Place((0.12, 0.28, 0.82), (0.05, 0.34, 0.96), thumb=_PALM, opening=0.35, elbow=(0.2, 1.0, -0.3))
+_STRAIGHT_UP = Place(
+    (0.14, 0.26, 0.90), (0.08, 0.30, 0.98), thumb=_PALM, opening=0.35, elbow=(0.2, 1.0, -0.3)
+)
 _SHOULDER = Place((0.20, 0.24, 0.42), (0.22, 0.32, 0.54), thumb=_PALM, opening=0.3)
 _CHEST = Place((0.24, 0.18, 0.32), (0.26, 0.24, 0.42), thumb=_PALM, opening=0.3)
 _STRETCHED = Place((0.38, 0.20, 0.62), (0.34, 0.28, 0.76), thumb=_PALM, opening=0.3)
@@ -75,10 +78,10 @@ WAVE: Forms = {
         1.5,
         partial(
             _wave,
-            place=_OVERHEAD,
-            swing={"abduction": (0.18, 0.42), "deviation": (-0.05, -0.2)},
-            frequency=(1.0, 1.6),
-            cycles=(2, 3),
+            place=_STRAIGHT_UP,
+            swing={"abduction": (0.25, 0.55), "deviation": (-0.05, -0.2)},
+            frequency=(0.8, 1.4),
+            cycles=(1, 3),
         ),
     ),
     "high from the elbow": (1.0, partial(_wave, place=_OVERHEAD, swing=_FOLLOWS, aside=(0.07, 0.14))),

@@ -59,7 +59,10 @@ class Hand:
 
     def angles(self, shift: Point = (0.0, 0.0, 0.0)) -> dict[str, float]:
         """Return the angles of the arm with its wrist `shift` away [m]."""
-        return {**reach(self.wrist + np.asarray(shift), self.elbow, self.thumb), **self.held}
+        here = reach(self.wrist, self.elbow, self.thumb)
+        if any(shift):
+            here = reach(self.wrist + np.asarray(shift), self.elbow, self.thumb, like=here)
+        return {**here, **self.held}
 
     def change(self, shift: Point) -> dict[str, float]:
         """Return what has to change to come from here to `shift` away [m]."""

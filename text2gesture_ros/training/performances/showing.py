@@ -12,7 +12,7 @@ from text2gesture_ros.training.score import Score
 _SHOULDER = REFERENCE[INDEX["left_shoulder"]]
 
 
-def _stretched(direction: Triple, thumb: Triple = (0.0, -0.7, 0.7), extent: Range = (0.49, 0.53)) -> Place:
+def _stretched(direction: Triple, thumb: Triple = (0.0, -0.7, 0.7), extent: Range = (0.51, 0.54)) -> Place:
     """Return the place of a hand stretched out in a direction, `extent` [m] from the shoulder."""
     unit = np.asarray(direction) / np.linalg.norm(direction)
     faint, grand = (tuple(float(x) for x in _SHOULDER + length * unit) for length in extent)
@@ -127,7 +127,7 @@ POINT: Forms = {
         1.0,
         partial(
             _point,
-            place=_stretched((0.75, -0.7, -0.05), (0.3, 0.0, 1.0), (0.43, 0.49)),
+            place=_stretched((0.75, -0.7, -0.05), (0.3, 0.0, 1.0), (0.47, 0.52)),
             looking=((-0.3, -0.6), (0, 0)),
         ),
     ),
@@ -138,7 +138,7 @@ POINT: Forms = {
         0.8,
         partial(
             _point,
-            place=_stretched((-0.35, 0.55, 0.8), (0.0, 0.0, 1.0), (0.42, 0.49)),
+            place=_stretched((-0.35, 0.55, 0.8), (0.0, 0.0, 1.0), (0.48, 0.53)),
             looking=((0.4, 0.8), (-0.1, -0.2)),
             turn=(0.2, 0.7),
         ),
@@ -147,7 +147,7 @@ POINT: Forms = {
         0.5,
         partial(
             _point,
-            place=_stretched((-0.45, 0.8, 0.1), (0.2, 0.2, 1.0), (0.42, 0.49)),
+            place=_stretched((-0.45, 0.8, 0.1), (0.2, 0.2, 1.0), (0.46, 0.52)),
             looking=((0.5, 0.9), (0, 0)),
             turn=(0.3, 0.8),
         ),
