@@ -70,24 +70,25 @@ def discrepancies(real: FloatArray, given: FloatArray) -> Discrepancies:
     """
     if real.shape != given.shape or len(real) < 2:
         raise ValueError(f"clips must be two sets of the same shape but are {real.shape} and {given.shape}")
-    within, inside, across = (
-        _squares(a, b) for a, b in ((real, real), (given, given), (real, given))
-    )  # (T, P, P) each
-    together = [distances.sum(axis=0, keepdims=True) for distances in (within, inside, across)]  # (1, P, P)
-    pairs = ~np.eye(len(real), dtype=bool)
+    apart = ~np.eye(len(real), dtype=bool)
+    once = np.triu(apart)  # of a set and itself, every pair stands twice
+    frames = [
+        _squares(a, b)[:, pairs]
+        for a, b, pairs in ((real, real, once), (given, given, once), (real, given, apart))
+    ]  # three times (T, pairs)
+    together = [squares.sum(axis=0, keepdims=True) for squares in frames]  # three times (1, pairs)
 
     def estimates(parts: Sequence[FloatArray], bandwidth: FloatArray | float) -> float:
-        kernels = [np.exp(-part[:, pairs] / bandwidth).mean(axis=1) for part in parts]  # (T,) each
-        return float(np.sqrt(np.maximum(kernels[0] + kernels[1] - 2.0 * kernels[2], 0.0)).mean())
+        within, inside, across = (np.exp(part / -bandwidth).mean(axis=1) for part in parts)  # (T,) each
+        return float(np.sqrt(np.maximum(within + inside - 2.0 * across, 0.0)).mean())
 
     def median(squares: FloatArray) -> FloatArray:
-        return np.asarray(np.maximum(2.0 * np.median(squares[:, pairs], axis=1, keepdims=True), 1e-18))
+        return np.asarray(np.maximum(2.0 * np.median(squares, axis=1, keepdims=True), 1e-18))
 
-    frames = [within, inside, across]
     return Discrepancies(
         max(estimates(frames, bandwidth) for bandwidth in BANDWIDTHS),
         max(estimates(together, bandwidth) for bandwidth in BANDWIDTHS),
-        estimates(frames, median(within)),
+        estimates(frames, median(frames[0])),
         estimates(together, median(together[0])),
     )
 
