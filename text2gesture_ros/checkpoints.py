@@ -31,7 +31,11 @@ Weights = dict[str, npt.NDArray[Any]]
 
 FORMAT = 1
 # Which vocabularies a model of each kind must have been trained on.
-KINDS = {"intent": ("subject", "gesture", "emotion"), "motion": ("gesture", "emotion")}
+KINDS = {
+    "intent": ("subject", "gesture", "emotion"),
+    "motion": ("gesture", "emotion"),
+    "recogniser": ("gesture",),
+}
 DEVICES = ("auto", "cpu", "cuda")
 
 CONFIG_FILE = "config.json"

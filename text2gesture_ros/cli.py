@@ -199,12 +199,24 @@ def _add_core_verbs(verbs: _Verbs) -> None:
     verb.add_argument("joints", metavar="OUT.csv", help="time and joints, as `retarget` writes them")
     _add_parameters(verb, "gesture_retargeter", "robot")
 
+    verb = verbs.add(
+        "recognize",
+        "Say which gesture recordings show, or that it is none of the twelve. A long one is searched in "
+        "windows of 1 to 3 s.",
+        ["recognize wave.npz", "recognize recordings/*.bvh --start 2 --end 5 --json"],
+    )
+    verb.add_argument("clips", nargs="+", metavar="CLIP", help="motion, or any recording `import` reads")
+    verb.add_argument("--start", type=float, default=0.0, metavar="TIME", help="cut from here [s]")
+    verb.add_argument("--end", type=float, metavar="TIME", help="cut up to here [s]")
+    verb.add_argument("--model", default="recogniser", help="name or path (default: %(default)s)")
+    verb.add_argument("--threads", type=int, default=1, help="default: %(default)s")
+
 
 def _add_model_verbs(verbs: _Verbs) -> None:
     what = _Verbs(
         verbs.add(
             "evaluate",
-            "Measure a model, text or motion, or the data it learns from.",
+            "Measure a model (text, motion or recogniser) or the data it learns from.",
             ["evaluate text --data labelled.jsonl", "evaluate data"],
             "",
             has_result=False,
@@ -284,13 +296,39 @@ def _add_model_verbs(verbs: _Verbs) -> None:
     _add_parameters(verb, "gesture_generator", "model")
     _add_output(verb)
 
+    verb = what.add(
+        "recogniser",
+        "Measure the recogniser: on studio clips of people it has not seen, and on recordings by others, by "
+        "the span in which the gesture is and by the whole file.",
+        [
+            "evaluate recogniser",
+            "evaluate recogniser --recordings my_recordings --part test --confusion confusion.png",
+        ],
+        "evaluate_recogniser",
+    )
+    verb.add_argument("--model", default="recogniser", help="name or path (default: %(default)s)")
+    verb.add_argument("--count", type=int, default=20, help="clips per gesture (default: %(default)s)")
+    _add_recordings(verb, "of which a part is measured too")
+    verb.add_argument(
+        "--part",
+        choices=("train", "validation", "test"),
+        default="validation",
+        help="of the recordings (default: %(default)s)",
+    )
+    verb.add_argument("--confusion", metavar="FILE.png", help="also draw what is taken for what")
+    _add_output(verb)
+
     what = _Verbs(
         verbs.add(
-            "train", "Train a model: text or motion.", ["train text --output my_model"], "", has_result=False
+            "train",
+            "Train a model: text, motion or recogniser.",
+            ["train text --output my_model"],
+            "",
+            has_result=False,
         ),
         "what",
     )
-    for name, file in (("text", "text.yaml"), ("motion", "motion.yaml")):
+    for name, file in (("text", "text.yaml"), ("recogniser", "recogniser.yaml"), ("motion", "motion.yaml")):
         verb = what.add(
             name,
             f"Train the {name} model and write a model directory.",
@@ -310,6 +348,8 @@ def _add_model_verbs(verbs: _Verbs) -> None:
         )
         verb.add_argument("--resume", action="store_true", help="go on from the last checkpoint in it")
         _add_parameters(verb, "gesture_generator", "device")
+        if name == "recogniser":
+            _add_recordings(verb, "whose part `train` joins the training")
     verb.add_argument(
         "--data",
         metavar="DIR",
@@ -451,6 +491,16 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
     )
     _add_parameters(verb, "intent_classifier", "model")
     _add_output(verb)
+
+
+def _add_recordings(verb: argparse.ArgumentParser, purpose: str) -> None:
+    verb.add_argument("--recordings", metavar="DIR", help=f"a folder of recordings {purpose}")
+    verb.add_argument(
+        "--table",
+        metavar="FILE.yaml",
+        help="which recording is in which part and shows what (default: config/training/recordings.yaml "
+        "that ships)",
+    )
 
 
 def _add_output(verb: argparse.ArgumentParser) -> None:

@@ -30,6 +30,7 @@ from text2gesture_ros.printing import (
     show_figures,
     show_motion,
     show_pairs,
+    show_recogniser,
     show_recordings,
     show_report,
     show_table,
@@ -356,6 +357,41 @@ def verify(args: argparse.Namespace) -> Outcome:
     return Outcome(data, show, status=1 if report.violations else 0)
 
 
+def recognize(args: argparse.Namespace) -> Outcome:
+    """Say which gesture recordings show."""
+    from text2gesture_ros.importing import read_recording
+    from text2gesture_ros.recogniser import Recogniser
+
+    if not 1 <= args.threads <= 64:
+        raise InputError(f"--threads must be in [1, 64] but is {args.threads}")
+    motions = [read_recording(clip, start=args.start, end=args.end).motion for clip in args.clips]
+    recogniser = Recogniser(args.model, threads=args.threads)
+    found = [recogniser.read(motion) for motion in motions]
+    data = [
+        {
+            "file": clip,
+            "accepted": each.accepted,
+            "gestures": [
+                {"label": label, "probability": probability} for label, probability in each.gestures
+            ],
+        }
+        for clip, each in zip(args.clips, found, strict=True)
+    ]
+
+    def show() -> None:
+        rows = [
+            (
+                clip,
+                each.gestures[0][0] if each.accepted else "none",
+                *(f"{label} {probability:.2f}" for label, probability in each.gestures[:3]),
+            )
+            for clip, each in zip(args.clips, found, strict=True)
+        ]
+        show_table("", ("recording", "gesture", "likeliest", "second", "third"), rows)
+
+    return Outcome(data, show)
+
+
 def evaluate_text(args: argparse.Namespace) -> Outcome:
     """Measure the intent classifier on labelled sentences."""
     from text2gesture_ros.classifier import IntentClassifier
@@ -439,6 +475,37 @@ def train_motion(args: argparse.Namespace) -> Outcome:
     return _train(args, "motion", data=args.data, studio=args.studio)
 
 
+def train_recogniser(args: argparse.Namespace) -> Outcome:
+    """Train the recogniser."""
+    recordings = Path(args.recordings) if args.recordings else None
+    return _train(args, "recogniser", recordings=recordings, table=_recordings_table(args))
+
+
+def evaluate_recogniser(args: argparse.Namespace) -> Outcome:
+    """Measure the recogniser on clips of people it has not seen, and on recordings by others."""
+    count, output = _count(args), _check_output(args)
+    picture = _check_suffix(args.confusion, ".png") if args.confusion else None
+    if picture and not args.recordings:
+        raise InputError("--confusion draws what recordings are taken for: give --recordings too")
+    recordings = Path(args.recordings) if args.recordings else None
+    table = _recordings_table(args)
+    open_model(args.model, "recogniser")
+    from text2gesture_ros.training.evaluate_recogniser import draw_confusion, evaluate
+
+    report = evaluate(args.model, clips_per_gesture=count, recordings=recordings, table=table, part=args.part)
+    if picture:
+        draw_confusion(picture, report, f"{args.model} on the {args.part} recordings")
+    _write_json(output, report)
+    return Outcome(report, lambda: show_recogniser(report))
+
+
+def _recordings_table(args: argparse.Namespace) -> Path:
+    if args.recordings and not Path(args.recordings).is_dir():
+        raise InputError(f"{args.recordings}: no such directory")
+    shipped = share_directory() / "config" / "training" / "recordings.yaml"
+    return Path(args.table) if args.table else shipped
+
+
 def _training_file(given: str | None, shipped: str) -> Path:
     config = Path(given) if given else share_directory() / "config" / "training" / shipped
     if not config.is_file():  # before torch, which takes seconds
@@ -481,8 +548,8 @@ def ablation(args: argparse.Namespace) -> Outcome:
 def export(args: argparse.Namespace) -> Outcome:
     """Write a model's graphs from its weights."""
     directory = open_model(args.model)
-    name = "train_text" if directory.config["kind"] == "intent" else "train_motion"
-    import_module(f"text2gesture_ros.training.{name}").export(directory.path)
+    kind = "text" if directory.config["kind"] == "intent" else directory.config["kind"]
+    import_module(f"text2gesture_ros.training.train_{kind}").export(directory.path)
     graphs = [str(path) for path in sorted(directory.path.glob("*.onnx"))]
     data = {"model": directory.name, "path": str(directory.path), "graphs": graphs}
     return Outcome(data, lambda: sys.stdout.writelines(f"{graph}\n" for graph in graphs))

@@ -248,3 +248,34 @@ def show_figures(figures: Mapping[str, Any], indent: str = "") -> None:
         else:
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             sys.stdout.write(f"{indent}{name:<{width}}  {shown}\n")
+
+
+def show_recogniser(report: Mapping[str, Any]) -> None:
+    """Print what `training.evaluate_recogniser.evaluate` found."""
+    parts = {"studio": report["studio"]}
+    for span in ("active", "whole") if "clips" in report else ():
+        parts[f"recordings, {span}"] = report[span]
+        for key in ("by_source", "by_gesture"):
+            parts |= {f"  {name}": found for name, found in report[span][key].items()}
+    names = ("gestures", "top1", "top2", "top1_of_twelve", "false_reject", "others", "false_accept")
+    columns = ("", *(f"#{name.replace('_', ' ')}" for name in names))
+    rows = [(part, *(_number(found[name]) for name in names)) for part, found in parts.items()]
+    show_table("", columns, rows)
+    if "clips" not in report:
+        return
+    columns = ("recording", "shows", "taken for", "#probability", "#rank", "accepted", "whole file", "#rank")
+    reasons = {file: f" ({reason})" for file, reason in report["left_out"].items()}
+    rows = [
+        (
+            row["file"] + reasons.get(row["file"], ""),
+            row["label"],
+            row["chosen"],
+            _number(row["probability"]),
+            str(row["rank"]),
+            "yes" if row["accepted"] else "no",
+            row["whole"]["chosen"],
+            str(row["whole"]["rank"]),
+        )
+        for row in report["clips"]
+    ]
+    show_table(f"{report['part']} recordings", columns, rows)

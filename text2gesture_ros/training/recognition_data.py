@@ -1,0 +1,428 @@
+"""What the recogniser learns from: clips as directions of bones, seen anew by chance every time.
+
+The studio's people are tidy; recordings are not. So every clip is cut, stretched, mirrored, bent, shaken and
+robbed of joints before the network sees it, all of it in directions of bones, since `recogniser.normalised`
+leaves nothing else of a body.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.importing import Recording, fill, read_recording
+from text2gesture_ros.labels import NEUTRAL
+from text2gesture_ros.motion import Motion
+from text2gesture_ros.recogniser import LABELS, OTHER, RATE, normalised
+from text2gesture_ros.skeleton import (
+    BONES,
+    INDEX,
+    JOINTS,
+    MIRROR,
+    PARENTS,
+    REFERENCE,
+    FloatArray,
+    bone_lengths,
+)
+
+PARTS = ("train", "validation", "test")
+_LENGTHS = bone_lengths(REFERENCE)[:, None]
+_MIRROR_BONES = [MIRROR[child] - 1 for _, child in BONES]
+_HEAD_BONES = [INDEX[name] - 1 for name in ("head", "nose")]
+_CLAVICLES = [INDEX[f"{side}_shoulder"] - 1 for side in ("left", "right")]
+_ARM_BONES = [
+    [INDEX[f"{side}_{part}"] - 1 for part in ("elbow", "wrist", "hand", "thumb")]
+    for side in ("left", "right")
+]
+_IDLE = 0.08  # a hand that moves less is at rest [m]
+_SHORTEST = 10  # frames of a window
+
+# How else people and figures hold an arm that does nothing: directions of upper arm, forearm, hand and thumb
+# of a left arm (x forward, y outward, z up).
+_RESTS = np.array(
+    [
+        [(0.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.7, 0.7, 0.0)],  # T, as figures are made
+        [(0.0, 0.7, -0.7), (0.0, 0.7, -0.7), (0.0, 0.7, -0.7), (0.6, 0.5, -0.6)],  # A
+        [(0.2, 0.2, -1.0), (0.7, -0.7, 0.0), (0.5, -0.9, -0.1), (0.6, -0.6, 0.5)],  # folded at the belly
+        [(0.2, 0.1, -1.0), (0.4, -0.5, -0.8), (0.2, -0.6, -0.8), (0.5, -0.3, -0.8)],  # folded lower
+        [(-0.2, 0.6, -0.8), (0.3, -0.7, -0.6), (0.3, -0.6, -0.7), (-0.2, -0.7, -0.5)],  # on the hip
+        [(0.3, 0.2, -0.9), (0.5, -0.9, 0.2), (0.2, -0.9, 0.3), (0.3, -0.5, 0.8)],  # crossed
+        [(0.1, 0.1, -1.0), (1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.8, 0.0, 0.6)],  # forearm ahead
+        [(0.0, 0.3, -1.0), (0.5, 0.1, -0.9), (0.5, 0.0, -0.9), (0.7, -0.2, -0.7)],  # a little bent
+        [(-0.4, 0.3, -0.9), (-0.2, -0.7, -0.6), (-0.1, -0.9, -0.3), (0.0, -0.7, -0.7)],  # behind the back
+    ]
+)
+# What recordings lack: joints by how their names end.
+_LACKS = (
+    ("thumb",),
+    ("thumb", "hand"),
+    ("thumb", "hand", "knee", "ankle"),
+    ("knee", "ankle"),
+    ("hip", "knee", "ankle"),
+    ("nose",),
+    ("nose", "thumb", "hand"),
+    ("elbow", "wrist", "hand", "thumb", "knee", "ankle"),
+)
+# Which joints a gesture cannot be told without.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "thumbsup": ("left_thumb", "right_thumb"),
+    "nod": ("nose",),
+    "shakehead": ("nose",),
+}
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much chance there is in a clip; probabilities are of a clip, angles in radians.
+
+    Attributes:
+        slowest: smallest factor of the speed; the largest is its inverse.
+        pause: probability of standing still before, and of standing still after.
+        longest_pause: [s].
+        rest: probability of another way to hold the arms that do nothing.
+        arms: smallest factor of how far the arms move; the largest is 2 minus it.
+        head: the same of the head.
+        rig: deviation of every bone's direction, constant over a clip: where a skeleton has its joints.
+        upright: deviation of the body's pitch and roll.
+        jitter: probability of noise in every bone's direction over time.
+        largest_jitter: deviation of that noise.
+        rounded: probability of a clip in key postures of 45 degree steps, as notations of dance have them.
+        random: probability that the arms of a clip that is no gesture move at random.
+        lacking: probability that joints are missing and filled in by proportion.
+    """
+
+    slowest: float = 0.7
+    pause: float = 0.4
+    longest_pause: float = 0.8
+    rest: float = 0.35
+    arms: float = 0.75
+    head: float = 0.5
+    rig: float = 0.1
+    upright: float = 0.08
+    jitter: float = 0.5
+    largest_jitter: float = 0.08
+    rounded: float = 0.04
+    random: float = 0.25
+    lacking: float = 0.5
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips as one array.
+
+    Attributes:
+        directions: (N, F, K - 1, 3) unit vectors along the bones, the last frame repeated up to F.
+        lengths: (N,) frames of each clip.
+        strokes: (N, 2) first and last frame of what must be seen to tell the gesture.
+        idle: (N, 2) whether left and right arm do nothing.
+        labels: (N,) indices in `recogniser.LABELS`.
+    """
+
+    directions: FloatArray
+    lengths: FloatArray
+    strokes: FloatArray
+    idle: FloatArray
+    labels: FloatArray
+
+    @classmethod
+    def of(cls, motions: Sequence[Motion]) -> "Clips":
+        """Make clips of motions; what has none of the twelve gestures as its label is `other`."""
+        frames = [normalised(motion.resampled(RATE).positions) for motion in motions]
+        lengths = np.array([len(each) for each in frames])
+        directions = np.empty((len(frames), lengths.max(), len(BONES), 3), dtype=np.float32)
+        for index, each in enumerate(frames):
+            bones = (each[:, 1:] - each[:, list(PARENTS[1:])]) / _LENGTHS
+            directions[index] = bones[np.minimum(np.arange(lengths.max()), len(each) - 1)]
+        labels = [LABELS.index(motion.gesture or OTHER) for motion in motions]
+        return cls(
+            directions,
+            lengths,
+            np.array([_stroke(*pair) for pair in zip(frames, labels, strict=True)]),
+            np.array([[_is_idle(each, side) for side in ("left", "right")] for each in frames]),
+            np.array(labels),
+        )
+
+    def drawn(self, count: int, other_share: float, generator: np.random.Generator) -> FloatArray:
+        """Return indices of `count` clips: `other` in its share, the gestures alike."""
+        present = np.unique(self.labels)
+        weights = np.where(present == LABELS.index(OTHER), 0.0, 1.0)
+        weights *= (1.0 - other_share) / weights.sum()
+        weights[present == LABELS.index(OTHER)] = other_share
+        wanted = generator.choice(present, count, p=weights / weights.sum())
+        return np.array([generator.choice(np.flatnonzero(self.labels == label)) for label in wanted])
+
+    def seen(
+        self, chosen: FloatArray, window: int, how: Augmentation, generator: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return chosen clips, each seen by chance in its own way.
+
+        Args:
+            chosen: (B,) indices of clips.
+            window: T, frames at most.
+            how: how much chance there is.
+            generator: the source of chance.
+
+        Returns:
+            (B, T, K, 3) normalised positions and (B, T) mask.
+        """
+        times, mask = self._times(chosen, window, how, generator)
+        left = times.astype(int)
+        weight = (times - left)[..., None, None].astype(np.float32)
+        rows = chosen[:, None]
+        right = np.minimum(left + 1, self.directions.shape[1] - 1)
+        bones = (1 - weight) * self.directions[rows, left] + weight * self.directions[rows, right]
+        idle, labels = self.idle[chosen], self.labels[chosen]
+        mirrored = generator.random(len(chosen)) < 0.5
+        bones[mirrored] = bones[mirrored][:, :, _MIRROR_BONES] * np.array([1.0, -1.0, 1.0], dtype=np.float32)
+        idle = np.where(mirrored[:, None], idle[:, ::-1], idle)
+
+        _scale(bones, how, generator)
+        at_random = (labels == LABELS.index(OTHER)) & (generator.random(len(chosen)) < how.random)
+        for index in np.flatnonzero(at_random):
+            _move_at_random(bones[index], generator)
+        for index in np.flatnonzero(generator.random(len(chosen)) < how.rounded):
+            _round(bones[index], generator)
+        _rest(bones, idle & ~at_random[:, None], how, generator)
+        _bend(bones, how, generator)
+        positions = _positions(bones)
+        _lack(positions, labels, idle, how, generator)
+        return normalised(positions) * mask[..., None, None], mask
+
+    def _times(
+        self, chosen: FloatArray, window: int, how: Augmentation, generator: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return which moment of its clip [frames] each frame shows, (B, T), and the mask."""
+        count = len(chosen)
+
+        def chance(low: FloatArray | float, high: FloatArray | float) -> FloatArray:
+            return np.asarray(generator.uniform(low, np.maximum(high, low), count))
+
+        def sometimes(probability: float, values: FloatArray, else_: FloatArray | float) -> FloatArray:
+            return np.where(generator.random(count) < probability, values, else_)
+
+        last = self.lengths[chosen] - 1.0
+        first_of_stroke, last_of_stroke = self.strokes[chosen].T
+        stroke = last_of_stroke - first_of_stroke
+        start = sometimes(0.6, chance(0.0, first_of_stroke + 0.15 * stroke), 0.0)
+        end = sometimes(0.6, chance(first_of_stroke + 0.6 * stroke, last), last)
+        end = np.maximum(end, np.minimum(start + 1.0, last))
+        speed = np.exp(chance(np.log(how.slowest), -np.log(how.slowest)))
+        longest = how.longest_pause * RATE
+        before, after = (sometimes(how.pause, chance(0.0, longest), 0.0) for _ in range(2))
+        played = (end - start) / speed
+        total = np.maximum(before + played + after + 1.0, _SHORTEST)
+        # What does not fit is cut so that the stroke is in the middle, more or less.
+        middle = before + ((first_of_stroke + last_of_stroke) / 2.0 - start) / speed
+        shown = np.minimum(total, window)
+        offset = np.clip(middle - chance(0.3, 0.7) * shown, 0.0, total - shown)
+        frames = np.arange(window)
+        clock = np.clip(frames + (offset - before)[:, None], 0.0, played[:, None])
+        times = np.minimum(start[:, None] + clock * speed[:, None], last[:, None])
+        return times, (frames < shown[:, None]).astype(np.float32)
+
+
+def _stroke(positions: FloatArray, label: int) -> tuple[float, float]:
+    """Return between which frames a gesture is more than half of what it becomes; (T, K, 3) -> 2."""
+    last = len(positions) - 1
+    if LABELS[label] in (NEUTRAL, OTHER):  # any part of them is what they are
+        return last / 2, last / 2
+    away = np.linalg.norm(positions - positions[:1], axis=-1).max(axis=-1)
+    frames = np.flatnonzero(away > 0.5 * away.max())
+    return (float(frames[0]), float(frames[-1])) if len(frames) else (0.0, float(last))
+
+
+def _is_idle(positions: FloatArray, side: str) -> bool:
+    """Whether a hand stays where it is, seen from the chest, below it: (T, K, 3)."""
+    hand = positions[:, INDEX[f"{side}_hand"]] - positions[:, INDEX["chest"]]
+    return bool(np.linalg.norm(hand - hand[:1], axis=-1).max() < _IDLE and hand[:, 2].max() < 0.0)
+
+
+def _scale(bones: FloatArray, how: Augmentation, generator: np.random.Generator) -> None:
+    """Let arms and head move more or less about where they are on the average: (B, T, K - 1, 3)."""
+    for part, least in (([*_ARM_BONES[0], *_ARM_BONES[1]], how.arms), (_HEAD_BONES, how.head)):
+        factor = generator.uniform(least, 2.0 - least, (len(bones), 1, 1, 1)).astype(np.float32)
+        mean = bones[:, :, part].mean(axis=1, keepdims=True)
+        bones[:, :, part] = mean + factor * (bones[:, :, part] - mean)
+
+
+def _keyed(keys: FloatArray, frames: int) -> FloatArray:
+    """Return directions on the straight way from key to key: (N, ...) -> (T, ...)."""
+    at = np.linspace(0.0, len(keys) - 1.0, frames)
+    left = np.minimum(at.astype(int), len(keys) - 2)
+    weight = (at - left).reshape(-1, *([1] * (keys.ndim - 1)))
+    return np.asarray((1 - weight) * keys[left] + weight * keys[left + 1])
+
+
+def _move_at_random(bones: FloatArray, generator: np.random.Generator) -> None:
+    """Move one arm or both of a clip from one random posture to another all the time: (T, K - 1, 3)."""
+    keys = max(3, int(len(bones) / generator.uniform(8.0, 25.0)))
+    for side in _ARM_BONES if generator.random() < 0.6 else _ARM_BONES[: 1 + generator.integers(2)][-1:]:
+        upper, fore, spread = generator.normal(size=(3, keys, 1, 3))
+        upper[..., 2] -= 0.5  # arms hang rather than stand up
+        arm = np.concatenate([upper, fore, fore + 0.3 * spread, fore + 0.7 * spread], axis=1)
+        bones[:, side] = _keyed(arm, len(bones))
+
+
+def _round(bones: FloatArray, generator: np.random.Generator) -> None:
+    """Turn a clip into key postures of 45 degree steps: (T, K - 1, 3)."""
+    part = [*_ARM_BONES[0], *_ARM_BONES[1], *_HEAD_BONES]
+    keys = max(3, int(len(bones) / generator.uniform(6.0, 14.0)))
+    step = np.pi / 4
+    x, y, z = np.moveaxis(bones[np.linspace(0, len(bones) - 1, keys).astype(int)][:, part], -1, 0)
+    elevation = step * np.round(np.arctan2(z, np.hypot(x, y)) / step)
+    azimuth = step * np.round(np.arctan2(y, x) / step)
+    rounded = np.stack(
+        [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], axis=-1
+    )
+    bones[:, part] = _keyed(rounded, len(bones))
+
+
+def _rest(bones: FloatArray, idle: FloatArray, how: Augmentation, generator: np.random.Generator) -> None:
+    """Hold idle arms, (B, 2), in other ways: (B, T, K - 1, 3)."""
+    count = len(bones)
+    chosen = generator.random(count) < how.rest
+    which = generator.integers(len(_RESTS), size=(count, 2))
+    which[:, 1] = np.where(generator.random(count) < 0.8, which[:, 0], which[:, 1])
+    for side, outward in ((0, 1.0), (1, -1.0)):
+        pose = _RESTS[which[:, side]] * np.array([1.0, outward, 1.0])
+        pose = pose + generator.normal(0.0, 0.12, pose.shape)
+        rows = np.flatnonzero(chosen & idle[:, side])
+        bones[rows[:, None], :, _ARM_BONES[side]] = pose[rows][:, :, None]
+
+
+def _bend(bones: FloatArray, how: Augmentation, generator: np.random.Generator) -> None:
+    """Turn every bone a little: as another skeleton would have it, as a tired person, as a shaky camera."""
+    count, frames, number, _ = bones.shape
+    turn = generator.normal(0.0, how.rig, (count, 1, number, 3))
+    turn[:, :, _HEAD_BONES] += generator.normal(0.0, how.rig, (count, 1, 1, 3))
+    turn[:, :, _CLAVICLES] += generator.normal(0.0, how.rig, (count, 1, 1, 3))
+    turn += generator.normal(0.0, how.upright, (count, 1, 1, 3))
+    # Noise of any colour, from swaying to trembling: a Gaussian low-pass, then back to its deviation.
+    deviation = np.exp(generator.uniform(np.log(0.004), np.log(how.largest_jitter), (count, 1, 1, 1)))
+    deviation *= generator.random((count, 1, 1, 1)) < how.jitter
+    highest = np.exp(generator.uniform(np.log(0.3), np.log(12.0), (count, 1, 1, 1)))  # [Hz]
+    noise = np.fft.rfft(generator.normal(size=(count, frames, number, 3)).astype(np.float32), axis=1)
+    passed = np.exp(-((np.fft.rfftfreq(frames, 1.0 / RATE)[:, None, None] / highest) ** 2))
+    noise = np.fft.irfft(noise * passed, frames, axis=1)
+    turn = turn + noise * deviation / np.sqrt((passed**2).mean(axis=1, keepdims=True))
+    turn = turn.astype(np.float32)
+    after, before = [1, 2, 0], [2, 0, 1]  # of each axis; np.cross takes several times as long
+    bones += turn[..., after] * bones[..., before] - turn[..., before] * bones[..., after]
+
+
+def _positions(bones: FloatArray) -> FloatArray:
+    """Return the joints of the reference body whose bones have these directions: (..., K - 1, 3)."""
+    bones = bones / np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-6) * _LENGTHS
+    positions = np.zeros((*bones.shape[:-2], len(JOINTS), 3), dtype=np.float32)
+    for parent, child in BONES:
+        positions[..., child, :] = positions[..., parent, :] + bones[..., child - 1, :]
+    return positions
+
+
+def _lack(
+    positions: FloatArray,
+    labels: FloatArray,
+    idle: FloatArray,
+    how: Augmentation,
+    generator: np.random.Generator,
+) -> None:
+    """Fill in joints as if they had been missing: (B, T, K, 3); those the gesture lives by stay."""
+    lacking = generator.random(len(positions)) < how.lacking
+    which = generator.integers(len(_LACKS), size=len(positions))
+    for index, ends in enumerate(_LACKS):
+        there = [name for name in JOINTS if not name.endswith(ends)]
+        needed = [any(joint not in there for joint in NEEDS.get(LABELS[label], ())) for label in labels]
+        rows = lacking & (which == index) & ~np.array(needed)
+        if "elbow" in ends:
+            rows &= idle.all(axis=1)
+        if rows.any():
+            seen = positions[rows].reshape(-1, *positions.shape[2:])
+            positions[rows] = fill(seen[:, [INDEX[name] for name in there]], there).reshape(
+                -1, *positions.shape[1:]
+            )
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A recording and what it shows.
+
+    Attributes:
+        file: its name.
+        source: who made it: the second part of a name such as wave_ms_hello.npz, else its folder.
+        label: one of `recogniser.LABELS`.
+        recording: the whole of it.
+        active: where in it the gesture is [s]; None: not said.
+    """
+
+    file: str
+    source: str
+    label: str
+    recording: Recording
+    active: tuple[float, float] | None
+
+    @property
+    def unseen(self) -> str:
+        """Why the gesture cannot be seen in it; empty where it can."""
+        lacks = [joint for joint in NEEDS.get(self.label, ()) if joint in self.recording.filled]
+        return f"no {' and no '.join(lacks)}" if lacks else ""
+
+
+def read_recordings(folder: Path, table: Path, part: str) -> list[Labelled]:
+    """Return the recordings of one part.
+
+    Args:
+        folder: where the files are, however deep; a labels.csv beside them says where the gesture is.
+        table: a YAML file: part -> label -> names of files.
+        part: one of `PARTS`.
+
+    Raises:
+        ConfigurationError: the table is wrong.
+        InputError: a file of the part is not there or cannot be read.
+    """
+    files = read_table(table)[part]
+    paths = {path.name: path for path in sorted(folder.rglob("*")) if path.is_file()}
+    missing = [file for file in files if file not in paths]
+    if missing:
+        raise InputError(f"{folder}: no file {missing[0]} in it, which {table} puts into the part {part!r}")
+    spans: dict[str, tuple[float, float]] = {}
+    for path in sorted(folder.rglob("labels.csv")):
+        with path.open(encoding="utf-8", newline="") as lines:
+            for line in csv.DictReader(lines):
+                spans[line["file"]] = (float(line["active_start_s"]), float(line["active_end_s"]))
+    return [
+        Labelled(file, _source(paths[file]), label, read_recording(paths[file]), spans.get(file))
+        for file, label in files.items()
+    ]
+
+
+def _source(path: Path) -> str:
+    parts = path.stem.split("_")
+    return parts[1] if parts[0] in LABELS and len(parts) > 1 else path.parent.name
+
+
+def read_table(path: Path) -> dict[str, dict[str, str]]:
+    """Return the label of every file of every part.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a part or label is unknown, or a file stands twice.
+    """
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(table, dict) or not set(table) <= set(PARTS):
+        raise ConfigurationError(f"{path}: must map parts, of {', '.join(PARTS)}, to labels")
+    found: dict[str, dict[str, str]] = {part: {} for part in PARTS}
+    for part, labels in table.items():
+        if not isinstance(labels, dict) or not set(labels) <= set(LABELS):
+            raise ConfigurationError(f"{path}: {part}: must map labels of {', '.join(LABELS)} to files")
+        for label, files in labels.items():
+            for file in files:
+                if any(file in known for known in found.values()):
+                    raise ConfigurationError(f"{path}: {file} stands twice")
+                found[part][file] = label
+    return found
