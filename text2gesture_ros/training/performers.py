@@ -13,7 +13,7 @@ from text2gesture_ros.training.score import LAG, Timing, vector
 # "hanging" is the reference itself. "spread" is the A-pose many recordings and animations begin with.
 STANCES: Mapping[str, tuple[tuple[float, float, float], ...]] = {
     "bent": ((0.14, 0.24, -0.02), (-0.6, 0.5, -0.4), (0.8, -0.5, 0.3)),
-    "folded": ((0.20, 0.07, 0.01), (-0.4, 0.8, -0.4), (0.3, -0.6, 0.8)),
+    "folded": ((0.21, 0.09, 0.01), (-0.4, 0.8, -0.4), (0.3, -0.6, 0.8)),
     "hips": ((0.01, 0.225, 0.03), (-0.5, 1.0, 0.0), (-0.9, 0.1, 0.3)),
     "behind": ((-0.19, 0.10, -0.02), (-0.7, 0.8, 0.0), (-0.2, -0.5, -0.8)),
     "ready": ((0.27, 0.15, 0.12), (-0.5, 0.6, -1.0), (0.1, -0.4, 1.0)),

@@ -187,17 +187,17 @@ def _perform(
     *,
     candid: bool,
 ) -> Motion:
-    """Return the first take that is fit for a person."""
+    """Return the first take that is fit for a person, of another form where this body cannot do this one."""
     home = stance(who.stance if candid else "hanging")
     for take in range(_TAKES):
         if take == _PATIENCE:  # a stance may not suit a body, or stand in the way of a gesture
             home = stance("hanging")
+        if take == 2 * _PATIENCE:
+            form = _drawn(forms, generator.random())
         positions = _take(forms[form][1], emotion, who, home, generator, candid)
         if positions is not None:
             return Motion(positions, FRAME_RATE, gesture, emotion if gesture else "")
-    raise RuntimeError(
-        f"{gesture or 'distractor'} {form}, {emotion}: none of {_TAKES} takes is fit for a person"
-    )
+    raise RuntimeError(f"{gesture or 'distractor'}, {emotion}: none of {_TAKES} takes is fit for a person")
 
 
 def _take(
@@ -223,7 +223,8 @@ def _take(
     if candid:
         begin, end = _caught(score, begin, end, SHORTEST / FRAME_RATE * tempo, generator)
     # Whoever is too slow for a clip hurries up; whoever is too quick for a person slows down.
-    tempo = max(tempo, (end - begin) * FRAME_RATE / (LONGEST - 1))
+    longest = LONGEST - 1 if generator.random() < 0.5 else generator.uniform(0.8, 1.0) * (LONGEST - 1)
+    tempo = max(tempo, (end - begin) * FRAME_RATE / longest)
     facing = vector({"yaw": float(generator.normal(0.0, 0.10)) if candid else 0.0})
     for _ in range(3):
         count = max(SHORTEST, int(np.ceil((end - begin) / tempo * FRAME_RATE)) + 1)
