@@ -20,12 +20,20 @@ from text2gesture_ros.training.motion_candidates import Generated
 _REAL, _GIVEN = "#1f6fb4", "#d95f02"  # told apart by colour-blind people, too
 _POSES = 9
 _APART = 0.85  # neighbours in a strip [m]
-_FROM_THE_SIDE = 0.6  # the viewer stands so far to the person's left of its front [rad]
+
+
+def _from_ahead(angle: float) -> FloatArray:
+    """Return the view of whoever stands ahead of the person, turned to its left [rad]: (2, 3)."""
+    return np.array([[-np.sin(angle), np.cos(angle), 0.0], [0.0, 0.0, 1.0]])
+
+
+_VIEW = _from_ahead(0.6)
+# Gestures of which the head alone is drawn, large: from the side, and from above with the nose upwards.
+_HEADS = {"nod": _from_ahead(1.3), "shakehead": np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]])}
 _COLOURS = 64  # enough for lines, and a third of the bytes
 _BELOW_HIPS = {INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle")}
 _BONES = [bone for bone in BONES if not _BELOW_HIPS & set(bone)]
-_HEAD_GESTURES = ("nod", "shakehead")
-_HEAD_AND_SHOULDERS = [INDEX[name] for name in ("neck", "head", "nose", "left_shoulder", "right_shoulder")]
+_ABOVE_CHEST = {INDEX["neck"], INDEX["head"]}
 _LEFT = [bone for bone in _BONES if bone[1] in {i for name, i in INDEX.items() if name.startswith("left_")}]
 
 
@@ -63,14 +71,15 @@ def strips(real: Sequence[Motion], given: Sequence[Motion]) -> Figure:
     """Return one clip of each gesture as a strip of poses, the real one above the generated one."""
     figure = Figure(figsize=(17.0, 17.5), dpi=75, layout="constrained")
     figure.suptitle(
-        "One clip of each gesture: a person above (blue), the model below (orange); left side thick",
-        fontsize=16,
+        "One clip of each gesture: a person above (blue), the model below (orange); left side thick; "
+        "nod: heads from the side, shakehead: from above",
+        fontsize=15,
     )
     panels = figure.subplots(6, 2).flat
     for axes, (gesture, own) in zip(panels, _by_gesture(real), strict=True):
         index = own[0]
         for height, clip, colour in ((0.0, real[index], _REAL), (-1.15, given[index], _GIVEN)):
-            _strip(axes, clip, height, colour, closer=gesture in _HEAD_GESTURES)
+            _strip(axes, clip, height, colour, _HEADS.get(gesture))
         axes.set_title(f"{gesture}, {real[index].emotion}", loc="left", fontsize=12, fontweight="bold")
         axes.set_aspect("equal")
         axes.set_xlim(-0.6, (_POSES - 0.4) * _APART)
@@ -79,14 +88,13 @@ def strips(real: Sequence[Motion], given: Sequence[Motion]) -> Figure:
     return figure
 
 
-def _strip(axes: Axes, clip: Motion, height: float, colour: str, *, closer: bool) -> None:
-    """Draw moments of a clip side by side; closer: head and shoulders alone, thrice as large."""
+def _strip(axes: Axes, clip: Motion, height: float, colour: str, head: FloatArray | None) -> None:
+    """Draw moments of a clip side by side; of the head alone where its view, (2, 3), is given."""
     moments = np.linspace(0, len(clip) - 1, _POSES).round().astype(int)
-    bones = [bone for bone in _BONES if not closer or bone[1] in _HEAD_AND_SHOULDERS]
+    bones = _BONES if head is None else [bone for bone in _BONES if bone[0] in _ABOVE_CHEST]
     for place, moment in enumerate(moments):
-        flat = _seen(clip.positions[moment])  # (K, 2)
-        if closer:
-            flat = 3.0 * (flat - flat[INDEX["chest"]]) - np.array([0.0, 0.35])
+        pose = clip.positions[moment]  # (K, 3)
+        flat = pose @ _VIEW.T if head is None else 3.0 * (pose - pose[INDEX["neck"]]) @ head.T  # (K, 2)
         flat = flat + np.array([place * _APART, height])
         for chosen, width in ((bones, 1.8), ([bone for bone in bones if bone in _LEFT], 3.2)):
             lines = [flat[list(bone)] for bone in chosen]
@@ -94,12 +102,6 @@ def _strip(axes: Axes, clip: Motion, height: float, colour: str, *, closer: bool
         axes.plot(*flat[INDEX["head"]], "o", color=colour, markersize=8)
         note = f"{moment / clip.frame_rate:.1f} s"
         axes.text(place * _APART, height - 0.17, note, ha="center", va="top", fontsize=9, color="0.4")
-
-
-def _seen(pose: FloatArray) -> FloatArray:
-    """Return a pose as it is seen by whoever stands ahead and a little to the side: (K, 3) -> (K, 2)."""
-    x, y, z = pose.T
-    return np.stack([y * np.cos(_FROM_THE_SIDE) - x * np.sin(_FROM_THE_SIDE), z], axis=1)
 
 
 def feature_map(
@@ -144,7 +146,8 @@ def lengths(real: Sequence[Motion], given: Sequence[Motion]) -> Figure:
 def stops(real: Sequence[Motion], given: Sequence[Generated]) -> Figure:
     """Return the stop probability of each generated clip over time, and when people end."""
     figure = _titled(
-        "Stop token in each clip of the model (orange), until it ends at 0.5; ends of people's clips (blue)",
+        "Stop probability of each clip of the model until it ends (orange), ends of people's clips (blue); "
+        "grey: not yet believed",
         "time [s]",
         "stop probability",
     )
