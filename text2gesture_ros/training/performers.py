@@ -21,14 +21,14 @@ STANCES: Mapping[str, tuple[tuple[float, float, float], ...]] = {
     "outstretched": ((-0.03, 0.72, 0.44), (-1.0, 0.0, -0.2), (1.0, 0.0, 0.0)),
 }
 _STANCE_SHARES: Mapping[str, float] = {
-    "hanging": 0.24,
-    "bent": 0.22,
-    "folded": 0.16,
+    "hanging": 0.22,
+    "bent": 0.20,
+    "folded": 0.18,
     "hips": 0.06,
-    "behind": 0.07,
+    "behind": 0.06,
     "ready": 0.10,
-    "spread": 0.11,
-    "outstretched": 0.04,
+    "spread": 0.12,
+    "outstretched": 0.06,
 }
 # Frequencies of unwilled small motion: slow wander of every joint, and tremor of the arms [Hz].
 _WANDER, _TREMOR = (0.3, 3.5), (6.0, 11.0)
@@ -103,7 +103,7 @@ class Performer:
             body=Body.drawn(generator),
             posture=_habit(generator),
             stance=one(*_STANCE_SHARES, shares=tuple(_STANCE_SHARES.values())),
-            pace=float(np.exp(generator.normal(0.0, 0.12))),
+            pace=float(np.exp(generator.normal(-0.05, 0.14))),
             vigour=normal(0.0, 0.10, -0.2, 0.2),
             hand=one("left", "right", shares=(0.3, 0.7)),
             trailing=one(*SIDES),
@@ -113,8 +113,8 @@ class Performer:
             skew=normal(0.15, 0.22, -0.35, 0.6),
             overshoot=normal(1.0, 0.5, 0.0, 2.2),
             unevenness=abs(normal(0.0, 0.05, -0.15, 0.15)),
-            wander=float(0.010 * np.exp(generator.normal(0.0, 0.5))),
-            tremor=float(0.0007 * np.exp(generator.normal(0.0, 0.6))),
+            wander=float(0.011 * np.exp(generator.normal(0.0, 0.6))),
+            tremor=float(0.0010 * np.exp(generator.normal(0.0, 0.9))),
             breath=normal(0.27, 0.05, 0.17, 0.40),
             sway=normal(1.0, 0.5, 0.1, 2.2),
             drag=normal(0.03, 0.02, 0.0, 0.08),
