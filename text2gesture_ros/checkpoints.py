@@ -246,9 +246,10 @@ def export_graph(
 
     module = copy.deepcopy(module).eval()
     with torch.no_grad():
-        # The exporter merges parameters of equal content (two zero biases) into one. None are equal now.
-        for parameter in module.parameters():
-            parameter.normal_()
+        # The exporter merges weights of equal content (two zero biases) into one. None are equal now.
+        for weight in module.state_dict().values():
+            if weight.is_floating_point():
+                weight.normal_()
     with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
         # The TorchScript exporter is the one that keeps parameter names; it says at length that it is old.
         warnings.simplefilter("ignore")
@@ -273,7 +274,7 @@ def export_graph(
     write_file(path, model.SerializeToString())
 
 
-def export_int8_graph(graph: Path, path: Path) -> None:
+def export_int8_graph(graph: Path, path: Path, heads: Callable[[str], bool] = lambda weight: False) -> None:
     """Write the graph that computes the same as another of `export_graph`, mostly with integers.
 
     It too has places for the weights of weights.safetensors and no weights; see `quantization`.
@@ -281,11 +282,12 @@ def export_int8_graph(graph: Path, path: Path) -> None:
     Args:
         graph: the .onnx file to read.
         path: the .onnx file to write.
+        heads: as for `quantise_graph`.
     """
     import onnx
 
     model = onnx.load(graph, load_external_data=False)
-    quantise_graph(model)
+    quantise_graph(model, heads)
     write_file(path, model.SerializeToString())
 
 

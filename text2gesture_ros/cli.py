@@ -432,7 +432,7 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
     what = _Verbs(
         verbs.add(
             "bench",
-            "Measure speed: latency, generator, text, or engines that could run the text model.",
+            "Measure speed: latency, generator, text, or engines that could run the models.",
             ["bench latency --json"],
             "",
             has_result=False,
@@ -471,26 +471,68 @@ def _add_ros_verbs(verbs: _Verbs) -> None:
         verb.add_argument("--count", type=int, default=count, help=f"{counted} (default: %(default)s)")
         _add_parameters(verb, node, *names)
         _add_output(verb)
-    verb = what.add(
-        "engines",
-        "Compare what can run the intent model: PyTorch, ONNX Runtime, OpenVINO, float32 and kinds of int8. "
-        "Speed, memory, load time, accuracy.",
-        ["bench engines", "bench engines --count 5 --rounds 3 --json --output engines.json"],
-        "bench_engines",
+    _add_engine_verbs(
+        _Verbs(
+            what.add(
+                "engines",
+                "Compare engines and precisions that could run a model: speed, memory, load time, accuracy.",
+                ["bench engines motion --json"],
+                "",
+                has_result=False,
+            ),
+            "model_kind",
+        )
     )
-    verb.add_argument(
-        "--count", type=int, default=20, help="runs per length and round (default: %(default)s)"
-    )
-    verb.add_argument(
-        "--rounds", type=int, default=5, help="how often the engines take turns (default: %(default)s)"
-    )
-    verb.add_argument(
-        "--data",
-        metavar="FILE",
-        help="labelled sentences, CSV or JSONL (default: the held-out ones that ship)",
-    )
-    _add_parameters(verb, "intent_classifier", "model")
-    _add_output(verb)
+
+
+def _add_engine_verbs(kinds: _Verbs) -> None:
+    for name, summary, count, counted, node in (
+        (
+            "text",
+            "Compare what can run the intent model: PyTorch, ONNX Runtime, OpenVINO, float32 and kinds of "
+            "int8. Speed, memory, load time, accuracy.",
+            20,
+            "runs per length and round",
+            "intent_classifier",
+        ),
+        (
+            "motion",
+            "Compare what can run the motion model's step: PyTorch, ONNX Runtime, OpenVINO, float32 and "
+            "kinds of int8, CUDA. Speed beside the bound of the memory's bandwidth, memory, load time, "
+            "distance of the joints.",
+            6,
+            "clips per round",
+            "gesture_generator",
+        ),
+    ):
+        short = f"bench engines {name}"
+        verb = kinds.add(
+            name,
+            summary,
+            [short, f"{short} --count 2 --rounds 3 --json --output engines.json"],
+            f"bench_{name}_engines",
+        )
+        verb.add_argument("--count", type=int, default=count, help=f"{counted} (default: %(default)s)")
+        verb.add_argument(
+            "--rounds", type=int, default=5, help="how often the engines take turns (default: %(default)s)"
+        )
+        if name == "text":
+            verb.add_argument(
+                "--data",
+                metavar="FILE",
+                help="labelled sentences, CSV or JSONL (default: the held-out ones that ship)",
+            )
+        else:
+            verb.add_argument(
+                "--sizes",
+                metavar="FILE.yaml",
+                help="instead of a model that has learnt something, one of the sizes of this training file",
+            )
+            verb.add_argument(
+                "--engine", action="append", metavar="NAME", help="only this one; may be repeated"
+            )
+        _add_parameters(verb, node, "model")
+        _add_output(verb)
 
 
 def _add_recordings(verb: argparse.ArgumentParser, purpose: str) -> None:

@@ -619,15 +619,30 @@ def bench_text(args: argparse.Namespace) -> Outcome:
     return _bench(args, lambda: bench.text(_parameters(IntentClassifierParameters, args), _count(args)))
 
 
-def bench_engines(args: argparse.Namespace) -> Outcome:
+def bench_text_engines(args: argparse.Namespace) -> Outcome:
     """Compare what can run the intent classifier."""
     from text2gesture_ros.training.text_engines import ROWS, compare, rows
 
     data = Path(args.data) if args.data else None
-    if args.rounds < 1:
-        raise InputError(f"--rounds must be at least 1 but is {args.rounds}")
-    given = _bench(args, lambda: compare(args.model, _count(args), args.rounds, data=data))
+    rounds = _rounds(args)
+    given = _bench(args, lambda: compare(args.model, _count(args), rounds, data=data))
     return Outcome(given.data, lambda: show_table("", ROWS, rows(given.data)))
+
+
+def bench_motion_engines(args: argparse.Namespace) -> Outcome:
+    """Compare what can run the motion model's step."""
+    from text2gesture_ros.training.motion_engines import ROWS, compare, rows
+
+    sizes = Path(args.sizes) if args.sizes else None
+    rounds, names = _rounds(args), args.engine or []
+    given = _bench(args, lambda: compare(args.model, _count(args), rounds, names=names, sizes=sizes))
+    return Outcome(given.data, lambda: show_table("", ROWS, rows(given.data)))
+
+
+def _rounds(args: argparse.Namespace) -> int:
+    if not 1 <= args.rounds <= 1000:
+        raise InputError(f"--rounds must be in [1, 1000] but is {args.rounds}")
+    return int(args.rounds)
 
 
 def _count(args: argparse.Namespace, least: int = 1) -> int:

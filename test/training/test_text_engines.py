@@ -10,11 +10,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from text2gesture_ros.cli import main
 from text2gesture_ros.labels import TASKS
 from text2gesture_ros.resources import find_model
+from text2gesture_ros.training.engines import weight_only
 from text2gesture_ros.training.text_data import Utterance
-from text2gesture_ros.training.text_engines import REFERENCE, ROWS, SHIPPED, agreement, rows, weight_only
+from text2gesture_ros.training.text_engines import REFERENCE, ROWS, SHIPPED, agreement, rows
 
 
 def ask(given, *requests):
@@ -94,8 +94,3 @@ def test_weight_only_keeps_the_product(level):
     np.testing.assert_allclose(
         session.run(None, {"x": x})[0], x @ weight, atol=0.03 * np.abs(x @ weight).max()
     )
-
-
-def test_a_round_is_needed(capsys):
-    assert main(["bench", "engines", "--rounds", "0"]) == 2
-    assert "--rounds" in capsys.readouterr().err

@@ -1,19 +1,15 @@
 """Compares what can run the intent classifier on a processor: engines, precisions, schemes of quantisation.
 
-Each engine lives in a process of its own, so that memory and load time are its own; they take turns, so that
-whatever else the machine does meets them all alike. `python -m text2gesture_ros.training.text_engines` is the
-inside of such a process.
+`python -m text2gesture_ros.training.text_engines` is the inside of a process with one of them, see `engines`.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,7 @@ from text2gesture_ros.checkpoints import GRAPH, INT8_GRAPH, open_model
 from text2gesture_ros.classifier import TOKENIZER_FILE, TextReader, clean_text
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import TASKS
+from text2gesture_ros.training import engines
 from text2gesture_ros.training.text_data import Utterance, default_data, read_utterances
 
 Run = Callable[[NDArray[np.int64], NDArray[np.int64]], Sequence[NDArray[np.float32]]]
@@ -37,7 +34,6 @@ SHIPPED = "ORT int8 u8s8 per row and channel, 7 bits"
 """What `quantization` makes and the package takes where it can."""
 
 _CALIBRATION = 200  # utterances that static quantisation sees
-_BLOCK = 128  # weights that share a scale in weight-only quantisation
 
 
 @dataclass(frozen=True)
@@ -60,15 +56,10 @@ ENGINES: Mapping[str, Engine] = {
     **{
         f"ORT {scheme}": Engine("onnxruntime", f"{scheme}.onnx")
         for scheme in (
-            "dynamic u8s8 per tensor",
-            "dynamic u8s8 per tensor, 7 bits",
-            "dynamic u8s8 per channel",
-            "dynamic u8s8 per channel, 7 bits",
-            "dynamic u8u8 per channel",
+            *engines.DYNAMIC,
             "static QDQ u8s8 per channel, 7 bits",
             "static QDQ s8s8 per channel",
-            "weight-only 8 bits",
-            "weight-only 8 bits, integer arithmetic",
+            *engines.WEIGHT_ONLY,
         )
     },
     "OpenVINO float32": Engine("openvino", "float32.onnx"),
@@ -112,7 +103,7 @@ def compare(
         for name, engine in ENGINES.items():
             for number in threads:
                 given = {**asdict(engine), "model": str(path), "folder": folder, "threads": number}
-                worker = _Worker(given)
+                worker = engines.Worker(__spec__.name, given)
                 stack.callback(worker.close)
                 try:
                     found[name]["threads"][number] = worker.ask({"do": "load"}) | {"words": {}}
@@ -196,48 +187,22 @@ def write_graphs(model: Path, folder: Path) -> None:
     Raises:
         ConfigurationError: the packages onnx or sympy, which that takes, are missing.
     """
-    import onnx
-    import onnxruntime
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     directory = open_model(str(model), "intent")
-    weights = directory.weights()
-    graph = onnx.load(directory.path / GRAPH, load_external_data=False)
-    for tensor in graph.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            tensor.CopyFrom(onnx.numpy_helper.from_array(weights[tensor.name], tensor.name))
-    # Constants folded, or the tools do not see that a weight that is transposed is a weight.
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     whole = folder / "float32.onnx"
-    options.optimized_model_filepath = str(whole)
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-    signed, unsigned = QuantType.QInt8, QuantType.QUInt8
-    kinds = {"op_types_to_quantize": ["MatMul"], "extra_options": {"MatMulConstBOnly": True}}
-    for name, weight, per_channel, reduced in (
-        ("dynamic u8s8 per tensor", signed, False, False),
-        ("dynamic u8s8 per tensor, 7 bits", signed, False, True),
-        ("dynamic u8s8 per channel", signed, True, False),
-        ("dynamic u8s8 per channel, 7 bits", signed, True, True),
-        ("dynamic u8u8 per channel", unsigned, True, False),
-    ):
-        quantize_dynamic(
-            whole, folder / f"{name}.onnx", weight_type=weight, per_channel=per_channel,
-            reduce_range=reduced, **kinds,
-        )  # fmt: skip
+    engines.write_whole(directory, GRAPH, whole)
+    engines.write_quantised(whole)
     reader = TextReader(directory.path / TOKENIZER_FILE)
     for name, activation, reduced in (
-        ("static QDQ u8s8 per channel, 7 bits", unsigned, True),
-        ("static QDQ s8s8 per channel", signed, False),
+        ("static QDQ u8s8 per channel, 7 bits", QuantType.QUInt8, True),
+        ("static QDQ s8s8 per channel", QuantType.QInt8, False),
     ):
         quantize_static(
             whole, folder / f"{name}.onnx", _Calibration(reader), quant_format=QuantFormat.QDQ,
-            activation_type=activation, weight_type=signed, per_channel=True, reduce_range=reduced, **kinds,
+            activation_type=activation, weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduced,
+            op_types_to_quantize=["MatMul"], extra_options={"MatMulConstBOnly": True},
         )  # fmt: skip
-    for name, level in (("weight-only 8 bits", 1), ("weight-only 8 bits, integer arithmetic", 4)):
-        onnx.save(weight_only(onnx.load(whole), level), folder / f"{name}.onnx")
 
 
 class _Calibration:
@@ -253,93 +218,15 @@ class _Calibration:
         return None if pair is None else dict(zip(("tokens", "mask"), pair, strict=True))
 
 
-def weight_only(model: Any, level: int) -> Any:
-    """Return a graph whose weights are 8-bit integers, with a scale for each block of `_BLOCK` (MatMulNBits).
-
-    Args:
-        model: an onnx.ModelProto; changed.
-        level: 1 multiplies as float32, 4 in integers, with activations quantised block by block.
-    """
-    from onnx import helper, numpy_helper
-
-    graph = model.graph
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type != "MatMul" or node.input[1] not in weights:
-            continue
-        name = node.input[1]
-        weight = numpy_helper.to_array(weights[name])  # (K, N)
-        inputs, outputs = weight.shape
-        blocks = weight.T.reshape(outputs, inputs // _BLOCK, _BLOCK)
-        scales = np.abs(blocks).max(-1) / 127.0
-        integers = np.rint(blocks / np.maximum(scales, 1e-12)[..., None]) + 128.0
-        graph.initializer.remove(weights[name])
-        graph.initializer.append(numpy_helper.from_array(integers.astype(np.uint8), name))
-        graph.initializer.append(
-            numpy_helper.from_array(scales.reshape(-1).astype(np.float32), f"{name}/scale")
-        )
-        node.CopyFrom(
-            helper.make_node(
-                "MatMulNBits", [node.input[0], name, f"{name}/scale"], list(node.output), name=node.name,
-                domain="com.microsoft", K=inputs, N=outputs, bits=8, block_size=_BLOCK, accuracy_level=level,
-            )
-        )  # fmt: skip
-    if not any(entry.domain == "com.microsoft" for entry in model.opset_import):
-        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-    return model
-
-
-class _Worker:
-    """An engine in a process of its own: JSON lines in, JSON lines out."""
-
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __spec__.name, json.dumps(given)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, request: Mapping[str, Any]) -> Any:
-        """Return the answer.
-
-        Raises:
-            ConfigurationError: the engine cannot do it.
-        """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        answer = json.loads(line) if line else {"error": f"ended with status {self._process.wait()}"}
-        if "error" in answer:
-            raise ConfigurationError(answer["error"])
-        return answer
-
-    def close(self) -> None:
-        """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-
 def _load(kind: str, file: str, model: str, folder: str, threads: int) -> Run:
     if kind == "torch":
         return _torch(model, threads)
-    if kind == "openvino":
-        return _openvino(Path(folder) / file, threads)
     if kind == "session":
         session = open_model(model, "intent").session(file, threads)
-    else:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        path = Path(folder) / file
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda tokens, mask: session.run(list(TASKS), {"tokens": tokens, "mask": mask})
+        return lambda tokens, mask: session.run(list(TASKS), {"tokens": tokens, "mask": mask})
+    run = engines.run_openvino if kind == "openvino" else engines.run_onnxruntime
+    opened = run(Path(folder) / file, list(TASKS), threads)
+    return lambda tokens, mask: opened({"tokens": tokens, "mask": mask})
 
 
 def _torch(model: str, threads: int) -> Run:
@@ -360,52 +247,32 @@ def _torch(model: str, threads: int) -> Run:
     return run
 
 
-def _openvino(path: Path, threads: int) -> Run:
-    openvino = import_module("openvino")  # for this comparison only, and so in no list of requirements
-    settings = {
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    compiled = openvino.Core().compile_model(str(path), "CPU", settings)
-    request = compiled.create_infer_request()
+class _Inside:
+    """The engine of this process."""
 
-    def run(tokens: NDArray[np.int64], mask: NDArray[np.int64]) -> Sequence[NDArray[np.float32]]:
-        request.infer({"tokens": tokens, "mask": mask})
-        return [request.get_tensor(task).data.copy() for task in TASKS]
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._given = given
+        self._run: Run
+        self._reader: TextReader
 
-    return run
-
-
-def _serve(given: dict[str, Any], requests: Any, answers: Any) -> None:
-    """Answer requests, one JSON line each, until there are no more."""
-    for line in requests:
-        request = json.loads(line)
-        try:
-            if request["do"] == "load":
-                reader = TextReader(Path(given["model"]) / TOKENIZER_FILE)
-                begin = time.perf_counter()
-                run = _load(**given)
-                run(*reader([SENTENCES[5]]))
-                answer: Any = {"load_s": round(time.perf_counter() - begin, 3)}
-            elif request["do"] == "choose":
-                texts = json.loads(Path(request["texts"]).read_text())
-                rows = [run(*reader([clean_text(text)])) for text in texts]
-                answer = {
-                    task: [int(row[index].argmax()) for row in rows] for index, task in enumerate(TASKS)
-                }
-            elif request["do"] == "time":
-                count = request["count"]
-                answer = {length: _times(run, reader, text, count) for length, text in SENTENCES.items()}
-            else:
-                answer = {"memory_mb": round(resident() / 1e6, 1)}
-        except ModuleNotFoundError as error:
-            answer = {"error": f"needs the Python package {error.name!r}, which is not installed"}
-        except Exception as error:  # noqa: BLE001  # whatever an engine raises is its result
-            answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    def __call__(self, request: Mapping[str, Any]) -> Any:
+        """Answer a request."""
+        if request["do"] == "load":
+            self._reader = TextReader(Path(self._given["model"]) / TOKENIZER_FILE)
+            begin = time.perf_counter()
+            self._run = _load(**self._given)
+            self._run(*self._reader([SENTENCES[5]]))
+            return {"load_s": round(time.perf_counter() - begin, 3)}
+        if request["do"] == "choose":
+            texts = json.loads(Path(request["texts"]).read_text())
+            rows = [self._run(*self._reader([clean_text(text)])) for text in texts]
+            return {task: [int(row[index].argmax()) for row in rows] for index, task in enumerate(TASKS)}
+        if request["do"] == "time":
+            count = request["count"]
+            return {
+                length: _times(self._run, self._reader, text, count) for length, text in SENTENCES.items()
+            }
+        return {"memory_mb": round(resident() / 1e6, 1)}
 
 
 def _times(run: Run, reader: TextReader, text: str, count: int) -> list[tuple[float, float]]:
@@ -420,4 +287,4 @@ def _times(run: Run, reader: TextReader, text: str, count: int) -> list[tuple[fl
 
 
 if __name__ == "__main__":
-    _serve(json.loads(sys.argv[1]), sys.stdin, sys.stdout)
+    engines.serve(_Inside(json.loads(sys.argv[1])))
