@@ -174,6 +174,18 @@ def test_cumulative_changes_add_up_and_are_the_papers_with_one_frame_per_step() 
     torch.testing.assert_close(one[0](embedding, 4), one[1](embedding, 4))
 
 
+def test_the_recurrent_states_may_start_from_the_embedding() -> None:
+    torch.manual_seed(0)
+    embedding = torch.randn(2, 12)
+    _, zero = MotionGenerator(SMALL).initial(embedding)
+    assert not zero.first.any()
+    assert not zero.second.any()
+    _, state = MotionGenerator(replace(SMALL, embedded_states=True)).initial(embedding)
+    assert state.first.shape == state.second.shape == (2, 20)
+    for part in (state.first, state.second):
+        assert not torch.allclose(part[0], part[1])
+
+
 def test_true_frames_are_fed_as_often_as_asked_for() -> None:
     torch.manual_seed(0)
     generator, embedding = MotionGenerator(SMALL).eval(), torch.randn(2, 12)
@@ -220,6 +232,7 @@ def test_the_shipped_config_is_the_shipped_models() -> None:
         {"embedder_channels": (1, 2)},
         {"bone_true": 1},
         {"cumulative": "no"},
+        {"embedded_states": None},
         {"condition": "mood"},
     ],
 )

@@ -23,7 +23,7 @@ STEP_GRAPH = "step.onnx"
 _CONVOLUTIONS = ((7, 2), (3, 2), (3, 2), (3, 1), (3, 1))
 CONDITIONS = ("clip", "class")
 # Keys of the configuration that models of the first release do not name: the default is what those do.
-_SINCE_FIRST_RELEASE = {"cumulative", "bone_true", "condition"}
+_SINCE_FIRST_RELEASE = {"cumulative", "embedded_states", "bone_true", "condition"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class MotionNetworkConfig:
             1 is the paper. More (the reduction factor of Tacotron) divides the cost of training.
         cumulative: whether each frame of a step is a change of the one before it, or all are changes of the
             last one of the step before. With one frame per step that is the same.
+        embedded_states: whether the states of the two GRUs between pre-net and post-net start from the
+            embedding, by a layer of their own, or at zero.
         bone_true: whether every frame is put on fixed bone lengths before it goes out and back in.
         condition: what the generator starts from: the embedding of a clip (the paper), or a vector learnt for
             each gesture and emotion, of the same width.
@@ -51,6 +53,7 @@ class MotionNetworkConfig:
     recurrent_width: int = 1024
     frames_per_step: int = 1
     cumulative: bool = False
+    embedded_states: bool = False
     bone_true: bool = False
     condition: str = "clip"
 
@@ -65,7 +68,7 @@ class MotionNetworkConfig:
             raise ConfigurationError(f"widths must be whole numbers in [1, 8192] but are {widths}")
         if not isinstance(self.frames_per_step, int) or not 1 <= self.frames_per_step <= 60:
             raise ConfigurationError(f"frames_per_step must be in [1, 60] but is {self.frames_per_step}")
-        for key in ("cumulative", "bone_true"):
+        for key in ("cumulative", "embedded_states", "bone_true"):
             if not isinstance(getattr(self, key), bool):
                 raise ConfigurationError(f"{key} must be true or false but is {getattr(self, key)!r}")
         if self.condition not in CONDITIONS:
@@ -179,8 +182,9 @@ class Body(nn.Module):
 class MotionGenerator(nn.Module):
     """Makes motion from an embedding, step by step, and says with a token when it is over.
 
-    Where the paper leaves it open: the states of the two GRUs start at zero; the token net reads what the
-    second of them gives; the layer that makes the frame has no activation, since changes have both signs.
+    Where the paper leaves it open: the states of the two GRUs start at zero unless asked otherwise; the token
+    net reads what the second of them gives; the layer that makes the frame has no activation, since changes
+    have both signs.
     """
 
     def __init__(self, config: MotionNetworkConfig) -> None:
@@ -206,6 +210,8 @@ class MotionGenerator(nn.Module):
             nn.LeakyReLU(),
             nn.Linear(width, count),
         )
+        if config.embedded_states:
+            self.recurrent_states = nn.Linear(config.embedding_width, 2 * recurrent)
         self.body = Body() if config.bone_true else nn.Identity()
 
     def set_body(self, mean: FloatArray, deviation: FloatArray, bone_lengths: FloatArray) -> None:
@@ -223,8 +229,11 @@ class MotionGenerator(nn.Module):
     def initial(self, embedding: Tensor) -> tuple[Tensor, State]:
         """Return the first frame and the state: (B, D) -> (B, M), state."""
         shared = self.initial_state(embedding)  # (B, D)
-        zeros = shared.new_zeros(len(shared), self.config.recurrent_width)  # (B, D')
-        return self.body(self.initial_frame(shared)), State(shared, zeros, zeros)
+        if self.config.embedded_states:
+            first, second = torch.tanh(self.recurrent_states(embedding)).chunk(2, dim=1)  # 2 x (B, D')
+        else:
+            first = second = shared.new_zeros(len(shared), self.config.recurrent_width)  # (B, D')
+        return self.body(self.initial_frame(shared)), State(shared, first, second)
 
     def step(self, frame: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Return the frames that follow `frame`, the logits of their stop tokens and the new state.

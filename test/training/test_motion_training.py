@@ -3,6 +3,7 @@ import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,11 +72,12 @@ def test_training_lowers_the_loss_and_writes_a_model_that_generates(file: Path, 
 
 
 def test_every_extra_at_once_trains_resumes_and_generates(file: Path, tmp_path: Path) -> None:
+    sizes: Any = TINY["network"]
     extras = {
         **TINY,
         "clips_per_gesture": 4,
         "held_out_share": 0.25,
-        "network": {**TINY["network"], "cumulative": True, "bone_true": True},  # type: ignore[dict-item]
+        "network": {**sizes, "cumulative": True, "embedded_states": True, "bone_true": True},
         "emotion_triplets": 0.5,
         "embedder_learns": True,
         "embedding_noise": 0.2,
@@ -102,8 +104,9 @@ def test_every_extra_at_once_trains_resumes_and_generates(file: Path, tmp_path: 
 
 
 def test_a_model_of_classes_and_one_without_stop(file: Path, tmp_path: Path) -> None:
+    sizes: Any = TINY["network"]
     rows = {
-        "network": {**TINY["network"], "condition": "class"},  # type: ignore[dict-item]
+        "network": {**sizes, "condition": "class"},
         "stop_token": False,
         "losses": {"embedding": 0.0},
         "generator_epochs": 1,
