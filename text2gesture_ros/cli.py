@@ -366,6 +366,25 @@ def _add_model_verbs(verbs: _Verbs) -> None:
     )
 
     verb = verbs.add(
+        "studio",
+        "Rebuild the data set of the studio: synthesised clips of every form of every gesture, by performer, "
+        "and clips of none of them. Writes training.npz, held_out.npz and distractors.npz.",
+        [
+            "studio --output runs/studio",
+            "studio --output runs/studio --clips 400 --seed 3 --sheet runs/sheets",
+            "studio --output runs/studio --clips 20 --compare my_recordings --json",
+        ],
+    )
+    verb.add_argument("--output", required=True, metavar="DIR", help="where the clips go; made if missing")
+    verb.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default: %(default)s)")
+    verb.add_argument("--clips", type=int, default=100, help="clips per gesture (default: %(default)s)")
+    verb.add_argument("--distractors", type=int, default=200, help="clips of none (default: %(default)s)")
+    verb.add_argument("--sheet", metavar="DIR", help="also draw every form: one contact sheet per gesture")
+    verb.add_argument(
+        "--compare", metavar="FOLDER", help="also measure smoothness and speed beside recordings of people"
+    )
+
+    verb = verbs.add(
         "ablation",
         "Train the intent model with each set of heads of the paper's Table 1, over several seeds. Beside it "
         "stand the paper, our recipe on as many lines, and simple classifiers. Goes on where it stopped.",

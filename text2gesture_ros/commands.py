@@ -40,6 +40,7 @@ from text2gesture_ros.resources import share_directory
 if TYPE_CHECKING:
     from text2gesture_ros.classifier import Intent, Prediction
     from text2gesture_ros.explaining import Word
+    from text2gesture_ros.motion import Motion
 
 _MAX_TEXT_BYTES = 16 * 1024 * 1024
 
@@ -519,6 +520,77 @@ def _train(args: argparse.Namespace, what: str, **options: Any) -> Outcome:
     training = import_module(f"text2gesture_ros.training.train_{what}")
     training.train(config, Path(args.output), resume=args.resume, device=args.device, **options)
     return Outcome()
+
+
+def studio(args: argparse.Namespace) -> Outcome:
+    """Synthesise the data set of gestures; draw it and compare it with recordings where asked."""
+    from text2gesture_ros.training import naturalness
+    from text2gesture_ros.training.archive import save_clips
+    from text2gesture_ros.training.studio import distractors, parts
+
+    for name, least in (("seed", 0), ("clips", 1), ("distractors", 0)):
+        if not least <= getattr(args, name) <= 100_000:
+            raise InputError(f"--{name} must be in [{least}, 100000] but is {getattr(args, name)}")
+    real, unread = _recordings_of_people(Path(args.compare)) if args.compare else ([], [])
+    directory = Path(args.output)
+    directory.mkdir(parents=True, exist_ok=True)
+    training, held_out = parts(args.seed, args.clips)
+    found = {
+        "training": training,
+        "held_out": held_out,
+        "distractors": distractors(args.seed, args.distractors),
+    }
+    found = {name: clips for name, clips in found.items() if clips}
+    for name, clips in found.items():
+        save_clips(directory / f"{name}.npz", clips)
+    data: dict[str, Any] = {
+        "seed": args.seed,
+        "files": {str(directory / f"{name}.npz"): len(clips) for name, clips in found.items()},
+        "naturalness": {"studio": naturalness.spread([*training, *held_out])},
+    }
+    if real:
+        data["naturalness"]["real"] = naturalness.spread(real)
+        data["not_compared"] = unread
+    if args.sheet:
+        from text2gesture_ros.training.sheets import save_sheets
+
+        Path(args.sheet).mkdir(parents=True, exist_ok=True)
+        data["sheets"] = [str(path) for path in save_sheets(Path(args.sheet), args.seed)]
+
+    def show() -> None:
+        show_figures({"clips in": data["files"]})
+        rows = [
+            (who, measure, *(f"{value:.2f}" for value in values))
+            for who, measures in data["naturalness"].items()
+            for measure, values in measures.items()
+        ]
+        columns = ("clips", "the busier hand's", "#5 %", "#median", "#95 %")
+        show_table("How naturally hands move", columns, rows)
+        for line in data.get("not_compared", []):
+            sys.stdout.write(f"not compared: {line}\n")
+        if args.sheet:
+            sys.stdout.write(f"contact sheets: {len(data['sheets'])} in {args.sheet}\n")
+
+    return Outcome(data, show)
+
+
+def _recordings_of_people(folder: Path) -> "tuple[list[Motion], list[str]]":
+    """Return the recordings in a folder in pieces as long as gestures, and why others were not read."""
+    from text2gesture_ros.importing.recording import FORMATS, read_recording
+    from text2gesture_ros.training.naturalness import pieces
+
+    if not folder.is_dir():
+        raise InputError(f"--compare {folder}: no such folder")
+    motions: list[Motion] = []
+    unread: list[str] = []
+    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in FORMATS):
+        try:
+            motions += pieces(read_recording(path).motion)
+        except InputError as error:
+            unread.append(str(error))
+    if not motions:
+        raise InputError(f"--compare {folder}: no recording of 1 s or more. Formats: {', '.join(FORMATS)}")
+    return motions, unread
 
 
 def ablation(args: argparse.Namespace) -> Outcome:

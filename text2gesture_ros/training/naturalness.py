@@ -1,7 +1,7 @@
 """How human a motion moves: smoothness and speed of its hands, to compare synthesised with real clips."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -119,3 +119,10 @@ def spread(motions: Sequence[Motion]) -> Mapping[str, tuple[float, float, float]
         low, middle, high = np.percentile([getattr(one, item.name) for one in found], [5, 50, 95])
         result[item.name] = (float(low), float(middle), float(high))
     return result
+
+
+def pieces(motion: Motion, shortest: float = 1.0, longest: float = 3.0) -> list[Motion]:
+    """Cut a recording into equal pieces as long as gestures are [s]; none where it is too short."""
+    count = int(np.ceil(motion.duration / longest))
+    parts = np.array_split(motion.positions, count)
+    return [replace(motion, positions=part) for part in parts if len(part) >= shortest * motion.frame_rate]
