@@ -150,7 +150,8 @@ def normalised(positions: FloatArray) -> FloatArray:
     Returns:
         (..., T, K, 3) joint positions from the pelvis [m], float32.
     """
-    across = positions[..., INDEX["left_shoulder"], :2] - positions[..., INDEX["right_shoulder"], :2]
+    placed = with_bone_lengths(positions - positions[..., :1, :], _BONE_LENGTHS)
+    across = placed[..., INDEX["left_shoulder"], :2] - placed[..., INDEX["right_shoulder"], :2]
     x, y = (across[..., axis].sum(axis=-1, keepdims=True) for axis in (0, 1))
     # The median angle from the mean line: a turn for a short while does not count.
     turn = np.arctan2(y, x) + np.median(
@@ -159,11 +160,9 @@ def normalised(positions: FloatArray) -> FloatArray:
         keepdims=True,
     )
     sine, cosine = np.cos(turn)[..., None], np.sin(turn)[..., None]  # to bring the line to the left
-    ahead = cosine * positions[..., 0] - sine * positions[..., 1]
-    left = sine * positions[..., 0] + cosine * positions[..., 1]
-    turned = np.stack([ahead, left, positions[..., 2]], axis=-1)
-    placed = with_bone_lengths(turned - turned[..., :1, :], _BONE_LENGTHS)
-    return np.asarray(placed, dtype=np.float32)
+    ahead = cosine * placed[..., 0] - sine * placed[..., 1]
+    left = sine * placed[..., 0] + cosine * placed[..., 1]
+    return np.stack([ahead, left, placed[..., 2]], axis=-1).astype(np.float32)
 
 
 _BONE_LENGTHS = bone_lengths(REFERENCE)
@@ -171,7 +170,7 @@ _BONE_LENGTHS = bone_lengths(REFERENCE)
 
 def stacked(clips: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
     """Return clips of any lengths as one array, zero beyond their ends: (B, T, K, 3), mask (B, T)."""
-    longest = max(map(len, clips))
+    longest = max(2, *map(len, clips))  # velocity takes two frames
     positions = np.zeros((len(clips), longest, *clips[0].shape[1:]), dtype=np.float32)
     mask = np.zeros((len(clips), longest), dtype=np.float32)
     for index, clip in enumerate(clips):
