@@ -92,16 +92,19 @@ def _strip(axes: Axes, clip: Motion, height: float, colour: str, head: FloatArra
     """Draw moments of a clip side by side; of the head alone where its view, (2, 3), is given."""
     moments = np.linspace(0, len(clip) - 1, _POSES).round().astype(int)
     bones = _BONES if head is None else [bone for bone in _BONES if bone[0] in _ABOVE_CHEST]
-    for place, moment in enumerate(moments):
-        pose = clip.positions[moment]  # (K, 3)
-        flat = pose @ _VIEW.T if head is None else 3.0 * (pose - pose[INDEX["neck"]]) @ head.T  # (K, 2)
-        flat = flat + np.array([place * _APART, height])
-        for chosen, width in ((bones, 1.8), ([bone for bone in bones if bone in _LEFT], 3.2)):
-            lines = [flat[list(bone)] for bone in chosen]
-            axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"))
-        axes.plot(*flat[INDEX["head"]], "o", color=colour, markersize=8)
+    poses = clip.positions[moments]  # (P, K, 3)
+    flat = (
+        poses @ _VIEW.T if head is None else 3.0 * (poses - poses[:, [INDEX["neck"]]]) @ head.T
+    )  # (P, K, 2)
+    places = _APART * np.arange(_POSES)
+    flat = flat + np.stack([places, np.full(_POSES, height)], axis=1)[:, None]
+    for chosen, width in ((bones, 1.8), ([bone for bone in bones if bone in _LEFT], 3.2)):
+        lines = [pose[list(bone)] for pose in flat for bone in chosen]
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"))
+    axes.plot(*flat[:, INDEX["head"]].T, "o", color=colour, markersize=8)
+    for place, moment in zip(places, moments, strict=True):
         note = f"{moment / clip.frame_rate:.1f} s"
-        axes.text(place * _APART, height - 0.17, note, ha="center", va="top", fontsize=9, color="0.4")
+        axes.text(place, height - 0.17, note, ha="center", va="top", fontsize=9, color="0.4")
 
 
 def feature_map(
