@@ -110,14 +110,14 @@ def read_recording(
 
 
 def _cut(source: Take | Motion, start: float, end: float | None) -> Take | Motion:
-    frames = len(source.positions)
-    first = round(start * source.frame_rate) if start < 1e9 else frames
-    last = frames if end is None or end > 1e9 else min(frames, round(end * source.frame_rate))
-    if not (start >= 0.0 and first < last):
-        raise InputError(
-            f"cut from {start:g} s to {'the end' if end is None else f'{end:g} s'} holds nothing. "
-            f"Allowed: within 0 to {frames / source.frame_rate:g} s"
-        )
+    frames, rate = len(source.positions), source.frame_rate
+    duration = frames / rate
+    # Written so that NaN fails it.
+    if not (0.0 <= start < duration and (end is None or end > start)):
+        to = "the end" if end is None else f"{end:g} s"
+        raise InputError(f"cut from {start:g} s to {to} holds nothing. Allowed: within 0 to {duration:g} s")
+    first = min(round(start * rate), frames - 1)
+    last = max(first + 1, frames if end is None else round(min(end, duration) * rate))
     if (first, last) == (0, frames):
         return source
     if isinstance(source, Motion):

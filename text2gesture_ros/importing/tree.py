@@ -15,9 +15,8 @@ from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
 _AXES = {name: Axis(direction) for name, direction in zip("xyz", np.eye(3), strict=True)}
 _NOSE = REFERENCE[INDEX["nose"]] - REFERENCE[INDEX["head"]]
 _UPRIGHT = 0.7  # of the trunk's length lies along an axis that counts as upwards
-_LOOKS_AHEAD = np.cos(
-    np.radians(60.0)
-)  # a head that is farther from where the body looks was at rest otherwise
+# A head farther than this from where the body looks was turned otherwise at rest.
+_LOOKS_AHEAD = np.cos(np.radians(75.0))
 
 
 @dataclass(frozen=True, eq=False)
