@@ -73,7 +73,7 @@ class Naturalness:
         sparc: spectral arc length of its speed; nearer to 0 is smoother.
         ldlj: log dimensionless jerk of its speed; nearer to 0 is smoother.
         peak_speed: [m/s].
-        median_speed: of the frames in which it moves at all [m/s].
+        median_speed: of the frames in which it is faster than a tenth of that [m/s].
         travel: the largest extent of its path along an axis [m].
     """
 
@@ -100,7 +100,7 @@ def naturalness(motion: Motion) -> Naturalness | None:
         spectral_arc_length(speed, motion.frame_rate),
         log_dimensionless_jerk(speed, motion.frame_rate),
         float(speed.max()),
-        float(np.median(speed[speed >= _MOVING])),
+        float(np.median(speed[speed >= 0.1 * speed.max()])),
         float(np.ptp(hand, axis=0).max()),
     )
 

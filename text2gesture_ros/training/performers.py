@@ -31,7 +31,7 @@ _STANCE_SHARES: Mapping[str, float] = {
     "outstretched": 0.06,
 }
 # Frequencies of unwilled small motion: slow wander of every joint, and tremor of the arms [Hz].
-_WANDER, _TREMOR = (0.3, 3.5), (6.0, 11.0)
+_WANDER, _TREMOR = (0.3, 3.0), (6.0, 11.0)
 _WAVES = 4  # sinusoids that make up each
 
 
@@ -110,11 +110,11 @@ class Performer:
             asynchrony=abs(normal(0.0, 0.03, -0.08, 0.08)),
             lag=normal(1.0, 0.35, 0.2, 2.0),
             lead=normal(0.08, 0.05, 0.0, 0.2),
-            skew=normal(0.15, 0.22, -0.35, 0.6),
+            skew=normal(0.14, 0.16, -0.25, 0.5),
             overshoot=normal(1.0, 0.5, 0.0, 2.2),
             unevenness=abs(normal(0.0, 0.05, -0.15, 0.15)),
-            wander=float(0.011 * np.exp(generator.normal(0.0, 0.6))),
-            tremor=float(0.0010 * np.exp(generator.normal(0.0, 0.9))),
+            wander=float(0.006 * np.exp(generator.normal(0.0, 0.6))),
+            tremor=float(0.0008 * np.exp(generator.normal(0.0, 0.8))),
             breath=normal(0.27, 0.05, 0.17, 0.40),
             sway=normal(1.0, 0.5, 0.1, 2.2),
             drag=normal(0.03, 0.02, 0.0, 0.08),
@@ -126,7 +126,7 @@ class Performer:
         arms = np.array([name.startswith(SIDES) for name in CHANNELS])
         delays[arms] += self.lead
         delays[[name.startswith(self.trailing) for name in CHANNELS]] += self.asynchrony
-        skew = self.skew + generator.normal(0.0, 0.12, len(CHANNELS))
+        skew = self.skew + generator.normal(0.0, 0.10, len(CHANNELS))
         return Timing(delays, np.clip(skew, -0.6, 0.8), self.overshoot)
 
     def alive(self, angles: FloatArray, times: FloatArray, generator: np.random.Generator) -> FloatArray:

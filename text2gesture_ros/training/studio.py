@@ -26,6 +26,7 @@ TRUNK_RADIUS = 0.11  # from the spine to the surface of a slim trunk, front to b
 HANDS_APART = 0.05  # between the middles of two hands that touch [m]
 CANDID_SHARE = 0.4
 _TAKES, _PATIENCE = 60, 12
+_ADJUSTMENTS = 5
 
 # Vigour (how grand, how quick): mean and deviation. Neighbours overlap, as people do.
 _VIGOUR: Mapping[str, tuple[float, float]] = {
@@ -222,24 +223,27 @@ def _take(
     tempo = float(np.exp(generator.normal(0.0, 0.06))) / (who.pace * _SLOWNESS[emotion])
     if candid:
         begin, end = _caught(score, begin, end, SHORTEST / FRAME_RATE * tempo, generator)
-    # Whoever is too slow for a clip hurries up; whoever is too quick for a person slows down.
+    # Whoever is too slow for a clip hurries up; whoever is too quick for a person slows down, or does less.
     longest = LONGEST - 1 if generator.random() < 0.5 else generator.uniform(0.8, 1.0) * (LONGEST - 1)
     tempo = max(tempo, (end - begin) * FRAME_RATE / longest)
+    slowest = (end - begin) * FRAME_RATE / (LONGEST - 1)
     facing = vector({"yaw": float(generator.normal(0.0, 0.10)) if candid else 0.0})
-    for _ in range(3):
-        count = max(SHORTEST, int(np.ceil((end - begin) / tempo * FRAME_RATE)) + 1)
+    size = np.ones(len(CHANNELS))
+    size[[name.startswith(SIDES[side == "left"]) for name in CHANNELS]] -= who.unevenness
+    for _ in range(_ADJUSTMENTS):
+        count = max(SHORTEST, int(np.floor((end - begin) / tempo * FRAME_RATE + 1e-6)) + 1)
         times = np.arange(count) / FRAME_RATE
         # Nobody keeps time exactly.
         rate, phase = generator.uniform(0.3, 1.0), generator.uniform(0.0, 2.0 * np.pi)
         wobble = 0.02 * (np.sin(2.0 * np.pi * rate * times + phase) - np.sin(phase))
-        clean = score.angles(begin + tempo * (times + wobble), timing)
-        weak = [name.startswith(SIDES[side == "left"]) for name in CHANNELS]
-        clean[:, weak] -= who.unevenness * (clean[:, weak] - home[weak])
+        clean = home + size * (score.angles(begin + tempo * (times + wobble), timing) - home)
         positions = who.body.positions(who.alive(clean, times, generator) + facing)
         speed = peak_hand_speed(positions)
         if speed <= FASTEST:
-            return positions if count <= LONGEST and _is_clear(positions) else None
-        tempo *= 0.93 * FASTEST / speed
+            return positions if _is_clear(positions) else None
+        if tempo <= slowest:
+            size = 0.92 * size
+        tempo = max(0.93 * tempo * FASTEST / speed, slowest)
     return None
 
 

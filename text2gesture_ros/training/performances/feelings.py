@@ -207,7 +207,7 @@ def _yay(
     knees = manner.between(*jump)
     score.accent({"knees": knees}, 0.0, 0.28, 0.62, 0.3)
     elated = {channel: manner.between(*angle) for channel, angle in _ELATED.items()}
-    way = manner.way(0.82, 0.70, hand)
+    way = manner.way(0.88, 0.74, hand)
     score.move({**arms(hand.angles(), sides), **elated}, way, overshoot=0.03)
     if any(pump):
         factor = manner.between(0.7, 1.1)
