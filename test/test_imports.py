@@ -22,6 +22,7 @@ NODE_USERS = ["demo"]
 ROBOT_SIDE = [
     *("errors", "labels", "skeleton", "motion", "resources", "parameters", "bringup", "kinematics", "robot"),
     *("retargeting", "limiting", "blending", "performing", "verification", "joint_csv"),
+    *(module for module in MODULES if module.startswith("importing.")),
 ]
 # Those that are PyTorch modules.
 NETWORKS = ["intent_network", "motion_network"]

@@ -1,4 +1,4 @@
-"""The front door: formats, cuts, labels, files that are none; and what others recorded, where it is at hand."""
+"""The front door: formats, cuts, labels, files that are none; and what others recorded, where at hand."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ DEVELOPMENT = ("ms", "mei", "th", "kenney", "vrma", "gene")
 
 
 def real(*patterns):
-    return [file for pattern in patterns for file in sorted(REAL.glob(pattern))]
+    return [file for pattern in patterns for file in sorted(REAL.glob(pattern)) if file.suffix != ".asf"]
 
 
 def clips():
@@ -150,18 +150,15 @@ class TestVerb:
 class TestRealFiles:
     """What people, and those who animate, recorded."""
 
-    @pytest.mark.parametrize(
-        "path", real("cmu/*.bvh", "cmu/*.amc", "pepper_qianim/*.qianim"), ids=lambda p: p.name
-    )
+    @pytest.mark.parametrize("path", real("cmu/*.???", "pepper_qianim/*.qianim"), ids=lambda p: p.name)
     def test_they_look_like_people(self, path):
         recording = read_recording(path)
         positions = recording.motion.positions
         assert recording.filled == ()
         self.check(positions)
-        # From the top of the head, which is about as far above the head as the floor is below an ankle.
-        upright = positions[:, INDEX["head"], 2] - positions[
-            :, [INDEX["left_ankle"], INDEX["right_ankle"]], 2
-        ].min(1)
+        # The head joint is about as far below the top of the head as an ankle and more above the floor.
+        ankles = positions[:, [INDEX["left_ankle"], INDEX["right_ankle"]], 2]
+        upright = positions[:, INDEX["head"], 2] - ankles.min(axis=1)
         assert 1.4 < np.percentile(upright, 90) + 0.2 < 2.1
         speed = np.linalg.norm(np.diff(positions, axis=0), axis=-1) * 60.0
         hands = [INDEX[name] for name in JOINTS if name.endswith(("wrist", "hand", "thumb"))]
@@ -188,8 +185,8 @@ class TestRealFiles:
         assert np.median(positions[:, INDEX["head"], 2]) > 0.3
         assert abs(facing(positions)) < 0.03
         for part in ("shoulder", "hip"):
-            assert np.median(positions[:, INDEX[f"left_{part}"], 1]) > 0.05
-            assert np.median(positions[:, INDEX[f"right_{part}"], 1]) < -0.05
+            assert np.median(positions[:, INDEX[f"left_{part}"], 1]) > 0.04
+            assert np.median(positions[:, INDEX[f"right_{part}"], 1]) < -0.04
         assert np.median(positions[:, INDEX["nose"], 0] - positions[:, INDEX["head"], 0]) > 0.0
 
     @pytest.mark.parametrize("name", ["12_01_walk.bvh", "16_26.bvh", "11_01.amc"])
@@ -202,26 +199,16 @@ class TestRealFiles:
 
     @pytest.mark.parametrize("name", ["01_01.bvh", "12_01_walk.bvh", "16_26.bvh"])
     def test_bones_that_cmu_lost_are_back(self, name):
-        lengths = dict(
-            zip(BONES, bone_lengths(read_recording(REAL / "cmu" / name).motion.positions[0]), strict=True)
+        body = read_recording(REAL / "cmu" / name).motion.positions[0]
+        upper, lower = (
+            np.linalg.norm(body[INDEX[f"left_{end}"]] - body[INDEX[f"left_{start}"]])
+            for start, end in (("shoulder", "elbow"), ("elbow", "wrist"))
         )
-        arm = {
-            child: lengths[(INDEX[f"left_{start}"], INDEX[f"left_{child}"])]
-            for start, child in (("shoulder", "elbow"), ("elbow", "wrist"))
-        }
-        assert 0.75 < arm["wrist"] / arm["elbow"] < 1.1
+        assert 0.75 < lower / upper < 1.1
 
     def test_a_hello_raises_a_hand(self):
-        for name in (
-            "Hello_01",
-            "Hello_03",
-            "Hello_04",
-            "Hello_06",
-            "Hello_07",
-            "Hello_08",
-            "Hello_09",
-            "Hello_10",
-        ):
-            positions = read_recording(REAL / "pepper_qianim" / f"{name}.qianim").motion.positions
+        for number in (1, 3, 4, 6, 7, 8, 9, 10):  # the others bow
+            name = f"Hello_{number:02d}.qianim"
+            positions = read_recording(REAL / "pepper_qianim" / name).motion.positions
             hands = positions[:, [INDEX["left_hand"], INDEX["right_hand"]], 2]
             assert hands.max() > REFERENCE[INDEX["left_shoulder"], 2] + 0.1, name
