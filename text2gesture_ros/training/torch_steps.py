@@ -4,6 +4,7 @@ Apart from `motion_engines`, so that what runs without PyTorch is measured witho
 """
 
 import copy
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,10 +102,12 @@ def write_step(
 ) -> None:
     """Write the step with other cells as an ONNX file that holds its weights."""
     generator = with_cells(load_network(directory).generator, cells)
-    torch.onnx.export(
-        StepModule(generator).eval(), _examples(generator), path,
-        input_names=inputs, output_names=outputs, dynamo=False,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's age, see `checkpoints.export_graph`
+        torch.onnx.export(
+            StepModule(generator).eval(), _examples(generator), path,
+            input_names=inputs, output_names=outputs, dynamo=False,
+        )  # fmt: skip
 
 
 class TorchRunner:
@@ -160,7 +163,9 @@ def _examples(generator: MotionGenerator) -> tuple[Tensor, ...]:
 
 
 def _traced(module: nn.Module, examples: tuple[Tensor, ...]) -> Step:
-    traced: Step = torch.jit.freeze(torch.jit.trace(module, examples))  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        traced: Step = torch.jit.freeze(torch.jit.trace(module, examples))  # type: ignore[no-untyped-call]
     return traced
 
 
