@@ -207,6 +207,15 @@ def test_every_class_has_a_vector_of_its_own() -> None:
     assert len(torch.unique(vectors, dim=0)) == 36
 
 
+def test_an_untrained_network_may_stand_still() -> None:
+    torch.manual_seed(0)
+    still = MotionGenerator(replace(SMALL, still_start=True, bone_true=True))
+    frames, _ = still(torch.randn(2, 12), 4)
+    torch.testing.assert_close(frames, frames[:, :1].expand(-1, 13, -1))
+    frames.square().sum().backward()
+    assert still.post_net.after[-1].weight.grad.abs().sum() > 0.0  # type: ignore[union-attr, operator]
+
+
 def test_a_longer_roll_out_begins_like_a_shorter_one() -> None:
     torch.manual_seed(0)
     generator, embedding = MotionGenerator(SMALL), torch.randn(2, 12)
@@ -233,6 +242,7 @@ def test_the_shipped_config_is_the_shipped_models() -> None:
         {"bone_true": 1},
         {"cumulative": "no"},
         {"embedded_states": None},
+        {"still_start": 0},
         {"condition": "mood"},
     ],
 )

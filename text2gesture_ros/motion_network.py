@@ -23,7 +23,7 @@ STEP_GRAPH = "step.onnx"
 _CONVOLUTIONS = ((7, 2), (3, 2), (3, 2), (3, 1), (3, 1))
 CONDITIONS = ("clip", "class")
 # Keys of the configuration that models of the first release do not name: the default is what those do.
-_SINCE_FIRST_RELEASE = {"cumulative", "embedded_states", "bone_true", "condition"}
+_SINCE_FIRST_RELEASE = {"cumulative", "embedded_states", "still_start", "bone_true", "condition"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class MotionNetworkConfig:
             last one of the step before. With one frame per step that is the same.
         embedded_states: whether the states of the two GRUs between pre-net and post-net start from the
             embedding, by a layer of their own, or at zero.
+        still_start: whether the untrained network stands still: the layer that makes the changes starts at zero,
+            as without that its first random numbers are trembling that training has to undo.
         bone_true: whether every frame is put on fixed bone lengths before it goes out and back in.
         condition: what the generator starts from: the embedding of a clip (the paper), or a vector learnt for
             each gesture and emotion, of the same width.
@@ -54,6 +56,7 @@ class MotionNetworkConfig:
     frames_per_step: int = 1
     cumulative: bool = False
     embedded_states: bool = False
+    still_start: bool = False
     bone_true: bool = False
     condition: str = "clip"
 
@@ -68,7 +71,7 @@ class MotionNetworkConfig:
             raise ConfigurationError(f"widths must be whole numbers in [1, 8192] but are {widths}")
         if not isinstance(self.frames_per_step, int) or not 1 <= self.frames_per_step <= 60:
             raise ConfigurationError(f"frames_per_step must be in [1, 60] but is {self.frames_per_step}")
-        for key in ("cumulative", "embedded_states", "bone_true"):
+        for key in ("cumulative", "embedded_states", "still_start", "bone_true"):
             if not isinstance(getattr(self, key), bool):
                 raise ConfigurationError(f"{key} must be true or false but is {getattr(self, key)!r}")
         if self.condition not in CONDITIONS:
@@ -202,7 +205,11 @@ class MotionGenerator(nn.Module):
         )
         self.first_gru = GRUCell(width, recurrent)
         self.second_gru = GRUCell(recurrent, recurrent)
-        self.post_net = RecurrentNet(recurrent, width, nn.Linear(width, count * COORDINATES))
+        changes = nn.Linear(width, count * COORDINATES)
+        if config.still_start:
+            nn.init.zeros_(changes.weight)
+            nn.init.zeros_(changes.bias)
+        self.post_net = RecurrentNet(recurrent, width, changes)
         self.token_net = nn.Sequential(
             nn.Linear(recurrent, width),
             nn.LeakyReLU(),

@@ -5,6 +5,7 @@ A Gaussian is a centre and a few directions in which clips spread around it; a c
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ class Repertoire:
     centres: FloatArray
     gestures: Labels
     emotions: Labels
-    mirrored: npt.NDArray[np.generic]
+    mirrored: npt.NDArray[Any]
     counts: FloatArray | None = None
     spreads: FloatArray | None = None
 
@@ -78,9 +79,9 @@ class Repertoire:
             np.stack(spreads),
         )
 
-    def weights(self) -> dict[str, npt.NDArray[np.generic]]:
+    def weights(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays under their names in weights.safetensors."""
-        arrays: dict[str, npt.NDArray[np.generic]] = {
+        arrays: dict[str, npt.NDArray[Any]] = {
             "examples": self.centres,
             "example_gestures": self.gestures,
             "example_emotions": self.emotions,
