@@ -302,7 +302,8 @@ def _bend(bones: FloatArray, how: Augmentation, generator: np.random.Generator) 
     turn[:, :, _CLAVICLES] += generator.normal(0.0, how.rig, (count, 1, 1, 3))
     turn += generator.normal(0.0, how.upright, (count, 1, 1, 3))
     # Noise of any colour, from swaying to trembling: a Gaussian low-pass, then back to its deviation.
-    deviation = np.exp(generator.uniform(np.log(0.004), np.log(how.largest_jitter), (count, 1, 1, 1)))
+    largest = np.log(max(how.largest_jitter, 0.004))
+    deviation = np.exp(generator.uniform(np.log(0.004), largest, (count, 1, 1, 1)))
     deviation *= generator.random((count, 1, 1, 1)) < how.jitter
     highest = np.exp(generator.uniform(np.log(0.3), np.log(12.0), (count, 1, 1, 1)))  # [Hz]
     noise = np.fft.rfft(generator.normal(size=(count, frames, number, 3)).astype(np.float32), axis=1)
