@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from text2gesture_ros.checkpoints import ModelDirectory, export_graph
+from text2gesture_ros.checkpoints import INT8_STEP_GRAPH, ModelDirectory, export_graph, export_int8_graph
 from text2gesture_ros.errors import ConfigurationError, ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.skeleton import JOINTS, PARENTS, FloatArray
@@ -40,8 +40,8 @@ class MotionNetworkConfig:
             last one of the step before. With one frame per step that is the same.
         embedded_states: whether the states of the two GRUs between pre-net and post-net start from the
             embedding, by a layer of their own, or at zero.
-        still_start: whether the untrained network stands still: the layer that makes the changes starts at zero,
-            as without that its first random numbers are trembling that training has to undo.
+        still_start: whether the layer that makes the changes starts at zero: the untrained network stands still.
+            Else its first random numbers are trembling that training has to undo.
         bone_true: whether every frame is put on fixed bone lengths before it goes out and back in.
         condition: what the generator starts from: the embedding of a clip (the paper), or a vector learnt for
             each gesture and emotion, of the same width.
@@ -372,8 +372,16 @@ def load_network(model: ModelDirectory) -> MotionNetwork:
     return network.eval()
 
 
+def integer_layer(weight: str) -> bool:
+    """Whether a layer of the step computes with integers where a processor runs it: not pre-net and post-net.
+
+    Their errors go into every frame and, through it, into the next; there they add up.
+    """
+    return "pre_net" not in weight and "post_net" not in weight
+
+
 def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
-    """Write initial.onnx and step.onnx, for one clip at a time, into a model directory."""
+    """Write initial.onnx, step.onnx and step_int8.onnx, for one clip at a time, into a model directory."""
     generator = MotionGenerator(config)
     frame, state = generator.initial(torch.zeros(1, config.embedding_width))
     names = ["frame", *State._fields]
@@ -392,3 +400,4 @@ def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
         names,
         outputs,
     )
+    export_int8_graph(path / STEP_GRAPH, path / INT8_STEP_GRAPH, integer_layer)

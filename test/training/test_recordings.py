@@ -51,6 +51,7 @@ def test_long_clips_are_cut_into_windows_of_one_length(tmp_path: Path) -> None:
         ("file,gesture\nb.npz,wave\n", r"labels\.csv, line 2: .*b\.npz"),
         ("file,gesture,start\na.npz,wave,soon\n", r"labels\.csv, line 2: start and end must be seconds"),
         ("file,gesture,start\na.npz,wave,9\n", r"labels\.csv, line 2: .*holds nothing"),
+        ("file,gesture,end\na.npz,wave,0.3\n", r"labels\.csv, line 2: 0\.30 s, at least 0\.5 s"),
         ("file,gesture\n,wave\n", r"labels\.csv, line 2: file is empty"),
         ("clip,gesture\na.npz,wave\n", r"labels\.csv: needs a line of columns file, gesture"),
         ("", r"labels\.csv: needs a line of columns"),
