@@ -16,6 +16,7 @@ from text2gesture_ros.kinematics import Array
 
 _CHANNELS = {f"{axis}{kind}": (kind, axis) for kind in ("position", "rotation") for axis in "xyz"}
 _MOST_JOINTS = 1000
+_ROUNDED = 5e-4  # share by which a frame time may be rounded; 29.97 Hz is not 30
 
 
 @dataclass(eq=False)
@@ -158,4 +159,7 @@ def _motion(path: Path, lines: list[str], after: int, width: int) -> tuple[Array
     notes = []
     if len(frames) > header["frames"]:
         notes.append(f"{len(frames)} frames, though the file says {header['frames']:g}: all are taken")
-    return np.array(frames), 1.0 / header["time"], notes
+    rate = 1.0 / header["time"]
+    # 0.008333 s is meant to be 1/120 s.
+    whole = round(rate)
+    return np.array(frames), float(whole) if abs(rate - whole) < _ROUNDED * rate else rate, notes

@@ -1,5 +1,6 @@
 """HumanML3D joints: `.npy` (T, 22, 3) at 20 Hz, metres, y up, facing z: SMPL's joints without hands."""
 
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,11 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.importing.take import Take
 
 FRAME_RATE = 20.0
+# What NumPy raises at files that are damaged or none of its own.
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError, RuntimeError),
+    tokenize.TokenError,
+)
 # The joints in the order of the file; those that begin with a dash are not ours.
 _JOINTS = (
     *("pelvis", "left_hip", "right_hip", "-spine1", "left_knee", "right_knee", "-spine2"),
@@ -25,7 +31,7 @@ def read_joints(path: Path) -> Take:
     """
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{path}: no array (.npy): {error}") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.shape[1:] != (22, 3):
         what = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"

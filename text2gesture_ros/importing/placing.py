@@ -65,8 +65,7 @@ def place(take: Take) -> Placed:
         raise InputError(
             f"{len(take.positions) / take.frame_rate:.0f} s are too long. Allowed: {LONGEST_TAKE:.0f} s"
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        upright = take.positions @ shortest(take.up, np.array([0.0, 0.0, 1.0])).T
+    upright = take.positions @ shortest(take.up, np.array([0.0, 0.0, 1.0])).T
     positions, names = _without_gaps(upright, take, notes)
     positions = positions * _unit(positions, names, take.unit, notes)
     positions = _without_calibration(positions, names, take.frame_rate, notes)

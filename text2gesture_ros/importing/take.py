@@ -9,6 +9,7 @@ import numpy as np
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.kinematics import Array
 
+LARGEST = 1e9  # number in a recording; more would overflow on the way
 MAX_BYTES = 256 * 1024 * 1024  # of a file
 _MOST_FRAMES = 2_000_000
 
@@ -29,7 +30,7 @@ class Take:
         emotion: how it is done.
 
     Raises:
-        InputError: no frames, too many, or a frame rate no recording has.
+        InputError: no frames, too many, a frame rate no recording has, or a joint out of this world.
     """
 
     positions: Array
@@ -47,6 +48,8 @@ class Take:
             raise InputError(f"{len(self.positions)} frames. Allowed: 1 to {_MOST_FRAMES}")
         if not 1.0 <= self.frame_rate <= 1000.0:
             raise InputError(f"{self.frame_rate:g} frames per second. Allowed: 1 to 1000")
+        if (np.abs(self.positions) > LARGEST).any():
+            raise InputError(f"a joint is farther away than {LARGEST:g}, which no body is")
 
 
 def check_size(path: Path) -> None:
@@ -83,7 +86,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def numbers(words: Sequence[str], where: str, count: int | None = None) -> Array:
-    """Return words as finite numbers, (N,).
+    """Return words as numbers of sensible size, (N,).
 
     Args:
         words: N words.
@@ -91,7 +94,7 @@ def numbers(words: Sequence[str], where: str, count: int | None = None) -> Array
         count: how many there must be; None: any.
 
     Raises:
-        InputError: one is no finite number, or there are fewer or more.
+        InputError: one is no such number, or there are fewer or more.
     """
     if count is not None and len(words) != count:
         raise InputError(f"{where}: {len(words)} numbers. Allowed: {count}")
@@ -99,6 +102,6 @@ def numbers(words: Sequence[str], where: str, count: int | None = None) -> Array
         values = np.array(words, dtype=np.float64)
     except (ValueError, OverflowError):
         values = np.array([np.nan])
-    if not np.isfinite(values).all():
-        raise InputError(f"{where}: {' '.join(words)[:40]!r} are not numbers, all finite")
+    if not (np.abs(values) <= LARGEST).all():
+        raise InputError(f"{where}: {' '.join(words)[:40]!r} are not numbers, all within {LARGEST:g}")
     return values
