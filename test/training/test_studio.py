@@ -1,4 +1,4 @@
-"""Laws of the studio: what every synthesised clip is, and how gestures and emotions differ."""
+"""Laws of the studio: what every synthesised clip is, and how gestures, emotions and performers differ."""
 
 from itertools import product
 
@@ -9,18 +9,45 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, FloatArray, bone_lengths, mirror
-from text2gesture_ros.training.body import ARM_LIMITS, CHANNELS, REST, SIDES, Body, reach
+from text2gesture_ros.training.body import (
+    ARM_LIMITS,
+    BODY_LIMITS,
+    CHANNELS,
+    HIGHEST,
+    LOWEST,
+    REST,
+    SIDES,
+    Body,
+    reach,
+)
 from text2gesture_ros.training.performances import PERFORMANCES, Manner
-from text2gesture_ros.training.score import Score, minimum_jerk
-from text2gesture_ros.training.studio import FASTEST, dataset, synthesise
+from text2gesture_ros.training.score import Score, Timing, minimum_jerk, stroke
+from text2gesture_ros.training.studio import (
+    FASTEST,
+    dataset,
+    distractors,
+    form_of,
+    is_held_out,
+    parts,
+    performer,
+    synthesise,
+)
 
 CLIPS = 24
 HANDS = [INDEX["left_hand"], INDEX["right_hand"]]
+FORMS = [(gesture, form) for gesture in GESTURES for form in PERFORMANCES[gesture]]
 
 
 @pytest.fixture(scope="module")
 def clips() -> list[Motion]:
-    return dataset(seed=7, clips_per_gesture=CLIPS)
+    """Every performance from rest to rest."""
+    return dataset(seed=7, clips_per_gesture=CLIPS, candid_share=0.0)
+
+
+@pytest.fixture(scope="module")
+def all_kinds(clips: list[Motion]) -> list[Motion]:
+    """Also clips caught in passing, and clips of no gesture."""
+    return [*clips, *dataset(seed=8, clips_per_gesture=8, candid_share=1.0), *distractors(seed=7, count=50)]
 
 
 def hand_speeds(clip: Motion) -> FloatArray:
@@ -47,6 +74,57 @@ def test_a_larger_data_set_begins_with_the_smaller_one() -> None:
     assert [c.positions.tobytes() for c in small] == [c.positions.tobytes() for c in large[::2]]
 
 
+def test_distractors_do_not_depend_on_how_many_there_are() -> None:
+    few, many = distractors(3, 3), distractors(3, 5)
+    assert [c.positions.tobytes() for c in few] == [c.positions.tobytes() for c in many[:3]]
+    assert {c.gesture for c in many} == {""}
+
+
+def test_no_performer_is_in_both_parts() -> None:
+    training, held_out = parts(3, 10, held_out_share=0.2)
+    assert (len(training), len(held_out)) == (8 * len(GESTURES), 2 * len(GESTURES))
+    bodies = [
+        {bone_lengths(c.positions[0]).round(4).tobytes() for c in part} for part in (training, held_out)
+    ]
+    assert not bodies[0] & bodies[1]
+    assert len(bodies[0] | bodies[1]) == 10, "each performer does every gesture"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.25, 1.0])
+def test_the_share_held_out_is_kept(share: float) -> None:
+    assert sum(is_held_out(index, share) for index in range(200)) == round(200 * share)
+
+
+def test_performers_differ_and_stay_themselves() -> None:
+    assert performer(3, 5).body == performer(3, 5).body
+    assert performer(3, 5).body != performer(3, 6).body
+    assert performer(3, 5).body != performer(4, 5).body
+
+
+@pytest.mark.parametrize("gesture", GESTURES)
+def test_every_form_has_its_turn(gesture: str) -> None:
+    assert {form_of(0, gesture, index) for index in range(100)} == set(PERFORMANCES[gesture])
+
+
+@pytest.mark.parametrize(("gesture", "form"), FORMS)
+def test_every_form_can_be_done(gesture: str, form: str) -> None:
+    clip = synthesise(gesture, "neutral", np.random.default_rng(5), form)
+    assert 60 <= len(clip) <= 180
+
+
+def test_an_unknown_form_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"Known: .*bye-bye"):
+        synthesise("wave", "neutral", np.random.default_rng(0), "salute")
+
+
+def test_some_candid_clips_begin_or_end_in_the_middle_of_the_gesture() -> None:
+    raised = [c for c in dataset(2, 12, candid_share=1.0) if c.gesture in ("wave", "yay")]
+    heights = np.array([[c.positions[frame, HANDS, 2].max() for frame in (0, -1)] for c in raised])
+    shares = np.mean(heights > 0.4, axis=0)
+    assert (shares > 0.1).all()
+    assert (shares < 0.8).all()
+
+
 def test_every_gesture_has_its_clips_and_all_emotions(clips: list[Motion]) -> None:
     assert [clip.gesture for clip in clips] == [gesture for gesture in GESTURES for _ in range(CLIPS)]
     assert {(c.gesture, c.emotion) for c in clips} == set(product(GESTURES, EMOTIONS))
@@ -65,57 +143,59 @@ def test_unknown_labels_are_refused_with_the_known_ones(gesture: str, emotion: s
         synthesise(gesture, emotion, np.random.default_rng(0))
 
 
-def test_clips_last_one_to_three_seconds(clips: list[Motion]) -> None:
-    assert all(60 <= len(clip) <= 180 for clip in clips)
+def test_clips_last_one_to_three_seconds(all_kinds: list[Motion]) -> None:
+    assert all(60 <= len(clip) <= 180 for clip in all_kinds)
 
 
-def test_bones_keep_their_length(clips: list[Motion]) -> None:
-    for clip in clips:
+def test_bones_keep_their_length(all_kinds: list[Motion]) -> None:
+    for clip in all_kinds:
         assert np.ptp(bone_lengths(clip.positions.astype(np.float64)), axis=0).max() < 1e-6
 
 
 def test_bodies_differ_and_are_people(clips: list[Motion]) -> None:
     lengths = np.array([bone_lengths(clip.positions[0]) for clip in clips])
     ratio = lengths / bone_lengths(REFERENCE)
-    assert ratio.min() > 0.75
-    assert ratio.max() < 1.3
+    assert ratio.min() > 0.65
+    assert ratio.max() < 1.4
     assert ratio.std(axis=0).min() > 0.02
 
 
 def test_clips_start_and_end_at_rest(clips: list[Motion]) -> None:
+    # At ease, not frozen: people breathe and sway.
     for clip in clips:
-        moved = np.abs(np.diff(clip.positions.astype(np.float64), axis=0)).max(axis=(1, 2))
-        assert moved[[0, -1]].max() * clip.frame_rate < 0.05
-        assert np.abs(clip.positions[[0, -1]] - REFERENCE).max() < 0.25
-        np.testing.assert_allclose(clip.positions[0], clip.positions[-1], atol=2e-3)
+        moved = np.linalg.norm(np.diff(clip.positions.astype(np.float64), axis=0), axis=-1)
+        assert moved[[0, -1]].max() * clip.frame_rate < 0.5
+        assert np.abs(clip.positions[[0, -1]] - REFERENCE).max() < 0.3
+        np.testing.assert_allclose(clip.positions[0], clip.positions[-1], atol=0.12)
 
 
-def test_hands_move_no_faster_than_people_do(clips: list[Motion]) -> None:
-    assert max(hand_speeds(clip).max() for clip in clips) <= FASTEST * 1.001
+def test_hands_move_no_faster_than_people_do(all_kinds: list[Motion]) -> None:
+    assert FASTEST <= 4.0
+    assert max(hand_speeds(clip).max() for clip in all_kinds) <= FASTEST * 1.001
 
 
-def test_motion_is_smooth(clips: list[Motion]) -> None:
-    # No joint's acceleration jumps: between two frames it changes by less than jerk 2500 m/s3 allows,
-    # the order of a brisk human hand (a jump of 0.05 m/s alone would be 10 000 m/s3).
-    for clip in clips:
+def test_motion_is_smooth(all_kinds: list[Motion]) -> None:
+    # No joint jumps: a jump of speed by 0.05 m/s alone would be a jerk of 10 000 m/s3.
+    for clip in all_kinds:
         jerk = np.diff(clip.positions.astype(np.float64), n=3, axis=0) * clip.frame_rate**3
-        assert np.linalg.norm(jerk, axis=-1).max() < 2500.0
+        assert np.linalg.norm(jerk, axis=-1).max() < 6000.0
 
 
-def test_hands_stay_outside_head_and_trunk(clips: list[Motion]) -> None:
-    for clip in clips:
+def test_hands_and_forearms_stay_outside_head_and_trunk(all_kinds: list[Motion]) -> None:
+    for clip in all_kinds:
         p = clip.positions.astype(np.float64)
         at = {name: p[:, INDEX[name]] for name in JOINTS}
-        for side in ("left", "right"):
-            for joint in ("elbow", "wrist", "hand"):
-                point = at[f"{side}_{joint}"]
+        for side in SIDES:
+            elbow, wrist, hand = (at[f"{side}_{joint}"] for joint in ("elbow", "wrist", "hand"))
+            for point in (elbow, (elbow + wrist) / 2, wrist, hand):
                 trunk = np.minimum(
                     to_segment(point, at["pelvis"], at["chest"]), to_segment(point, at["chest"], at["neck"])
                 )
-                assert trunk.min() > 0.11, (clip.gesture, clip.emotion, joint)
-                assert np.linalg.norm(point - at["head"], axis=-1).min() > 0.07, (clip.gesture, joint)
+                assert trunk.min() > 0.105, (clip.gesture, clip.emotion)
+            for point in (wrist, hand):
+                assert np.linalg.norm(point - at["head"], axis=-1).min() > 0.07, clip.gesture
         between = np.linalg.norm(at["left_hand"] - at["right_hand"], axis=-1).min()
-        assert between > 0.06, clip.gesture
+        assert between > 0.045, clip.gesture
 
 
 def test_left_and_right_hands_both_occur(clips: list[Motion]) -> None:
@@ -132,10 +212,11 @@ def test_people_shake_hands_with_the_right(clips: list[Motion]) -> None:
             assert clip.positions[:, INDEX["right_hand"], 0].max() > 0.3
 
 
-def test_positive_is_larger_and_faster_than_negative() -> None:
+def test_positive_is_larger_and_faster_and_holds_the_head_higher_than_negative() -> None:
     measured: dict[str, list[tuple[float, float, float]]] = {emotion: [] for emotion in EMOTIONS}
     for gesture, emotion, seed in product(GESTURES, EMOTIONS, range(6)):
-        clip = synthesise(gesture, emotion, np.random.default_rng(seed))
+        form = list(PERFORMANCES[gesture])[seed % len(PERFORMANCES[gesture])]
+        clip = synthesise(gesture, emotion, np.random.default_rng(seed), form)
         moving = clip.positions.astype(np.float64)
         nose = moving[:, INDEX["nose"], 2] - moving[:, INDEX["head"], 2]
         measured[emotion].append(
@@ -151,32 +232,30 @@ def test_positive_is_larger_and_faster_than_negative() -> None:
 
 
 def test_what_each_gesture_is(clips: list[Motion]) -> None:
+    # The forms of a gesture differ; this is what all of them share.
     for clip in clips:
-        p = (
-            clip.positions.astype(np.float64)
-            / bone_lengths(clip.positions[0])[1]
-            * bone_lengths(REFERENCE)[1]
-        )
-        hands, head, shoulder = p[:, HANDS], p[:, INDEX["head"]], p[0, INDEX["left_shoulder"], 2]
-        highest = hands[..., 2].max(axis=0)
+        scale = bone_lengths(REFERENCE)[1] / bone_lengths(clip.positions[0])[1]
+        p = clip.positions.astype(np.float64) * scale
+        hands, head = p[:, HANDS], p[:, INDEX["head"]]
+        highest, travel = hands[..., 2].max(axis=0), np.ptp(hands, axis=0).max()
         gaze = p[:, INDEX["nose"]] - head
         yaw = np.arctan2(gaze[:, 1], gaze[:, 0])
         if clip.gesture == "wave":
-            assert highest.max() > shoulder
+            assert highest.max() > 0.3, "at the chest or above"
         elif clip.gesture == "yay":
-            assert highest.min() > 0.74, "above the head"
+            assert highest.max() > 0.45, "at the shoulders or above"
         elif clip.gesture == "nod":
-            assert np.ptp(gaze[:, 2]) > 0.02
-            assert np.ptp(yaw) < 0.15
+            assert np.ptp(gaze[:, 2]) > 0.012
+            assert np.ptp(yaw) < 0.25
+            assert travel < 0.25, "the hands have nothing to say"
         elif clip.gesture == "shakehead":
-            assert np.ptp(yaw) > 0.4
+            assert np.ptp(yaw) > 0.2
         elif clip.gesture == "grabhead":
-            assert np.linalg.norm(hands - head[:, None], axis=-1).min() < 0.2
-        elif clip.gesture == "shrug":
-            assert p[:, INDEX["left_shoulder"], 2].max() > shoulder + 0.025
+            assert np.linalg.norm(hands - head[:, None], axis=-1).min() < 0.25
+        elif clip.gesture in ("point", "pat", "handshake", "thumbsup", "uplift"):
+            assert travel > 0.15
         elif clip.gesture == "neutral":
-            assert highest.max() < 0.35
-            assert np.ptp(hands, axis=0).max() > 0.1, "not frozen"
+            assert highest.max() < 0.5
 
 
 def features(clip: Motion) -> FloatArray:
@@ -200,24 +279,25 @@ def test_a_simple_classifier_tells_the_gestures_apart(clips: list[Motion]) -> No
     table = np.array([features(clip) for clip in clips])
     labels = np.array([clip.gesture for clip in clips])
     known = np.arange(len(clips)) % 2 == 0
-    # Nearest of the few forms each gesture has: the nearest known clip.
+    # The nearest known clip. Guessing is right once in 12; about half of the forms are not among the known.
     distance = np.linalg.norm(table[~known][:, None] - table[known][None], axis=-1)
-    assert np.mean(labels[known][distance.argmin(axis=1)] == labels[~known]) > 0.9
+    assert np.mean(labels[known][distance.argmin(axis=1)] == labels[~known]) > 0.65
 
 
 @pytest.mark.parametrize("gesture", GESTURES)
 def test_joints_stay_within_what_a_person_can_do(gesture: str) -> None:
-    still = np.zeros(len(CHANNELS))
-    for seed in range(20):
+    assert set(ARM_LIMITS) | set(BODY_LIMITS) == {
+        name.removeprefix("left_").removeprefix("right_") for name in np.array(CHANNELS)[np.isfinite(LOWEST)]
+    }
+    for seed, (_, perform) in enumerate(PERFORMANCES[gesture].values()):
         generator = np.random.default_rng(seed)
-        manner = Manner(generator.random(), SIDES[seed % 2], generator)
-        score = PERFORMANCES[gesture](manner)
-        angles = score.angles(np.arange(0.0, score.end, 1 / 30), still, still)
-        for side, (name, (low, high)) in product(SIDES, ARM_LIMITS.items()):
-            joint = angles[:, CHANNELS.index(f"{side}_{name}")]
-            # An overshoot may pass what a posture may ask for.
-            assert low - 0.15 <= joint.min(), (side, name)
-            assert joint.max() <= high + 0.15, (side, name)
+        who = performer(0, seed)
+        score = perform(Manner(generator.random(), SIDES[seed % 2], generator, gap=who.body.shoulder_gap))
+        times = np.arange(0.0, score.end, 1 / 30)
+        angles = who.alive(score.angles(times, who.timing(generator)), times, generator)
+        # An overshoot may pass what a posture may ask for.
+        assert (angles >= LOWEST - 0.3).all()
+        assert (angles <= HIGHEST + 0.3).all()
 
 
 def test_the_rest_posture_is_the_reference() -> None:
@@ -234,7 +314,7 @@ def test_the_right_arm_mirrors_the_left() -> None:
                 name.replace("left", "right") if name.startswith("left") else name.replace("right", "left")
             )
             swapped[:, CHANNELS.index(other)] = angles[:, index]
-        elif name in ("tilt", "turn", "head_yaw", "head_roll", "sway"):
+        elif name in ("yaw", "tilt", "turn", "head_yaw", "head_roll", "sway"):
             swapped[:, index] = -angles[:, index]
     np.testing.assert_allclose(Body().positions(swapped), mirror(Body().positions(angles)), atol=1e-9)
 
@@ -262,8 +342,7 @@ def test_a_score_ends_where_it_began() -> None:
     score.swing({"left_elbow": 0.2}, 2, 2.0, beat=True)
     score.swing({"head_yaw": 0.2}, 2, 2.0)
     score.rest(0.5)
-    still = np.zeros(len(CHANNELS))
-    angles = score.angles(np.array([0.0, score.end]), still, still)
+    angles = score.angles(np.array([0.0, score.end]), Timing())
     np.testing.assert_allclose(angles, np.stack([REST, REST]), atol=1e-12)
 
 
@@ -276,3 +355,14 @@ def test_minimum_jerk_begins_and_ends_without_speed_or_acceleration() -> None:
     assert np.abs(speed[[0, -1]]).max() < 1e-5
     assert np.abs(np.gradient(speed, time)[[0, -1]]).max() < 0.1
     assert speed.max() == pytest.approx(1.875, abs=1e-3)
+
+
+@pytest.mark.parametrize("skew", [-0.5, 0.0, 0.5])
+def test_a_stroke_gets_there_once_and_its_peak_comes_early_or_late(skew: float) -> None:
+    time = np.linspace(0.0, 1.0, 2001)
+    course = stroke(time, skew)
+    speed = np.gradient(course, time)
+    assert (course[0], course[-1]) == (0.0, pytest.approx(1.0))
+    assert (np.diff(course) >= 0.0).all()
+    early = 0.5 - time[speed.argmax()]
+    assert early * skew > 0.0 if skew else early == pytest.approx(0.0, abs=1e-3)

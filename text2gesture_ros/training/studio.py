@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import EMOTIONS, GESTURES, check_label
 from text2gesture_ros.motion import FRAME_RATE, Motion
 from text2gesture_ros.skeleton import INDEX, FloatArray
@@ -72,12 +73,14 @@ def synthesise(gesture: str, emotion: str, generator: np.random.Generator, form:
         60 to 180 frames at 60 Hz, in the pelvis frame.
 
     Raises:
-        InputError: a label is unknown.
+        InputError: a label or the form is unknown.
         RuntimeError: a performance is so badly timed that no attempt at it is of human speed and length.
     """
     check_label("gesture", gesture)
     check_label("emotion", emotion)
     forms = PERFORMANCES[gesture]
+    if form and form not in forms:
+        raise InputError(f"unknown form {form!r} of {gesture}. Known: {', '.join(forms)}")
     return _perform(
         forms,
         form or _drawn(forms, generator.random()),
