@@ -41,7 +41,7 @@ class RecognitionNetworkConfig:
     """
 
     branch_channels: tuple[int, ...] = (16, 24)
-    channels: tuple[int, ...] = (48, 64, 64, 96)
+    channels: tuple[int, ...] = (64, 96, 128)
     dropout: float = 0.2
 
     def __post_init__(self) -> None:

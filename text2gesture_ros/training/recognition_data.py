@@ -33,6 +33,7 @@ PARTS = ("train", "validation", "test")
 _LENGTHS = bone_lengths(REFERENCE)[:, None]
 _MIRROR_BONES = [MIRROR[child] - 1 for _, child in BONES]
 _HEAD_BONES = [INDEX[name] - 1 for name in ("head", "nose")]
+_HANDS, _THUMBS = ([INDEX[f"{side}_{part}"] - 1 for side in ("left", "right")] for part in ("hand", "thumb"))
 _CLAVICLES = [INDEX[f"{side}_shoulder"] - 1 for side in ("left", "right")]
 _ARM_BONES = [
     [INDEX[f"{side}_{part}"] - 1 for part in ("elbow", "wrist", "hand", "thumb")]
@@ -100,7 +101,7 @@ class Augmentation:
     longest_pause: float = 0.8
     rest: float = 0.35
     arms: float = 0.75
-    head: float = 0.5
+    head: float = 0.6
     rig: float = 0.1
     upright: float = 0.08
     jitter: float = 0.5
@@ -300,6 +301,9 @@ def _bend(bones: FloatArray, how: Augmentation, generator: np.random.Generator) 
     turn = generator.normal(0.0, how.rig, (count, 1, number, 3))
     turn[:, :, _HEAD_BONES] += generator.normal(0.0, how.rig, (count, 1, 1, 3))
     turn[:, :, _CLAVICLES] += generator.normal(0.0, how.rig, (count, 1, 1, 3))
+    # Where in hand and thumb a joint is differs most of all.
+    turn[:, :, _HANDS] += generator.normal(0.0, how.rig, (count, 1, 1, 3))
+    turn[:, :, _THUMBS] += generator.normal(0.0, 2.0 * how.rig, (count, 1, 2, 3))
     turn += generator.normal(0.0, how.upright, (count, 1, 1, 3))
     # Noise of any colour, from swaying to trembling: a Gaussian low-pass, then back to its deviation.
     largest = np.log(max(how.largest_jitter, 0.004))
