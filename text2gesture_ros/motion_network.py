@@ -40,8 +40,8 @@ class MotionNetworkConfig:
             last one of the step before. With one frame per step that is the same.
         embedded_states: whether the states of the two GRUs between pre-net and post-net start from the
             embedding, by a layer of their own, or at zero.
-        still_start: whether the layer that makes the changes starts at zero: the untrained network stands still.
-            Else its first random numbers are trembling that training has to undo.
+        still_start: whether the layer that makes the changes starts at zero; else its first random numbers
+            are trembling that training has to undo.
         bone_true: whether every frame is put on fixed bone lengths before it goes out and back in.
         condition: what the generator starts from: the embedding of a clip (the paper), or a vector learnt for
             each gesture and emotion, of the same width.
