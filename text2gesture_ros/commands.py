@@ -463,7 +463,7 @@ def evaluate_motion(args: argparse.Namespace) -> Outcome:
         figures=figures,
         recogniser=args.recogniser,
     )
-    return Outcome(result, lambda: show_motion(result, *study.table(result)))
+    return Outcome(result, lambda: show_motion(result, study.tables(result)))
 
 
 def train_text(args: argparse.Namespace) -> Outcome:

@@ -199,12 +199,14 @@ def _show_gate(gate: Mapping[str, Any] | None) -> None:
     )
 
 
-def show_motion(result: Mapping[str, Any], columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print what `training.evaluate_motion.evaluate` found, and the table of it."""
-    show_table("", columns, rows)
+def show_motion(
+    result: Mapping[str, Any], tables: Iterable[tuple[Sequence[str], Iterable[Sequence[str]]]]
+) -> None:
+    """Print what `training.evaluate_motion.evaluate` found, and its tables."""
+    for columns, rows in tables:
+        show_table("", columns, rows)
     sys.stdout.write(
-        f"{result['clips']} clips, {result['repetitions']} repetitions; judged by {result['judges'][0]}. "
-        "From diversity on, ratios to real clips, except length error and ends in time.\n"
+        f"{result['clips']} clips, {result['repetitions']} repetitions, judged by {result['judges'][0]}\n"
         f"paper's figures: {result['paper']['note']}\n"
     )
     if result["missing"]:
