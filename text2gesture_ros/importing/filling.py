@@ -107,6 +107,10 @@ class _Body:
             self.joints[:, INDEX[name]] = value()
             self._there.add(name)
 
+    def _put_on_torso(self, parent: str, child: str) -> None:
+        """Place a joint if it is missing: as on the reference body, turned as the torso."""
+        self._put(child, lambda: self[parent] + self._turned(self.torso, _offset(parent, child)))
+
     def _pelvis(self) -> Array | float:
         if not self._has("left_hip", "right_hip"):
             return 0.0
@@ -135,9 +139,6 @@ class _Body:
         self.torso = basis(left, up) @ np.swapaxes(basis(*torso(REFERENCE)), -1, -2)
         self.upright = basis(left, np.broadcast_to([0.0, 0.0, 1.0], left.shape))
 
-        def behind(parent: str, child: str) -> Array:
-            return self[parent] + self._turned(self.torso, _offset(parent, child))
-
         reach = _length(up) / float(np.linalg.norm(torso(REFERENCE)[1]))  # the trunk's own size, (T, 1)
         self._put(
             "chest",
@@ -151,10 +152,10 @@ class _Body:
         elif self._has("head"):
             share = np.linalg.norm(_offset("chest", "neck")) / np.linalg.norm(_offset("chest", "head"))
             self._put("neck", lambda: self["chest"] + share * (self["head"] - self["chest"]))
-        self._put("neck", lambda: behind("chest", "neck"))
-        self._put("head", lambda: behind("neck", "head"))
-        for side in ("left", "right"):
-            self._put(f"{side}_shoulder", lambda side=side: behind("chest", f"{side}_shoulder"))  # type: ignore[misc]
+        self._put_on_torso("chest", "neck")
+        self._put_on_torso("neck", "head")
+        self._put_on_torso("chest", "left_shoulder")
+        self._put_on_torso("chest", "right_shoulder")
         self._put("nose", lambda: self["head"] + self._turned(self._head(left), _offset("head", "nose")))
 
     def _head(self, left: Array) -> Array:
