@@ -57,7 +57,11 @@ def test_motion_leaves_the_padding_out() -> None:
 def test_acceleration_is_the_second_difference() -> None:
     generated, clips = torch.zeros(1, 5, 1), torch.zeros(1, 5, 1)
     generated[0, :, 0] = torch.tensor([0.0, 1.0, 4.0, 9.0, 99.0])  # second differences 2, 2, 85
-    assert losses.acceleration_loss(generated, clips, torch.tensor([4])).item() == pytest.approx(2.0)
+    lengths = torch.tensor([4])
+    assert losses.acceleration_loss(generated, clips, lengths).item() == pytest.approx(2.0)
+    # With its third frame at 5 the differences are 1, 4, 4, those of the second order 3 and 0.
+    generated[0, 2, 0] = 5.0
+    assert losses.squared_acceleration_loss(generated, clips, lengths).item() == pytest.approx((9 + 0) / 2)
 
 
 def test_tokens() -> None:

@@ -27,6 +27,8 @@ class LossWeights:
         velocity: change from frame to frame.
         squared_velocity: its squared error; it asks for what is small and fast: waving, nodding, shaking.
         acceleration: change of that change; without it frames tremble.
+        squared_acceleration: its squared error; it weighs most where it is largest: where one step of the
+            generator follows the other.
         triplet: triplets (5), while the generator is trained and only if the embedder learns on then.
 
     Raises:
@@ -42,6 +44,7 @@ class LossWeights:
     velocity: float = 0.0
     squared_velocity: float = 0.0
     acceleration: float = 0.0
+    squared_acceleration: float = 0.0
     triplet: float = 1.0
 
     def __post_init__(self) -> None:

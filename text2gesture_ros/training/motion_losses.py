@@ -70,6 +70,12 @@ def acceleration_loss(generated: Tensor, clips: Tensor, lengths: Tensor) -> Tens
     return _mean_over(error, lengths - 2)
 
 
+def squared_acceleration_loss(generated: Tensor, clips: Tensor, lengths: Tensor) -> Tensor:
+    """Return the mean squared error of the second difference of the frames; arguments as `motion_loss`."""
+    error = (generated - clips).diff(n=2, dim=1).square().mean(dim=2)  # (B, T - 2)
+    return _mean_over(error, lengths - 2)
+
+
 def token_loss(logits: Tensor, tokens: Tensor) -> Tensor:
     """Return equation 8: mean absolute error of the stop tokens. (B, T) logits, (B, T) -> ()."""
     return (torch.sigmoid(logits) - tokens).abs().mean()

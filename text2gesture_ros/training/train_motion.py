@@ -39,6 +39,7 @@ _MOTION_LOSSES: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "velocity": losses.velocity_loss,
     "squared_velocity": losses.squared_velocity_loss,
     "acceleration": losses.acceleration_loss,
+    "squared_acceleration": losses.squared_acceleration_loss,
 }
 _EXAMINED = 48  # held-out clips that are looked at after every epoch of the generator
 
