@@ -25,7 +25,7 @@ ROBOT_SIDE = [
     *(module for module in MODULES if module.startswith("importing.")),
 ]
 # Those that are PyTorch modules.
-NETWORKS = ["intent_network", "motion_network"]
+NETWORKS = ["intent_network", "motion_network", "recognition_network"]
 
 
 @cache

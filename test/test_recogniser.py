@@ -1,5 +1,6 @@
 """Laws of recognition that hold for any weights."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from text2gesture_ros import cli
 from text2gesture_ros.checkpoints import open_model, save_model
 from text2gesture_ros.errors import ModelError
 from text2gesture_ros.labels import GESTURES
@@ -155,3 +157,38 @@ def test_numbers_of_the_model_are_checked(model: Path, tmp_path: Path, key: str,
     export_graphs(tmp_path, SMALL)
     with pytest.raises(ModelError, match=key):
         Recogniser(str(tmp_path))
+
+
+def test_the_verb_prints_every_label_of_every_file(model: Path, tmp_path: Path, capsys) -> None:
+    files = [str(tmp_path / name) for name in ("a.npz", "b.npz")]
+    for seed, file in enumerate(files):
+        Motion(moving(60, seed), RATE).save(file)
+    assert cli.main(["recognize", *files, "--model", str(model), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["file"] for each in found] == files
+    for each in found:
+        values = [gesture["probability"] for gesture in each["gestures"]]
+        assert sorted(gesture["label"] for gesture in each["gestures"]) == sorted(LABELS)
+        assert values == sorted(values, reverse=True)
+        assert isinstance(each["accepted"], bool)
+    assert cli.main(["recognize", files[0], "--model", str(model), "--start", "0.5"]) == 0
+    assert "a.npz" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.npz"], "none.npz"),
+        (["none.txt"], "none.txt"),
+        (["none.npz", "--threads", "0"], "--threads"),
+        (["{clip}", "--start", "9"], "9"),
+        (["{clip}", "--model", "intent"], "recogniser"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path: Path, capsys, arguments: list[str], message: str) -> None:
+    clip = tmp_path / "clip.npz"
+    Motion(moving(60), RATE).save(clip)
+    assert cli.main(["recognize", *(word.format(clip=clip) for word in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -162,6 +162,8 @@ class RecognitionNetwork(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Linear(config.feature_width, len(LABELS))
         parents, children = (list(ends) for ends in zip(*BONES, strict=True))
+        self.starts: Tensor
+        self.ends: Tensor
         self.register_buffer("starts", torch.tensor([0, *parents]), persistent=False)
         self.register_buffer("ends", torch.tensor([0, *children]), persistent=False)
 

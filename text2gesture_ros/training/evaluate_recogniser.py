@@ -66,22 +66,14 @@ def evaluate(
         "whole": [_recording_row(each, recogniser.read(each.recording.motion)) for each in files],
     }
     seen = [index for index, each in enumerate(files) if not each.unseen]
-    report |= {
-        "part": part,
-        "left_out": {each.file: each.unseen for each in files if each.unseen},
-        **{
-            name: {
-                **scores([found[index] for index in seen]),
-                "by_source": _by("source", [found[index] for index in seen]),
-                "by_gesture": _by("label", [found[index] for index in seen]),
-            }
-            for name, found in rows.items()
-        },
-        "clips": [
-            {**active, "whole": {key: whole[key] for key in ("chosen", "probability", "rank", "accepted")}}
-            for active, whole in zip(*rows.values(), strict=True)
-        ],
-    }
+    report |= {"part": part, "left_out": {each.file: each.unseen for each in files if each.unseen}}
+    for name, found in rows.items():
+        shown = [found[index] for index in seen]
+        report[name] = scores(shown) | {"by_source": _by("source", shown), "by_gesture": _by("label", shown)}
+    report["clips"] = [
+        {**active, "whole": {key: whole[key] for key in ("chosen", "probability", "rank", "accepted")}}
+        for active, whole in zip(*rows.values(), strict=True)
+    ]
     return report
 
 

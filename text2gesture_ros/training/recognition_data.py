@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import yaml
 
 from text2gesture_ros.errors import ConfigurationError, InputError
@@ -28,6 +29,9 @@ from text2gesture_ros.skeleton import (
     FloatArray,
     bone_lengths,
 )
+
+IntArray = npt.NDArray[np.integer]
+BoolArray = npt.NDArray[np.bool_]
 
 PARTS = ("train", "validation", "test")
 _LENGTHS = bone_lengths(REFERENCE)[:, None]
@@ -124,10 +128,10 @@ class Clips:
     """
 
     directions: FloatArray
-    lengths: FloatArray
+    lengths: IntArray
     strokes: FloatArray
-    idle: FloatArray
-    labels: FloatArray
+    idle: BoolArray
+    labels: IntArray
 
     @classmethod
     def of(cls, motions: Sequence[Motion]) -> "Clips":
@@ -147,7 +151,7 @@ class Clips:
             np.array(labels),
         )
 
-    def drawn(self, count: int, other_share: float, generator: np.random.Generator) -> FloatArray:
+    def drawn(self, count: int, other_share: float, generator: np.random.Generator) -> IntArray:
         """Return indices of `count` clips: `other` in its share, the gestures alike."""
         present = np.unique(self.labels)
         weights = np.where(present == LABELS.index(OTHER), 0.0, 1.0)
@@ -157,7 +161,7 @@ class Clips:
         return np.array([generator.choice(np.flatnonzero(self.labels == label)) for label in wanted])
 
     def seen(
-        self, chosen: FloatArray, window: int, how: Augmentation, generator: np.random.Generator
+        self, chosen: IntArray, window: int, how: Augmentation, generator: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
         """Return chosen clips, each seen by chance in its own way.
 
@@ -194,7 +198,7 @@ class Clips:
         return normalised(positions) * mask[..., None, None], mask
 
     def _times(
-        self, chosen: FloatArray, window: int, how: Augmentation, generator: np.random.Generator
+        self, chosen: IntArray, window: int, how: Augmentation, generator: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
         """Return which moment of its clip [frames] each frame shows, (B, T), and the mask."""
         count = len(chosen)
@@ -282,7 +286,7 @@ def _round(bones: FloatArray, generator: np.random.Generator) -> None:
     bones[:, part] = _keyed(rounded, len(bones))
 
 
-def _rest(bones: FloatArray, idle: FloatArray, how: Augmentation, generator: np.random.Generator) -> None:
+def _rest(bones: FloatArray, idle: BoolArray, how: Augmentation, generator: np.random.Generator) -> None:
     """Hold idle arms, (B, 2), in other ways: (B, T, K - 1, 3)."""
     count = len(bones)
     chosen = generator.random(count) < how.rest
@@ -310,9 +314,9 @@ def _bend(bones: FloatArray, how: Augmentation, generator: np.random.Generator) 
     deviation = np.exp(generator.uniform(np.log(0.004), largest, (count, 1, 1, 1)))
     deviation *= generator.random((count, 1, 1, 1)) < how.jitter
     highest = np.exp(generator.uniform(np.log(0.3), np.log(12.0), (count, 1, 1, 1)))  # [Hz]
-    noise = np.fft.rfft(generator.normal(size=(count, frames, number, 3)).astype(np.float32), axis=1)
+    spectrum = np.fft.rfft(generator.normal(size=(count, frames, number, 3)).astype(np.float32), axis=1)
     passed = np.exp(-((np.fft.rfftfreq(frames, 1.0 / RATE)[:, None, None] / highest) ** 2))
-    noise = np.fft.irfft(noise * passed, frames, axis=1)
+    noise = np.fft.irfft(spectrum * passed, frames, axis=1)
     turn = turn + noise * deviation / np.sqrt((passed**2).mean(axis=1, keepdims=True))
     turn = turn.astype(np.float32)
     after, before = [1, 2, 0], [2, 0, 1]  # of each axis; np.cross takes several times as long
@@ -330,8 +334,8 @@ def _positions(bones: FloatArray) -> FloatArray:
 
 def _lack(
     positions: FloatArray,
-    labels: FloatArray,
-    idle: FloatArray,
+    labels: IntArray,
+    idle: BoolArray,
     how: Augmentation,
     generator: np.random.Generator,
 ) -> None:

@@ -26,7 +26,7 @@ from text2gesture_ros.recognition_network import (
     network_config,
 )
 from text2gesture_ros.skeleton import FloatArray
-from text2gesture_ros.training.recognition_data import Augmentation, Clips, read_recordings
+from text2gesture_ros.training.recognition_data import Augmentation, Clips, IntArray, read_recordings
 from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
 from text2gesture_ros.training.studio import distractors, parts
 
@@ -97,8 +97,9 @@ _LIMITS = {
 }
 
 
-def _check(key: str, value: object, kind: type, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, kind | int):
+def _check(key: str, value: Any, kind: type, low: float, high: float) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole and (kind is int or not isinstance(value, float)):
         raise ConfigurationError(f"{key} must be a {'whole ' * (kind is int)}number but is {value!r}")
     if not low <= value <= high:
         raise ConfigurationError(f"{key} must be in [{low:g}, {high:g}] but is {value}")
@@ -325,7 +326,7 @@ class _Batches(Dataset[dict[str, Tensor]]):
         }
 
 
-def calibrated(logits: FloatArray, labels: FloatArray, rejected: float) -> dict[str, Any]:
+def calibrated(logits: FloatArray, labels: IntArray, rejected: float) -> dict[str, Any]:
     """Return temperature and threshold by clips the network has not seen.
 
     The temperature makes the right labels likeliest (Guo et al., On Calibration of Modern Neural Networks,
