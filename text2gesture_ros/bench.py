@@ -142,6 +142,7 @@ def generator(parameters: GestureGeneratorParameters, count: int) -> dict[str, A
         "frames": len(waits),
         "clips": len(firsts),
         "engine": model.engine,
+        "precision": model.precision,
         "threads": parameters.threads,
     }
 

@@ -37,10 +37,12 @@ KINDS = {
     "recogniser": ("gesture",),
 }
 DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "float32", "int8")
 
 CONFIG_FILE = "config.json"
 GRAPH = "graph.onnx"
 INT8_GRAPH = "graph_int8.onnx"
+INT8_STEP_GRAPH = "step_int8.onnx"
 WEIGHTS_FILE = "weights.safetensors"
 _MAX_CONFIG_BYTES = 1 << 20
 _MAX_GRAPH_BYTES = 16 << 20
@@ -312,6 +314,28 @@ def choose_engine(device: str) -> str:
         return "onnxruntime-cpu"
     check_torch_device(device)
     return "torch-cuda"
+
+
+def choose_precision(directory: ModelDirectory, int8_graph: str, engine: str, precision: str) -> str:
+    """Return with what a model computes: float32 or int8.
+
+    Args:
+        directory: the model.
+        int8_graph: file name of the graph that computes with integers, which a model may lack.
+        engine: what `choose_engine` returned.
+        precision: float32, int8, or auto: int8 on a processor where the model has that graph.
+
+    Raises:
+        ConfigurationError: unknown, or int8 anywhere but on a processor.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigurationError(f"unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}")
+    on_processor = engine == "onnxruntime-cpu"
+    if precision == "int8" and not on_processor:
+        raise ConfigurationError(f"precision 'int8' is for the device cpu, not for {engine}")
+    if precision == "auto":
+        return "int8" if on_processor and (directory.path / int8_graph).is_file() else "float32"
+    return precision
 
 
 def check_torch_device(device: str) -> None:

@@ -16,9 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from text2gesture_ros.checkpoints import GRAPH, INT8_GRAPH, ModelDirectory, choose_engine, open_model
+from text2gesture_ros.checkpoints import (
+    GRAPH,
+    INT8_GRAPH,
+    ModelDirectory,
+    choose_engine,
+    choose_precision,
+    open_model,
+)
 from text2gesture_ros.clauses import clause_starts, split, trimmed
-from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
+from text2gesture_ros.errors import InputError, ModelError
 from text2gesture_ros.labels import GATE, HEADS, NEUTRAL, TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
 
@@ -27,8 +34,6 @@ MAX_CHARACTERS = 10_000
 
 BATCH_SIZE = 8
 """Sentences that go through the network at once; more gains nothing on a processor and pads more."""
-
-PRECISIONS = ("auto", "float32", "int8")
 
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -146,7 +151,7 @@ class IntentClassifier:
         directory = open_model(model, "intent")
         self.name = directory.name
         self.engine = choose_engine(device)
-        self.precision = _precision(directory, self.engine, precision)
+        self.precision = choose_precision(directory, INT8_GRAPH, self.engine, precision)
         self._heads = _heads(directory)
         self._temperatures = _temperatures(directory, self._heads)
         self._tokens = TextReader(directory.path / TOKENIZER_FILE)
@@ -305,22 +310,6 @@ def _temperatures(directory: ModelDirectory, heads: Sequence[str]) -> list[float
             f"{directory.path}/config.json: 'temperature' must be above 0 for each head: {given!r}"
         )
     return [float(given.get(head, 1.0)) for head in heads]
-
-
-def _precision(directory: ModelDirectory, engine: str, given: str) -> str:
-    """Return float32 or int8.
-
-    Raises:
-        ConfigurationError: unknown, or int8 anywhere but on a processor.
-    """
-    if given not in PRECISIONS:
-        raise ConfigurationError(f"unknown precision {given!r}. Known: {', '.join(PRECISIONS)}")
-    on_processor = engine == "onnxruntime-cpu"
-    if given == "int8" and not on_processor:
-        raise ConfigurationError(f"precision 'int8' is for the device cpu, not for {engine}")
-    if given == "auto":
-        return "int8" if on_processor and (directory.path / INT8_GRAPH).is_file() else "float32"
-    return given
 
 
 def _engine(

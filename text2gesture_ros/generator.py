@@ -10,7 +10,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from text2gesture_ros.checkpoints import ModelDirectory, choose_engine, open_model
+from text2gesture_ros.checkpoints import (
+    INT8_STEP_GRAPH,
+    ModelDirectory,
+    choose_engine,
+    choose_precision,
+    open_model,
+)
 from text2gesture_ros.errors import InputError, ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL, check_label
 from text2gesture_ros.motion import FrameBlock, Motion
@@ -37,7 +43,7 @@ class Frame:
     last: bool
 
 
-class _Engine(Protocol):
+class Engine(Protocol):
     """Runs the two graphs of the model; arrays have a leading axis of one clip."""
 
     def initial(self, embedding: FloatArray) -> list[FloatArray]:
@@ -56,34 +62,48 @@ class GestureGenerator:
     left-handed, the frames come out in a mirror.
     """
 
-    def __init__(self, model: str = "motion", *, device: str = "auto", threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: str = "motion",
+        *,
+        device: str = "auto",
+        threads: int = 1,
+        precision: str = "auto",
+        engine: Engine | None = None,
+    ) -> None:
         """Load the model.
 
         Args:
             model: name or path of a model directory of kind "motion".
             device: auto, cpu or cuda.
             threads: threads of ONNX Runtime.
+            precision: float32, int8 (on a processor), or auto (int8 on a processor where the model has it).
+            engine: runs the graphs instead of what device, threads and precision call for.
 
         Raises:
             ModelError: the directory is missing, incomplete or damaged.
-            ConfigurationError: the device is unknown or not there.
+            ConfigurationError: the device or precision is unknown or not there.
         """
         directory = open_model(model, "motion")
         self._where = str(directory.path)
         self.name = directory.name
         self.frame_rate = float(directory.number("frame_rate", 1.0, 1000.0))
         self.engine = choose_engine(device)
+        self.precision = choose_precision(directory, INT8_STEP_GRAPH, self.engine, precision)
         self._max_frames = int(directory.number("max_frames", 1, 100_000))
         self._stops = directory.config.get("stop_token", True) is True
         self._kernel = _gaussian(directory.number("smoothing", 0.0, 0.1) * self.frame_rate)
         self._load_tables(directory)
-        self._engine: _Engine
-        if self.engine == "torch-cuda":
+        self._engine: Engine
+        if engine is not None:
+            self._engine = engine
+        elif self.engine == "torch-cuda":
             self._engine = TorchEngine(directory, "cuda")
         else:
             width = next(iter(self._examples.values())).centres.shape[1]
             provider = self.engine.removeprefix("onnxruntime-")
-            self._engine = _OnnxEngine(directory, width, threads, provider)
+            step = INT8_STEP_GRAPH if self.precision == "int8" else "step.onnx"
+            self._engine = _OnnxEngine(directory, step, width, threads, provider)
 
     def frames(
         self,
@@ -326,9 +346,9 @@ def _gaussian(deviation: float) -> FloatArray:
 class _OnnxEngine:
     """The model in ONNX Runtime."""
 
-    def __init__(self, directory: ModelDirectory, width: int, threads: int, device: str) -> None:
+    def __init__(self, directory: ModelDirectory, step: str, width: int, threads: int, device: str) -> None:
         self._initial = directory.session("initial.onnx", threads, device)
-        self._step = directory.session("step.onnx", threads, device)
+        self._step = directory.session(step, threads, device)
         self._step_inputs = [value.name for value in self._step.get_inputs()]
         if self._initial.get_inputs()[0].shape != [1, width]:
             raise ModelError(f"{directory.path}: initial.onnx does not take the examples' {width} numbers")

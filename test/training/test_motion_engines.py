@@ -7,21 +7,19 @@ import onnx
 import pytest
 import torch
 
-from text2gesture_ros.checkpoints import ModelDirectory, open_model
+from text2gesture_ros.checkpoints import INT8_STEP_GRAPH, ModelDirectory, open_model
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.generator import GestureGenerator
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.motion_network import State, load_network
+from text2gesture_ros.motion_network import State, integer_layer, load_network
 from text2gesture_ros.training.engines import Worker
 from text2gesture_ros.training.motion_engines import (
     ENGINES,
     REFERENCE,
     ROWS,
     STEP,
-    STEP_INT8,
     bytes_of,
     differences,
-    integer_layer,
     open_engine,
     rows,
     speeds,
@@ -60,8 +58,8 @@ def clips(directory: ModelDirectory, name: str) -> dict[str, np.ndarray]:
     """Return what an engine makes of a few gestures."""
     if ENGINES[name].kind == "openvino":
         pytest.importorskip("openvino")
-    generator = GestureGenerator(str(directory.path), device="cpu")
-    generator._engine = open_engine(directory, ENGINES[name], 1)
+    engine = open_engine(directory, ENGINES[name], 1)
+    generator = GestureGenerator(str(directory.path), device="cpu", engine=engine)
     return {gesture: generator.generate(gesture, seed=0).positions for gesture in GESTURES[:3]}
 
 
@@ -91,7 +89,7 @@ def test_other_cells_compute_the_same_step(directory, cells):
 
 
 def test_only_layers_between_pre_net_and_post_net_use_integers(directory):
-    graph = onnx.load(directory.path / STEP_INT8, load_external_data=False).graph
+    graph = onnx.load(directory.path / INT8_STEP_GRAPH, load_external_data=False).graph
     kinds = {t.name: t.data_type for t in graph.initializer if t.name.endswith(".weight")}
     assert {"generator.first_gru.input.weight", "generator.second_gru.hidden.weight"} <= set(kinds)
     for weight, kind in kinds.items():
@@ -110,7 +108,8 @@ def test_bytes_are_those_of_the_weights(tmp_path):
 
 def test_integers_are_fewer_bytes(directory):
     whole, mixed, small = (
-        bytes_of(directory.path / file) for file in (STEP, STEP_INT8, ENGINES["ORT int8 everywhere"].file)
+        bytes_of(directory.path / file)
+        for file in (STEP, INT8_STEP_GRAPH, ENGINES["ORT int8 everywhere"].file)
     )
     assert whole > mixed > small > whole / 4
 

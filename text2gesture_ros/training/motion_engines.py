@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from text2gesture_ros.bench import median_and_p99, resident
 from text2gesture_ros.checkpoints import (
+    INT8_STEP_GRAPH,
     ModelDirectory,
     choose_engine,
     export_int8_graph,
@@ -34,7 +35,7 @@ from text2gesture_ros.motion import Motion
 from text2gesture_ros.skeleton import FloatArray
 from text2gesture_ros.training import engines
 
-INITIAL, STEP, STEP_INT8 = "initial.onnx", "step.onnx", "step_int8.onnx"
+INITIAL, STEP = "initial.onnx", "step.onnx"
 INPUTS = ("frame", "shared", "first", "second")
 OUTPUTS = ("frames", "stop_probabilities", "next_shared", "next_first", "next_second")
 _FUSED, _GRU, _HALF, _ALL_INT8 = "fused.onnx", "gru.onnx", "float16.onnx", "all_int8.onnx"
@@ -85,7 +86,7 @@ ENGINES: Mapping[str, Engine] = MappingProxyType(
         "ORT float32, fused cells": Engine("onnxruntime", _FUSED),
         "ORT float32, GRU operators": Engine("onnxruntime", _GRU),
         "ORT float16 weights": Engine("onnxruntime", _HALF, exact=False),
-        "ORT int8 and float32, as shipped": Engine("session", STEP_INT8, exact=False),
+        "ORT int8 and float32, as shipped": Engine("session", INT8_STEP_GRAPH, exact=False),
         "ORT int8 everywhere": Engine("session", _ALL_INT8, exact=False),
         **{
             f"ORT {scheme}": Engine("onnxruntime", f"{scheme}.onnx", exact=False)
@@ -306,14 +307,6 @@ def untrained(sizes: Path, like: ModelDirectory, path: Path) -> None:
     export_graphs(path, config.network)
 
 
-def integer_layer(weight: str) -> bool:
-    """Whether a layer computes with integers: those between pre-net and post-net.
-
-    The errors of pre-net and post-net go into every frame and, through it, into the next.
-    """
-    return "pre_net" not in weight and "post_net" not in weight
-
-
 def write_graphs(directory: ModelDirectory, folder: Path) -> None:
     """Make of an empty folder a model directory with every graph that `ENGINES` names.
 
@@ -324,12 +317,13 @@ def write_graphs(directory: ModelDirectory, folder: Path) -> None:
     from onnxruntime.quantization.onnx_model import ONNXModel
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
+    from text2gesture_ros.motion_network import integer_layer
     from text2gesture_ros.training.torch_steps import write_step
 
     for file in directory.path.glob("*.*"):
         (folder / file.name).symlink_to(file.resolve())
-    (folder / STEP_INT8).unlink(missing_ok=True)
-    export_int8_graph(folder / STEP, folder / STEP_INT8, integer_layer)
+    (folder / INT8_STEP_GRAPH).unlink(missing_ok=True)
+    export_int8_graph(folder / STEP, folder / INT8_STEP_GRAPH, integer_layer)
     export_int8_graph(folder / STEP, folder / _ALL_INT8, lambda weight: True)
     whole = folder / "float32.onnx"
     engines.write_whole(directory, STEP, whole)
@@ -422,8 +416,8 @@ class _Inside:
         frame, *state = engine.initial(np.zeros((1, width), np.float32))
         engine.step(frame, state)
         figures = {"load_s": round(time.perf_counter() - begin, 3), "memory_mb": round(resident() / 1e6, 1)}
-        self._generator = GestureGenerator(folder, device="cpu")
-        self._engine = self._generator._engine = _Timed(engine)
+        self._engine = _Timed(engine)
+        self._generator = GestureGenerator(folder, device="cpu", engine=self._engine)
         return figures
 
     def _clip(self, index: int) -> dict[str, list[float]]:
