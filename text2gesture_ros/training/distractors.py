@@ -334,6 +334,6 @@ DISTRACTORS: Forms = {
         ),
     ),
     "hand to the pocket": (0.8, partial(_do, place=_POCKET, looking=(0.1, 0, 0))),
-    "wandering": (2.5, _wander),
-    "fidgeting": (2.0, _fidget),
+    "wandering": (1.5, _wander),
+    "fidgeting": (1.5, _fidget),
 }

@@ -27,7 +27,7 @@ TRUNK_RADIUS = 0.11  # from the spine to the surface of a slim trunk, front to b
 HANDS_APART = 0.05  # between the middles of two hands that touch [m]
 CANDID_SHARE = 0.4
 _TAKES, _PATIENCE = 60, 12
-_ADJUSTMENTS = 5
+_ADJUSTMENTS = 4
 
 # Vigour (how grand, how quick): mean and deviation. Neighbours overlap, as people do.
 _VIGOUR: Mapping[str, tuple[float, float]] = {
@@ -245,7 +245,7 @@ def _take(
         if speed <= FASTEST:
             return positions if _is_clear(positions) else None
         if tempo <= slowest:
-            size = 0.92 * size
+            size = 0.95 * size  # not much less: a hand would no longer get to where it belongs
         tempo = max(0.93 * tempo * FASTEST / speed, slowest)
     return None
 

@@ -133,11 +133,11 @@ def _grabhead(
         shape |= arm(manner.other, manner.hand(_PROP).angles())
     tilt = -manner.sign * manner.between(*roll) * (0.3 if both else 1.0)
     sunk = {"head_pitch": manner.between(*down), "lean": manner.between(*lean), "head_roll": tilt}
-    way = manner.way(0.92, 0.74, hand)
+    way = manner.way(0.98, 0.80, hand)
     score.move({**shape, **sunk}, way)
     if scratch:
         change = hand.change((0.3 * scratch, 0.5 * scratch, scratch))
-        score.swing(arms(change, sides), manner.count(2, 3), manner.between(2.2, 3.2))
+        score.swing(arms(change, sides), 2, manner.between(2.2, 3.2))
     elif manner.chance(shake):
         yaw = manner.either() * manner.between(0.06, 0.16)
         score.swing({"head_yaw": yaw, "turn": 0.15 * yaw}, 1.5, manner.between(1.3, 1.8))
