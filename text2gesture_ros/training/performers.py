@@ -9,9 +9,10 @@ from text2gesture_ros.skeleton import FloatArray
 from text2gesture_ros.training.body import CHANNEL, CHANNELS, HIGHEST, LOWEST, REST, SIDES, Body, reach
 from text2gesture_ros.training.score import LAG, Timing, vector
 
-# How people stand while they do nothing: wrist, where the elbow points, where the thumb points, bent wrist.
+_Triple = tuple[float, float, float]
+# How people stand while they do nothing: wrist [m], where the elbow points, where the thumb points, bent wrist.
 # "hanging" is the reference itself. "spread" is the A-pose many recordings and animations begin with.
-STANCES: Mapping[str, tuple[tuple[float, float, float], ...]] = {
+STANCES: Mapping[str, tuple[_Triple, _Triple, _Triple]] = {
     "bent": ((0.14, 0.24, -0.02), (-0.6, 0.5, -0.4), (0.8, -0.5, 0.3)),
     "folded": ((0.21, 0.09, 0.01), (-0.4, 0.8, -0.4), (0.3, -0.6, 0.8)),
     "hips": ((0.01, 0.225, 0.03), (-0.5, 1.0, 0.0), (-0.9, 0.1, 0.3)),
