@@ -322,7 +322,7 @@ def test_rows_of_the_ablation_differ_from_the_shipped_training_and_each_other() 
     configs = [load_config(path) for path in paths]
     assert [config.name for config in configs] == [path.stem for path in paths]
     shipped = load_config(folder / "motion.yaml")
-    alike = {repr(replace(config, name="")) for config in [shipped, *configs]}
+    alike = {repr(replace(config, name="row")) for config in [shipped, *configs]}
     assert len(alike) == 1 + len(configs) > 5
 
 
