@@ -10,7 +10,7 @@ from text2gesture_ros.training.body import CHANNEL, CHANNELS, HIGHEST, LOWEST, R
 from text2gesture_ros.training.score import LAG, Timing, vector
 
 _Triple = tuple[float, float, float]
-# How people stand while they do nothing: wrist [m], where the elbow points, where the thumb points, bent wrist.
+# How people stand while they do nothing: wrist [m], where the elbow and where the thumb points.
 # "hanging" is the reference itself. "spread" is the A-pose many recordings and animations begin with.
 STANCES: Mapping[str, tuple[_Triple, _Triple, _Triple]] = {
     "bent": ((0.14, 0.24, -0.02), (-0.6, 0.5, -0.4), (0.8, -0.5, 0.3)),
