@@ -50,7 +50,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> ModelDirectory:
     (folder / "tiny.yaml").write_text(SIZES)
     untrained(folder / "tiny.yaml", open_model("motion", "motion"), folder / "model")
     (folder / "graphs").mkdir()
-    write_graphs(open_model(str(folder / "model"), "motion"), folder / "graphs")
+    files = {engine.file for engine in ENGINES.values()}
+    write_graphs(open_model(str(folder / "model"), "motion"), folder / "graphs", files)
     return open_model(str(folder / "graphs"), "motion")
 
 

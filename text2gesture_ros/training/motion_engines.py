@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -146,7 +146,7 @@ def compare(
         if sizes:
             untrained(sizes, directory, Path(folder) / "untrained")
             directory = open_model(f"{folder}/untrained", "motion")
-        write_graphs(directory, path)
+        write_graphs(directory, path, {engine.file for engine in wanted.values()})
         found: dict[str, dict[str, Any]] = {
             name: {"bytes": bytes_of(path / engine.file), "threads": {}} for name, engine in wanted.items()
         }
@@ -307,8 +307,13 @@ def untrained(sizes: Path, like: ModelDirectory, path: Path) -> None:
     export_graphs(path, config.network)
 
 
-def write_graphs(directory: ModelDirectory, folder: Path) -> None:
-    """Make of an empty folder a model directory with every graph that `ENGINES` names.
+def write_graphs(directory: ModelDirectory, folder: Path, files: Collection[str]) -> None:
+    """Make of an empty folder a model directory with more graphs.
+
+    Args:
+        directory: of kind "motion".
+        folder: gets links to its files.
+        files: which of the graphs that `ENGINES` names to write.
 
     Raises:
         ModuleNotFoundError: the packages onnx or sympy, which that takes, are missing.
@@ -327,13 +332,15 @@ def write_graphs(directory: ModelDirectory, folder: Path) -> None:
     export_int8_graph(folder / STEP, folder / _ALL_INT8, lambda weight: True)
     whole = folder / "float32.onnx"
     engines.write_whole(directory, STEP, whole)
-    onnx.save(convert_float_to_float16(onnx.load(whole), keep_io_types=True), folder / _HALF)
+    if _HALF in files:
+        onnx.save(convert_float_to_float16(onnx.load(whole), keep_io_types=True), folder / _HALF)
     products = ONNXModel(onnx.load(whole))
     products.replace_gemm_with_matmul()
     onnx.save(products.model, whole)
-    engines.write_quantised(whole)
+    engines.write_quantised(whole, {file.removesuffix(".onnx") for file in files})
     for cells, graph in (("fused", _FUSED), ("gru", _GRU)):
-        write_step(directory, cells, folder / graph, list(INPUTS), list(OUTPUTS))
+        if graph in files:
+            write_step(directory, cells, folder / graph, list(INPUTS), list(OUTPUTS))
 
 
 class Runner:
