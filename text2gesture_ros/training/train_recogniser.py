@@ -32,7 +32,7 @@ from text2gesture_ros.training.studio import distractors, parts
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches
-_SHORTEST_WINDOW = 45  # frames; a batch is as long as its window, and time is what a batch costs
+_SHORTEST_WINDOW = 30  # frames, as `recogniser.LENGTHS`; a batch costs as much time as its window is long
 
 
 @dataclass(frozen=True)
