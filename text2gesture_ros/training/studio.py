@@ -191,13 +191,18 @@ def _perform(
     *,
     candid: bool,
 ) -> Motion:
-    """Return the first take that is fit for a person, of another form where this body cannot do this one."""
+    """Return the first take that is fit for a person.
+
+    Where this body cannot do the form it does another; where it can do none somebody else steps in.
+    """
     home = stance(who.stance if candid else "hanging")
     for take in range(_TAKES):
         if take == _PATIENCE:  # a stance may not suit a body, or stand in the way of a gesture
             home = stance("hanging")
-        if take == 2 * _PATIENCE:
+        if take >= 2 * _PATIENCE:
             form = _drawn(forms, generator.random())
+        if take >= 3 * _PATIENCE:
+            who = Performer.drawn(generator)
         positions = _take(forms[form][1], emotion, who, home, generator, candid)
         if positions is not None:
             return Motion(positions, FRAME_RATE, gesture, emotion if gesture else "")
