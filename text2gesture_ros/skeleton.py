@@ -105,6 +105,15 @@ REFERENCE = np.array(
 )
 REFERENCE.flags.writeable = False
 
+_STARTS, _ENDS = (np.array(ends) for ends in zip(*BONES, strict=True))
+_REST_UNITS = REFERENCE[_ENDS] - REFERENCE[_STARTS]
+_REST_UNITS /= np.linalg.norm(_REST_UNITS, axis=-1, keepdims=True)
+# (K, K - 1): which bones lie between the pelvis and each joint, 1 or 0.
+_CHAINS = np.zeros((len(JOINTS), len(BONES)))
+for _bone, (_parent, _child) in enumerate(BONES):
+    _CHAINS[_child] = _CHAINS[_parent]
+    _CHAINS[_child, _bone] = 1.0
+
 
 def check_positions(positions: FloatArray, where: str) -> FloatArray:
     """Return `positions` if its last axes are (K, 3) and every number is finite and within 5 m.
@@ -153,8 +162,7 @@ def bone_lengths(positions: FloatArray) -> FloatArray:
     Args:
         positions: (..., K, 3) joint positions [m].
     """
-    parents, children = (list(ends) for ends in zip(*BONES, strict=True))
-    return np.asarray(np.linalg.norm(positions[..., children, :] - positions[..., parents, :], axis=-1))
+    return np.asarray(np.linalg.norm(positions[..., _ENDS, :] - positions[..., _STARTS, :], axis=-1))
 
 
 def with_bone_lengths(positions: FloatArray, lengths: FloatArray) -> FloatArray:
@@ -166,15 +174,11 @@ def with_bone_lengths(positions: FloatArray, lengths: FloatArray) -> FloatArray:
 
     A bone of length zero keeps the direction it has in `REFERENCE`.
     """
-    result = np.empty_like(positions)
-    result[..., 0, :] = positions[..., 0, :]
-    for (parent, child), length in zip(BONES, lengths, strict=True):
-        bone = positions[..., child, :] - positions[..., parent, :]
-        norm = np.linalg.norm(bone, axis=-1, keepdims=True)
-        rest = REFERENCE[child] - REFERENCE[parent]
-        unit = np.where(norm > 1e-6, bone / np.maximum(norm, 1e-6), rest / np.linalg.norm(rest))
-        result[..., child, :] = result[..., parent, :] + length * unit
-    return result
+    bones = positions[..., _ENDS, :] - positions[..., _STARTS, :]
+    norms = np.linalg.norm(bones, axis=-1, keepdims=True)
+    units = np.where(norms > 1e-6, bones / np.maximum(norms, 1e-6), _REST_UNITS)
+    placed = positions[..., :1, :] + _CHAINS @ (np.asarray(lengths)[:, None] * units)
+    return np.asarray(placed, dtype=positions.dtype)
 
 
 def mirror(positions: FloatArray) -> FloatArray:
