@@ -31,7 +31,7 @@ _OPTIONAL = {
     "torch": r"import torch|_network import|text2gesture_ros\.training",
     "rosbags": r"import rosbags|from rosbags|text2gesture_ros\.(demo|bag)",
     "PIL": r"from PIL|text2gesture_ros\.rendering",
-    "matplotlib": r"training\.(confusion|evaluate_motion|motion_figures)",
+    "matplotlib": r"training\.(confusion|motion\.(evaluate|figures))",
     "hypothesis": r"from hypothesis",
 }
 _MISSING = [package for package in _OPTIONAL if find_spec(package) is None]

@@ -21,7 +21,7 @@ from text2gesture_ros.motion_network import (
 )
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.skeleton import JOINTS, REFERENCE, bone_lengths, with_bone_lengths
-from text2gesture_ros.training.motion_config import load_config
+from text2gesture_ros.training.motion.config import load_config
 
 SMALL = MotionNetworkConfig((8, 8, 8, 8, 12), hidden_width=16, recurrent_width=20, frames_per_step=3)
 

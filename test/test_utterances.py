@@ -10,8 +10,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from text2gesture_ros.labels import EMOTIONS, GESTURES, SUBJECTS, TASKS, check_label
-from text2gesture_ros.training.text_data import read_utterances
-from text2gesture_ros.training.text_report import TOO_NEAR, embed, likeness
+from text2gesture_ros.training.text.data import read_utterances
+from text2gesture_ros.training.text.report import TOO_NEAR, embed, likeness
 
 FILE = Path(__file__).parents[1] / "data" / "utterances.csv"
 COLUMNS = ["text", *TASKS, "split", *(f"{task}_ok" for task in TASKS)]

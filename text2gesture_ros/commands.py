@@ -396,7 +396,7 @@ def recognize(args: argparse.Namespace) -> Outcome:
 def evaluate_text(args: argparse.Namespace) -> Outcome:
     """Measure the intent classifier on labelled sentences."""
     from text2gesture_ros.classifier import IntentClassifier
-    from text2gesture_ros.training.evaluate_text import evaluate, evaluate_corpora
+    from text2gesture_ros.training.text.evaluate import evaluate, evaluate_corpora
 
     parameters = _parameters(IntentClassifierParameters, args)
     output = _check_output(args)
@@ -429,7 +429,7 @@ def evaluate_data(args: argparse.Namespace) -> Outcome:
     path = Path(args.data) if args.data else None
     if path and not path.is_file():  # before torch, which takes seconds
         raise InputError(f"{path}: no such file")
-    from text2gesture_ros.training.text_report import report
+    from text2gesture_ros.training.text.report import report
 
     found = report(path)
     _write_json(output, found)
@@ -449,7 +449,7 @@ def evaluate_motion(args: argparse.Namespace) -> Outcome:
     for model, kind in ((parameters.model, "motion"), (args.recogniser, "recogniser")):
         if model:
             open_model(model, kind)  # before torch, which takes seconds
-    from text2gesture_ros.training import evaluate_motion as study
+    from text2gesture_ros.training.motion import evaluate as study
 
     study.logger.setLevel(logging.INFO)
     result = study.evaluate(
@@ -491,7 +491,7 @@ def evaluate_recogniser(args: argparse.Namespace) -> Outcome:
     recordings = Path(args.recordings) if args.recordings else None
     table = _recordings_table(args)
     open_model(args.model, "recogniser")
-    from text2gesture_ros.training.evaluate_recogniser import draw_confusion, evaluate
+    from text2gesture_ros.training.recogniser.evaluate import draw_confusion, evaluate
 
     report = evaluate(args.model, clips_per_gesture=count, recordings=recordings, table=table, part=args.part)
     if picture:
@@ -517,16 +517,16 @@ def _training_file(given: str | None, shipped: str) -> Path:
 def _train(args: argparse.Namespace, what: str, **options: Any) -> Outcome:
     config = _training_file(args.config, f"{what}.yaml")
     logging.getLogger("text2gesture_ros").setLevel(logging.INFO)
-    training = import_module(f"text2gesture_ros.training.train_{what}")
+    training = import_module(f"text2gesture_ros.training.{what}.train")
     training.train(config, Path(args.output), resume=args.resume, device=args.device, **options)
     return Outcome()
 
 
 def studio(args: argparse.Namespace) -> Outcome:
     """Synthesise the data set of gestures; draw it and compare it with recordings where asked."""
-    from text2gesture_ros.training import naturalness
-    from text2gesture_ros.training.archive import save_clips
-    from text2gesture_ros.training.studio import distractors, parts
+    from text2gesture_ros.training.studio import naturalness
+    from text2gesture_ros.training.studio.archive import save_clips
+    from text2gesture_ros.training.studio.synthesis import distractors, parts
 
     for name, least in (("seed", 0), ("clips", 1), ("distractors", 0)):
         if not least <= getattr(args, name) <= 100_000:
@@ -552,7 +552,7 @@ def studio(args: argparse.Namespace) -> Outcome:
         data["naturalness"]["real"] = naturalness.spread(real)
         data["not_compared"] = unread
     if args.sheet:
-        from text2gesture_ros.training.sheets import save_sheets
+        from text2gesture_ros.training.studio.sheets import save_sheets
 
         Path(args.sheet).mkdir(parents=True, exist_ok=True)
         data["sheets"] = [str(path) for path in save_sheets(Path(args.sheet), args.seed)]
@@ -577,7 +577,7 @@ def studio(args: argparse.Namespace) -> Outcome:
 def _recordings_of_people(folder: Path) -> "tuple[list[Motion], list[str]]":
     """Return the recordings in a folder in pieces as long as gestures, and why others were not read."""
     from text2gesture_ros.importing.recording import FORMATS, read_recording
-    from text2gesture_ros.training.naturalness import pieces
+    from text2gesture_ros.training.studio.naturalness import pieces
 
     if not folder.is_dir():
         raise InputError(f"--compare {folder}: no such folder")
@@ -601,7 +601,7 @@ def ablation(args: argparse.Namespace) -> Outcome:
     for name in ("seeds", "jobs"):
         if not 1 <= getattr(args, name) <= 1000:
             raise InputError(f"--{name} must be in [1, 1000] but is {getattr(args, name)}")
-    from text2gesture_ros.training import ablation as study
+    from text2gesture_ros.training.text import ablation as study
 
     study.logger.setLevel(logging.INFO)
     result = study.ablation(
@@ -621,7 +621,7 @@ def export(args: argparse.Namespace) -> Outcome:
     """Write a model's graphs from its weights."""
     directory = open_model(args.model)
     kind = "text" if directory.config["kind"] == "intent" else directory.config["kind"]
-    import_module(f"text2gesture_ros.training.train_{kind}").export(directory.path)
+    import_module(f"text2gesture_ros.training.{kind}.train").export(directory.path)
     graphs = [str(path) for path in sorted(directory.path.glob("*.onnx"))]
     data = {"model": directory.name, "path": str(directory.path), "graphs": graphs}
     return Outcome(data, lambda: sys.stdout.writelines(f"{graph}\n" for graph in graphs))
@@ -693,7 +693,7 @@ def bench_text(args: argparse.Namespace) -> Outcome:
 
 def bench_text_engines(args: argparse.Namespace) -> Outcome:
     """Compare what can run the intent classifier."""
-    from text2gesture_ros.training.text_engines import ROWS, compare, rows
+    from text2gesture_ros.training.text.engines import ROWS, compare, rows
 
     data = Path(args.data) if args.data else None
     rounds = _rounds(args)
@@ -703,7 +703,7 @@ def bench_text_engines(args: argparse.Namespace) -> Outcome:
 
 def bench_motion_engines(args: argparse.Namespace) -> Outcome:
     """Compare what can run the motion model's step."""
-    from text2gesture_ros.training.motion_engines import ROWS, compare, rows
+    from text2gesture_ros.training.motion.engines import ROWS, compare, rows
 
     sizes = Path(args.sizes) if args.sizes else None
     rounds, names = _rounds(args), args.engine or []

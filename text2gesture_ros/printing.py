@@ -129,7 +129,7 @@ def show_recordings(recordings: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_evaluation(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
-    """Print what `training.evaluate_text.evaluate` found."""
+    """Print what `training.text.evaluate.evaluate` found."""
     performed = metrics["performed"]
     show_table(
         "", ("", *_SCORES.values()), [*_score_rows(metrics, tasks), _score_row("performed", performed)]
@@ -157,7 +157,7 @@ def show_evaluation(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
 
 
 def show_corpora(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
-    """Print what `training.evaluate_text.evaluate_corpora` found."""
+    """Print what `training.text.evaluate.evaluate_corpora` found."""
     parts = {**metrics["corpora"], "together": metrics["together"]}
     rows = [(name, *row) for name, part in parts.items() for row in _score_rows(part, tasks)]
     show_table(metrics["part"], ("corpus", "", *_SCORES.values()), rows)
@@ -202,7 +202,7 @@ def _show_gate(gate: Mapping[str, Any] | None) -> None:
 def show_motion(
     result: Mapping[str, Any], tables: Iterable[tuple[Sequence[str], Iterable[Sequence[str]]]]
 ) -> None:
-    """Print what `training.evaluate_motion.evaluate` found, and its tables."""
+    """Print what `training.motion.evaluate.evaluate` found, and its tables."""
     for columns, rows in tables:
         show_table("", columns, rows)
     sys.stdout.write(
@@ -214,7 +214,7 @@ def show_motion(
 
 
 def show_report(report: Mapping[str, Any]) -> None:
-    """Print what `training.text_report.report` found."""
+    """Print what `training.text.report.report` found."""
     parts = report["parts"]
     figures = {
         "lines": {name: part["lines"] for name, part in parts.items()},
@@ -253,7 +253,7 @@ def show_figures(figures: Mapping[str, Any], indent: str = "") -> None:
 
 
 def show_recogniser(report: Mapping[str, Any]) -> None:
-    """Print what `training.evaluate_recogniser.evaluate` found."""
+    """Print what `training.recogniser.evaluate.evaluate` found."""
     parts = {"studio": report["studio"]}
     for span in ("active", "whole") if "clips" in report else ():
         parts[f"recordings, {span}"] = report[span]

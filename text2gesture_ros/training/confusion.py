@@ -18,7 +18,7 @@ def draw_confusion(path: Path, metrics: Metrics, title: str) -> None:
 
     Args:
         path: where it goes.
-        metrics: of `evaluate_text.measure`; where it has `confusion_ok`, an accepted choice counts as right.
+        metrics: of `text.evaluate.measure`; where it has `confusion_ok`, an accepted choice counts as right.
         title: what was measured on what.
     """
     sizes = [len(names) for names in TASKS.values()]

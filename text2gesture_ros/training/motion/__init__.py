@@ -1,0 +1,1 @@
+"""The motion model: its data, training and evaluation."""

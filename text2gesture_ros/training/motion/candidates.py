@@ -1,0 +1,237 @@
+"""What generates gestures to be measured: first of all a motion model, many clips at a time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import default_collate
+
+from text2gesture_ros.checkpoints import open_model
+from text2gesture_ros.generator import SHORTEST, Frame, GestureGenerator
+from text2gesture_ros.motion import Motion
+from text2gesture_ros.motion_network import State, load_network
+from text2gesture_ros.parameters import GestureGeneratorParameters
+from text2gesture_ros.skeleton import JOINTS, FloatArray, mirror, with_bone_lengths
+from text2gesture_ros.training.motion.data import Batch, MotionClips, Normalisation, acts_left
+from text2gesture_ros.training.motion.health import health
+
+_DEFAULTS = GestureGeneratorParameters()
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One generated gesture.
+
+    Attributes:
+        motion: what is seen.
+        stops: (T,) stop probability after each frame; empty where there is no stop token.
+        stopped: whether the stop token ended it, not the ceiling.
+    """
+
+    motion: Motion
+    stops: FloatArray
+    stopped: bool
+
+
+class Candidate(Protocol):
+    """Whatever can be a row of the evaluation."""
+
+    def generate(self, clips: Sequence[Motion], seeds: Sequence[int]) -> list[Generated]:
+        """Generate gesture and emotion of each clip, one seed each, without looking at its positions."""
+
+    def reconstruct(self, clips: Sequence[Motion]) -> list[Generated]:
+        """Generate what each clip shows, as far as the candidate's own embedding of it tells."""
+
+
+class ModelCandidate:
+    """A motion model directory that generates many gestures in one pass of its network.
+
+    What it gives is, clip by clip, what `GestureGenerator` gives in float32 with the same seed (within
+    rounding), many times faster.
+    """
+
+    def __init__(self, model: str, *, fixed_length: bool = False) -> None:
+        """Load the model.
+
+        Args:
+            model: name or path of a model directory of kind "motion".
+            fixed_length: whether stop tokens are not listened to and every gesture goes on to the model's
+                longest. It is so for a model that was trained without stop tokens, too.
+
+        Raises:
+            ModelError: the directory is missing, incomplete or damaged.
+        """
+        directory = open_model(model, "motion")
+        weights = directory.weights()
+        self.directory = directory
+        self.fixed_length = fixed_length or not directory.config.get("stop_token", True)
+        self.normalisation = Normalisation(
+            *(weights[f"normalisation.{name}"] for name in ("mean", "deviation", "bone_lengths"))
+        )
+        self.frames = int(directory.number("max_frames", 1, 100_000))
+        self._network = load_network(directory)
+        self.embeds = self._network.config.condition == "clip"
+        self._one = GestureGenerator(model, device="cpu")  # chooses embeddings, smooths
+
+    def generate(self, clips: Sequence[Motion], seeds: Sequence[int]) -> list[Generated]:
+        """Generate, as `GestureGenerator.frames` with each clip's labels and seed."""
+        chosen = [
+            self._one._examples[clip.gesture, clip.emotion].draw(
+                np.random.default_rng(seed), _DEFAULTS.variation
+            )
+            for clip, seed in zip(clips, seeds, strict=True)
+        ]
+        embeddings = np.concatenate([embedding for embedding, _ in chosen])
+        return self._generated(clips, embeddings, [mirrored for _, mirrored in chosen])
+
+    def reconstruct(self, clips: Sequence[Motion]) -> list[Generated]:
+        """Generate from the clips' own embeddings: the paper's reconstruction.
+
+        A model that is conditioned on classes knows no embeddings: it generates what it has for their labels.
+
+        Raises:
+            ConfigurationError: a clip is longer than the model's longest.
+        """
+        if not self.embeds:
+            return self.generate(clips, [0] * len(clips))
+        mirrored = [acts_left(clip.positions) for clip in clips]
+        return self._generated(clips, self.embedded(clips), mirrored)
+
+    def health(self, clips: Sequence[Motion]) -> dict[str, float]:
+        """Return how the network fails on the clips' embeddings, see `health.health`.
+
+        Raises:
+            ConfigurationError: a clip is longer than the model's longest.
+        """
+        batch = self._batch(clips)
+        generator = self._network.generator
+        steps = (self.frames - 1) // generator.config.frames_per_step
+        with torch.inference_mode():
+            if self.embeds:
+                condition = self._network.embedder(batch["frames"])
+            else:
+                condition = self._network.class_vectors(batch["gesture"], batch["emotion"])
+            frames, logits = generator(condition, steps)
+        made, real = (self._raw(values.numpy()) for values in (frames, batch["frames"]))
+        lengths, labels = batch["length"].numpy(), batch["gesture"].numpy()
+        return health(made, torch.sigmoid(logits).numpy(), real, lengths, labels, self._one.frame_rate)
+
+    def embedded(self, clips: Sequence[Motion]) -> FloatArray:
+        """Return the embeddings of clips, (B, D).
+
+        Raises:
+            ConfigurationError: a clip is longer than the model's longest.
+        """
+        with torch.inference_mode():
+            return np.asarray(self._network.embedder(self._batch(clips)["frames"]).numpy())
+
+    def on_body(self, clip: Motion) -> Motion:
+        """Return the clip on the model's body, on which all its gestures are."""
+        positions = with_bone_lengths(clip.positions, self.normalisation.bone_lengths)
+        return Motion(positions, clip.frame_rate, clip.gesture, clip.emotion)
+
+    def _batch(self, clips: Sequence[Motion]) -> Batch:
+        data = MotionClips(clips, self.normalisation, self.frames)
+        batch: Batch = default_collate([data[index] for index in range(len(data))])
+        return batch
+
+    def _generated(
+        self, clips: Sequence[Motion], embeddings: FloatArray, mirrored: Sequence[bool]
+    ) -> list[Generated]:
+        """Return what the network makes of embeddings, (B, D), with the labels of `clips`."""
+        frames, stops, lengths = self._rolled_out(embeddings)
+        generated = []
+        for index, (clip, length, in_mirror) in enumerate(zip(clips, lengths, mirrored, strict=True)):
+            smooth = self._smoothed(self._raw(frames[index, :length]))
+            positions = with_bone_lengths(smooth, self.normalisation.bone_lengths)
+            motion = Motion(
+                mirror(positions) if in_mirror else positions,
+                self._one.frame_rate,
+                clip.gesture,
+                clip.emotion,
+            )
+            stopped = not self.fixed_length and bool(stops[index, length - 1] >= 0.5)
+            generated.append(Generated(motion, stops[index, :length], stopped))
+        return generated
+
+    def _raw(self, frames: FloatArray) -> FloatArray:
+        """Return joint positions as the network means them [m]: (..., M) -> (..., K, 3)."""
+        positions = frames * self.normalisation.deviation + self.normalisation.mean
+        return np.asarray(positions.reshape(*frames.shape[:-1], len(JOINTS), 3))
+
+    def _smoothed(self, frames: FloatArray) -> FloatArray:
+        """Return frames after the model's Gaussian, their ends held: (T, K, 3) -> (T, K, 3)."""
+        kernel = self._one._kernel
+        half = len(kernel) // 2
+        padded = np.pad(frames, ((half, half), (0, 0), (0, 0)), mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)  # (T, K, 3, W)
+        return np.asarray(windows @ kernel, dtype=np.float32)
+
+    def _rolled_out(self, embeddings: FloatArray) -> tuple[FloatArray, FloatArray, list[int]]:
+        """Generate from (B, D): (B, T, M) frames, (B, T) stop probabilities, B lengths.
+
+        Clips that are over leave the batch: most are half as long as the longest.
+        """
+        generator = self._network.generator
+        limit = self._one._limit(_DEFAULTS.max_duration)
+        count = generator.config.frames_per_step
+        total = limit + count  # room for the last block
+        shortest = SHORTEST * self._one.frame_rate
+        frames = np.zeros((len(embeddings), total, 3 * len(JOINTS)), np.float32)
+        stops = np.zeros((len(embeddings), total), np.float32)
+        lengths = np.full(len(embeddings), limit)
+        going = np.arange(len(embeddings))
+        with torch.inference_mode():
+            frame, state = generator.initial(torch.from_numpy(embeddings))
+            frames[:, 0] = frame.numpy()
+            for start in range(1, limit, count):
+                block, logits, state = generator.step(frame, state)  # (B', R, M), (B', R)
+                frames[going, start : start + count] = block.numpy()
+                stops[going, start : start + count] = torch.sigmoid(logits).numpy()
+                numbers = np.arange(start + 1, start + count + 1)  # of frames, the first is 1
+                over = (stops[going, start : start + count] >= 0.5) & (numbers >= shortest)
+                over &= not self.fixed_length
+                ended = over.any(axis=1)
+                lengths[going[ended]] = np.minimum(numbers[over[ended].argmax(axis=1)], limit)
+                keep = torch.from_numpy(np.flatnonzero(~ended))
+                going = going[~ended]
+                if not len(going):
+                    break
+                frame, state = block[keep, -1], State(*(part[keep] for part in state))
+        return frames, stops, lengths.tolist()
+
+
+class StreamedCandidate:
+    """A motion model as a robot runs it: clip by clip, frame by frame, on the processor's default engine."""
+
+    def __init__(self, model: ModelCandidate) -> None:
+        """Load the graphs of a model directory; its embedder is the one of `model`."""
+        self._model = model
+        self._generator = GestureGenerator(str(model.directory.path), device="cpu")
+
+    def generate(self, clips: Sequence[Motion], seeds: Sequence[int]) -> list[Generated]:
+        """Generate, as `GestureGenerator.frames` with each clip's labels and seed."""
+        return [
+            self._collected(clip, self._generator.frames(clip.gesture, clip.emotion, seed=seed))
+            for clip, seed in zip(clips, seeds, strict=True)
+        ]
+
+    def reconstruct(self, clips: Sequence[Motion]) -> list[Generated]:
+        """Generate from the clips' own embeddings or, for a model of classes, from their labels."""
+        if not self._model.embeds:
+            return self.generate(clips, [0] * len(clips))
+        generated = []
+        for clip, embedding in zip(clips, self._model.embedded(clips), strict=True):
+            found = self._collected(clip, self._generator.frames_of(embedding))
+            mirrored = acts_left(clip.positions)
+            generated.append(replace(found, motion=found.motion.mirrored()) if mirrored else found)
+        return generated
+
+    def _collected(self, clip: Motion, frames: Iterable[Frame]) -> Generated:
+        played = list(frames)
+        positions = np.stack([frame.positions for frame in played])
+        motion = Motion(positions, self._generator.frame_rate, clip.gesture, clip.emotion)
+        stops = np.array([frame.stop_probability for frame in played], dtype=np.float32)
+        return Generated(motion, stops, stopped=not self._model.fixed_length and bool(stops[-1] >= 0.5))

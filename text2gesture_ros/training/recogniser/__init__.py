@@ -1,0 +1,1 @@
+"""The recogniser of gestures: its data, training and evaluation."""

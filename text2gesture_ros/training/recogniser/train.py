@@ -1,0 +1,353 @@
+"""Train the gesture recogniser on the studio's clips and on what is none of the gestures."""
+
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from text2gesture_ros.checkpoints import check_torch_device, open_model, save_model
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.labels import GESTURES
+from text2gesture_ros.motion import Motion
+from text2gesture_ros.recogniser import LABELS, OTHER, RATE, WINDOW, Recogniser, softmax
+from text2gesture_ros.recognition_network import (
+    RecognitionNetwork,
+    RecognitionNetworkConfig,
+    export_graphs,
+    network_config,
+)
+from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, read_recordings
+from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
+from text2gesture_ros.training.studio.synthesis import distractors, parts
+
+_LOG = logging.getLogger(__name__)
+_LOG_EVERY = 20  # batches
+_SHORTEST_WINDOW = 30  # frames, as `recogniser.LENGTHS`; a batch costs as much time as its window is long
+
+
+@dataclass(frozen=True)
+class RecogniserTrainingConfig:
+    """Everything a training of the recogniser depends on.
+
+    Attributes:
+        name: what the model calls itself.
+        seed: of data, augmentation, weights and order.
+        clips_per_gesture: clips the studio makes of each gesture.
+        held_out_share: part of its performers that is not trained on.
+        distractors: clips that are none of the gestures.
+        other_share: part of a batch that is none of the gestures.
+        recordings_share: part of a batch taken from recordings, where there are some.
+        batch_size: clips per batch.
+        epochs: after each the state to resume from is written.
+        batches: per epoch.
+        learning_rate: of AdamW at its highest; it rises over the first epoch and falls along a cosine.
+        weight_decay: of AdamW.
+        label_smoothing: probability taken from the right label and given to all alike.
+        rejected: part of the held-out gestures that the threshold may reject.
+        network: the sizes of the model.
+        augmentation: how much chance there is in a clip.
+
+    Raises:
+        ConfigurationError: a value is out of range.
+    """
+
+    name: str = "recogniser"
+    seed: int = 0
+    clips_per_gesture: int = 300
+    held_out_share: float = 0.05
+    distractors: int = 600
+    other_share: float = 0.15
+    recordings_share: float = 0.1
+    batch_size: int = 48
+    epochs: int = 40
+    batches: int = 50
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.05
+    rejected: float = 0.05
+    network: RecognitionNetworkConfig = field(default_factory=RecognitionNetworkConfig)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise ConfigurationError(f"name must be a text but is {self.name!r}")
+        for part in fields(self):
+            low, high = _LIMITS.get(part.name, (0.0, 0.9))  # the others are shares
+            if part.type in (int, float):
+                _check(part.name, getattr(self, part.name), part.type, low, high)
+        for part in fields(self.augmentation):
+            _check(f"augmentation.{part.name}", getattr(self.augmentation, part.name), float, 0.0, 10.0)
+
+
+_LIMITS = {
+    "seed": (0, 2**31),
+    **dict.fromkeys(("clips_per_gesture", "distractors", "epochs", "batches"), (1, 1_000_000)),
+    "batch_size": (2, 4096),
+    "learning_rate": (1e-7, 1.0),
+}
+
+
+def _check(key: str, value: Any, kind: type, low: float, high: float) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole and (kind is int or not isinstance(value, float)):
+        raise ConfigurationError(f"{key} must be a {'whole ' * (kind is int)}number but is {value!r}")
+    if not low <= value <= high:
+        raise ConfigurationError(f"{key} must be in [{low:g}, {high:g}] but is {value}")
+
+
+def load_config(path: Path) -> RecogniserTrainingConfig:
+    """Read a training file (YAML).
+
+    Raises:
+        ConfigurationError: it cannot be read, has an unknown key, or a value is out of range.
+    """
+    kinds = {"network": RecognitionNetworkConfig, "augmentation": Augmentation}
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        given = {key: kinds[key](**value) if key in kinds else value for key, value in values.items()}
+        return RecogniserTrainingConfig(**given)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{path}: no training file of the recogniser: {reason}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def train(
+    config: Path,
+    output: Path,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    recordings: Path | None = None,
+    table: Path | None = None,
+) -> None:
+    """Train a recogniser and write it as a model directory.
+
+    Log, TensorBoard events and the state to resume from are in its folder training/, which running the model
+    does not need.
+
+    Args:
+        config: the training file (YAML).
+        output: the model directory to write.
+        resume: go on after the last whole epoch of an interrupted training; the result is the same.
+        device: auto, cpu or cuda.
+        recordings: a folder of recordings; those of the table's part "train" join the training.
+        table: which recording shows what, see `data.read_recordings`.
+
+    Raises:
+        ConfigurationError: the training file is wrong, no such device, or there is nothing to resume
+            or what there is does not fit.
+        InputError: a recording is missing or cannot be read.
+    """
+    own = [] if recordings is None or table is None else read_recordings(recordings, table, "train")
+    motions = [
+        Motion(each.recording.motion.positions, each.recording.motion.frame_rate, _gesture(each.label))
+        for each in own
+    ]
+    RecogniserTraining(load_config(config), output, device, motions).run(resume)
+
+
+def export(path: Path) -> None:
+    """Write the graph of a recogniser's directory anew.
+
+    Raises:
+        ModelError: it is no recogniser.
+    """
+    model = open_model(str(path.resolve()), "recogniser")
+    export_graphs(model.path, network_config(model.config, str(model.path)))
+
+
+class RecogniserTraining:
+    """One training: data, network, optimiser and how far it has come."""
+
+    def __init__(
+        self,
+        config: RecogniserTrainingConfig,
+        output: Path,
+        device: str = "auto",
+        recordings: list[Motion] | None = None,
+    ) -> None:
+        """Make the data and the network.
+
+        Args:
+            config: what the training depends on.
+            output: the model directory to write.
+            device: auto, cpu or cuda.
+            recordings: motions by others to train on, labelled; without a gesture they are `other`.
+
+        Raises:
+            ConfigurationError: the device is unknown or not there.
+        """
+        check_torch_device(device)
+        self.config, self.output, self.folder = config, output, output / "training"
+        torch.manual_seed(config.seed)
+        training, self.held_out = parts(config.seed, config.clips_per_gesture, config.held_out_share)
+        others = distractors(config.seed, config.distractors)
+        out = round(config.held_out_share * len(others))
+        self.held_out = [*self.held_out, *others[:out]]
+        self.batches = _Batches([*training, *others[out:]], recordings or [], config)
+        self.network = RecognitionNetwork(config.network)
+        self.accelerator = Accelerator(
+            cpu=device == "cpu", log_with="tensorboard", project_dir=str(self.folder)
+        )
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        loader = DataLoader(self.batches, batch_size=None)
+        self.model, self.optimizer, self.loader = self.accelerator.prepare(self.network, optimizer, loader)
+        self.loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+        self.history: list[float] = []
+
+    def run(self, resume: bool = False) -> None:
+        """Train from the start, or from the last whole epoch on, and write the model.
+
+        Raises:
+            ConfigurationError: there is nothing to resume, it is damaged or belongs to another network.
+        """
+        state, first = self.output / STATE_FILE, 0
+        if resume:
+            first = read_state(state, self.network, {"optimizer": self.optimizer}, {"epoch": 0})["epoch"]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.accelerator.init_trackers("events")
+        for epoch in range(first, self.config.epochs):
+            torch.manual_seed(self.config.seed + epoch)
+            self.batches.epoch = epoch
+            self._train(epoch)
+            if self.accelerator.is_main_process:
+                write_state(state, self.network, {"optimizer": self.optimizer}, {"epoch": epoch + 1})
+        self.accelerator.end_training()
+        if self.accelerator.is_main_process:
+            self.save()
+
+    def save(self) -> None:
+        """Write the model directory, with temperature and threshold by the held-out clips."""
+        config = {
+            "kind": "recogniser",
+            "name": self.config.name,
+            "labels": {"gesture": list(GESTURES)},
+            "temperature": 1.0,
+            "threshold": 0.0,
+            "network": asdict(self.config.network),
+            "training": {k: v for k, v in asdict(self.config).items() if k not in ("name", "network")},
+        }
+        weights = {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
+        save_model(self.output, config, weights)
+        export_graphs(self.output, self.config.network)
+        # By the very runtime that will use them.
+        clips = Clips.of(self.held_out)
+        generator = np.random.default_rng([self.config.seed, 1])
+        positions, mask = clips.seen(
+            np.arange(len(clips.labels)), WINDOW, self.config.augmentation, generator
+        )
+        motions = [Motion(each[kept > 0.0], RATE) for each, kept in zip(positions, mask, strict=True)]
+        logits = Recogniser(str(self.output.resolve())).logits(motions)
+        found = calibrated(logits, clips.labels, self.config.rejected)
+        _LOG.info("calibrated on %d held-out clips: %s", len(motions), found)
+        save_model(self.output, {**config, **found}, weights)
+
+    def _train(self, epoch: int) -> None:
+        self.model.train()
+        start = time.monotonic()
+        right = shown = 0
+        for index, batch in enumerate(self.loader):
+            step = epoch * self.config.batches + index
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * self._rate(step)
+            logits, _ = self.model(batch["positions"], batch["mask"])
+            loss = self.loss(logits, batch["labels"])
+            self.optimizer.zero_grad()
+            self.accelerator.backward(loss)
+            self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
+            self.optimizer.step()
+            self.history.append(float(loss.detach()))
+            right += int((logits.argmax(dim=1) == batch["labels"]).sum())
+            shown += len(logits)
+            if index % _LOG_EVERY == 0:
+                self.accelerator.log({"loss": self.history[-1], "accuracy": right / shown}, step=step)
+        _LOG.info(
+            "epoch %d of %d, %.0f s: loss %.3f, accuracy %.3f",
+            epoch + 1,
+            self.config.epochs,
+            time.monotonic() - start,
+            float(np.mean(self.history[-self.config.batches :])),
+            right / shown,
+        )
+
+    def _rate(self, step: int) -> float:
+        """Return the factor of the learning rate: up over the first epoch, down along half a cosine."""
+        total = self.config.epochs * self.config.batches
+        rising = min(1.0, (step + 1) / min(self.config.batches, 50))
+        return rising * (0.5 + 0.5 * math.cos(math.pi * step / total))
+
+
+class _Batches(Dataset[dict[str, Tensor]]):
+    """Batches by number; what is in one depends on seed, epoch and number alone."""
+
+    def __init__(
+        self, motions: list[Motion], recordings: list[Motion], config: RecogniserTrainingConfig
+    ) -> None:
+        self.epoch = 0
+        self._config = config
+        self._pools = [(Clips.of(motions), 1.0)]
+        if recordings and config.recordings_share:
+            share = config.recordings_share
+            self._pools = [(self._pools[0][0], 1.0 - share), (Clips.of(recordings), share)]
+
+    def __len__(self) -> int:
+        return self._config.batches
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        if index >= len(self):
+            raise IndexError(index)
+        config = self._config
+        generator = np.random.default_rng([config.seed, 2, self.epoch, index])
+        window = int(generator.integers(_SHORTEST_WINDOW, WINDOW + 1))
+        seen = []
+        for clips, share in self._pools:
+            count = max(1, round(share * config.batch_size))
+            chosen = clips.drawn(count, config.other_share, generator)
+            seen.append((*clips.seen(chosen, window, config.augmentation, generator), clips.labels[chosen]))
+        positions, mask, labels = (np.concatenate(each) for each in zip(*seen, strict=True))
+        return {
+            "positions": torch.from_numpy(positions),
+            "mask": torch.from_numpy(mask),
+            "labels": torch.from_numpy(labels),
+        }
+
+
+def calibrated(logits: FloatArray, labels: IntArray, rejected: float) -> dict[str, Any]:
+    """Return temperature and threshold by clips the network has not seen.
+
+    The temperature makes the right labels likeliest (Guo et al., On Calibration of Modern Neural Networks,
+    2017, sec. 4.2); the threshold lets through all but a part of the gestures that are recognised.
+
+    Args:
+        logits: (B, C).
+        labels: (B,) the right ones.
+        rejected: the part of rightly recognised gestures that may be rejected.
+    """
+
+    def loss(temperature: float) -> float:
+        right = softmax(logits / temperature)[np.arange(len(labels)), labels]
+        return -float(np.log(np.maximum(right, 1e-12)).mean())
+
+    temperature = min(np.geomspace(0.2, 5.0, 200).tolist(), key=loss)
+    probabilities = softmax(logits / temperature)
+    right = (probabilities.argmax(axis=1) == labels) & (labels != LABELS.index(OTHER))
+    threshold = np.quantile(probabilities[right].max(axis=1), rejected) if right.any() else 0.0
+    return {"temperature": round(temperature, 4), "threshold": round(float(threshold), 4)}
+
+
+def _gesture(label: str) -> str:
+    return "" if label == OTHER else label

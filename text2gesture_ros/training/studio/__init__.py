@@ -1,0 +1,1 @@
+"""The studio: human gesture clips synthesised from a kinematic skeleton."""

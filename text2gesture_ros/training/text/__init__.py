@@ -1,0 +1,1 @@
+"""The text model: its data, training and evaluation."""

@@ -1,0 +1,301 @@
+"""What a training of the intent model reads: its settings, labelled utterances, texts that are no speech."""
+
+import csv
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.labels import GATE, HEADS, TASKS, check_label
+from text2gesture_ros.resources import share_directory
+
+Made = TypeVar("Made")
+
+POOLINGS = ("mean", "cls")
+"""How token states become one vector: their mean (what sentence encoders are trained for) or the first."""
+
+ACCEPTED = "_ok"
+"""Suffix of a field that lists every label of a task that counts as right."""
+
+
+@dataclass(frozen=True)
+class TextTraining:
+    """What a training file (`config/training/text.yaml`) says; the file explains each entry."""
+
+    name: str
+    plm: str
+    heads: list[str]
+    data: list[str]
+    lines: int
+    outliers: str
+    corpora: str
+    corpora_share: float
+    pooling: str
+    hidden: int
+    dropout: float
+    max_tokens: int
+    batch_size: int
+    epochs: int
+    patience: int
+    validation_part: float
+    encoder_learning_rate: float
+    head_learning_rate: float
+    layer_decay: float
+    train_embeddings: bool
+    warm_up: float
+    decay: bool
+    average_from: float
+    alternatives: float
+    label_smoothing: float
+    class_weight: float
+    gradient_norm: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "hidden": (1, 65536), "dropout": (0.0, 0.9), "max_tokens": (8, 4096), "batch_size": (1, 65536),
+            "epochs": (1, 100_000), "patience": (1, 100_000), "validation_part": (0.01, 0.5),
+            "encoder_learning_rate": (0.0, 1.0), "head_learning_rate": (0.0, 1.0), "layer_decay": (0.0, 1.0),
+            "warm_up": (0.0, 1.0), "label_smoothing": (0.0, 0.9), "class_weight": (0.0, 1.0),
+            "gradient_norm": (0.0, 1e6), "lines": (0, 2**31), "corpora_share": (0.0, 0.9),
+            "average_from": (0.0, 1.0), "alternatives": (0.0, 1.0),
+            "seed": (0, 2**31),
+        }  # fmt: skip
+        for name, value in asdict(self).items():
+            kind = self.__annotations__[name]
+            texts = not isinstance(value, list) or all(isinstance(item, str) for item in value)
+            if type(value).__name__ != kind.__name__ or not texts:
+                known = "list of texts" if kind == list[str] else kind.__name__
+                raise ConfigurationError(f"{name} must be of type {known} but is {value!r}")
+            if name in bounds and not bounds[name][0] <= value <= bounds[name][1]:
+                raise ConfigurationError(f"{name} must be in {list(bounds[name])} but is {value}")
+        if self.pooling not in POOLINGS:
+            raise ConfigurationError(f"pooling must be one of {', '.join(POOLINGS)} but is {self.pooling!r}")
+        if not self.heads or self.heads != [head for head in HEADS if head in self.heads]:
+            raise ConfigurationError(
+                f"heads must be some of {', '.join(HEADS)}, in order, but is {self.heads}"
+            )
+        if not self.data or not all(map(str.strip, self.data)):
+            raise ConfigurationError(f"data must be names of files but is {self.data}")
+        if GATE in self.heads and not self.outliers:
+            raise ConfigurationError(f"the head {GATE} needs outliers to learn from")
+        if self.corpora_share and not self.corpora:
+            raise ConfigurationError(f"corpora_share is {self.corpora_share} but there are no corpora")
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """Return the message for an error in reading `path`: one line, without the number of the error."""
+    if isinstance(error, OSError):
+        return f"{error.filename or path}: cannot be read: {error.strerror or error}"
+    return f"{path}: cannot be read: {' '.join(str(error).split())}"
+
+
+def read_config(path: Path) -> TextTraining:
+    """Read a training file.
+
+    Raises:
+        ConfigurationError: the file cannot be read, an entry is missing, unknown, or out of its range.
+    """
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(unreadable(path, error)) from None
+    known = {field.name for field in fields(TextTraining)}
+    given = set(entries) if isinstance(entries, dict) else set()
+    if given != known:
+        wrong = [f"unknown {name}" for name in sorted(map(str, given - known))]
+        wrong += [f"missing {name}" for name in sorted(known - given)]
+        raise ConfigurationError(f"{path}: {', '.join(wrong)}. Known: {', '.join(sorted(known))}")
+    try:
+        return TextTraining(**entries)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One labelled sentence.
+
+    Attributes:
+        text: the sentence.
+        labels: the label of each task; None where nobody gave one. Under `GATE`: "no" if it is no English
+            speech; an utterance without this label is speech.
+        accepted: of tasks that have it, every label that counts as right.
+        split: "train", "test", ...; empty where the file has no such field.
+    """
+
+    text: str
+    labels: Mapping[str, str | None]
+    accepted: Mapping[str, frozenset[str]]
+    split: str
+
+    def label(self, head: str) -> str | None:
+        """Return its label for a head of the network; None where nobody gave one."""
+        return self.labels.get(head, HEADS[GATE][1])
+
+
+@dataclass(frozen=True)
+class Outlier(Utterance):
+    """A text that is no English speech.
+
+    Attributes:
+        kind: what it is instead: a language, code, ...
+    """
+
+    kind: str
+
+
+def default_data() -> Path:
+    """Return the path of the utterances that ship with the package."""
+    return share_directory() / "data" / "utterances.csv"
+
+
+def read_utterances(path: Path) -> list[Utterance]:
+    """Read a CSV or JSONL file with the fields text, subject, gesture and emotion.
+
+    A label that is empty, null or absent is unknown. The fields split and `gesture_ok`, ... are optional; the
+    latter are lists, in CSV with | between the labels.
+
+    Raises:
+        InputError: the file cannot be read, or a line is wrong; the message says which and why.
+    """
+    return _read(path, _utterance)
+
+
+def _read(path: Path, make: Callable[[Any, str], Made]) -> list[Made]:
+    if path.suffix not in (".csv", ".jsonl"):
+        raise InputError(f"{path}: unknown kind of file. Known: .csv, .jsonl")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [make(record, f"{path}:{line}") for line, record in _records(file, path)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(unreadable(path, error)) from None
+
+
+def _records(file: Iterable[str], path: Path) -> Iterable[tuple[int, Any]]:
+    if path.suffix == ".csv":
+        reader = csv.DictReader(file, strict=True)
+        for record in reader:
+            yield reader.line_num, record
+        return
+    for line, text in enumerate(file, start=1):
+        if text.strip():
+            try:
+                yield line, json.loads(text)
+            except (ValueError, RecursionError) as error:
+                raise InputError(f"{path}:{line}: not JSON: {error}") from None
+
+
+def _utterance(record: Any, where: str) -> Utterance:
+    if not isinstance(record, dict) or not isinstance(record.get("text"), str) or None in record:
+        raise InputError(f"{where}: needs the field text, and one value for each field")
+    labels: dict[str, str | None] = {}
+    accepted = {}
+    try:
+        for task in TASKS:
+            labels[task] = check_label(task, record[task]) if record.get(task) else None
+            if given := record.get(task + ACCEPTED):
+                names = given.split("|") if isinstance(given, str) else given
+                if not isinstance(names, list):
+                    raise InputError(f"{task}{ACCEPTED} must be a list of labels but is {given!r}")
+                accepted[task] = frozenset(check_label(task, label) for label in names)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return Utterance(record["text"], labels, accepted, str(record.get("split") or ""))
+
+
+def read_outliers(path: Path) -> list[Outlier]:
+    """Read the texts that are no English speech from a CSV or JSONL file with the fields text and kind.
+
+    They carry that one label: Hendrycks et al., Deep Anomaly Detection with Outlier Exposure, ICLR 2019.
+
+    Raises:
+        InputError: as `read_utterances`.
+    """
+    return _read(path, _outlier)
+
+
+def _outlier(record: Any, where: str) -> Outlier:
+    line = _utterance(record, where)
+    if not isinstance(kind := record.get("kind"), str) or not kind:
+        raise InputError(f"{where}: needs the field kind")
+    return Outlier(line.text, {**dict.fromkeys(TASKS), GATE: HEADS[GATE][0]}, {}, line.split, kind)
+
+
+def stratify(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
+    """Return the utterances in an order of which every beginning has each gesture in proportion."""
+    generator = random.Random(seed)
+    shuffled = generator.sample(utterances, len(utterances))
+    total = Counter(utterance.labels["gesture"] for utterance in utterances)
+    seen: Counter[str | None] = Counter()
+    places = []
+    for number, utterance in enumerate(shuffled):
+        gesture = utterance.labels["gesture"]
+        places.append(((seen[gesture] + 0.5) / total[gesture], number))
+        seen[gesture] += 1
+    return [shuffled[number] for _, number in sorted(places)]
+
+
+def cut_validation(
+    utterances: Sequence[Utterance], part: float, seed: int = 1
+) -> tuple[list[Utterance], list[Utterance]]:
+    """Cut a validation part off the training utterances: `part` of every gesture, the same for the same seed.
+
+    Returns:
+        training part and validation part, each in the order of `stratify`.
+    """
+    ordered = stratify(utterances, seed)
+    count = round(part * len(ordered))
+    return ordered[count:], ordered[:count]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What a training learns from, chooses its best epoch by, and is measured with.
+
+    Attributes:
+        training, validation, test: utterances and, for the gate, outliers.
+        corpora: utterances of other corpora, of which each epoch draws some.
+    """
+
+    training: Sequence[Utterance]
+    validation: Sequence[Utterance]
+    test: Sequence[Utterance]
+    corpora: Sequence[Utterance] = ()
+
+
+def read_lines(settings: TextTraining, folder: Path) -> Lines:
+    """Read what a training file names; `folder` is where it is.
+
+    The cut does not depend on the seed of the settings, so that trainings can be compared.
+
+    Raises:
+        InputError: a file cannot be used, or there are too few training lines.
+    """
+    utterances = [line for path in settings.data for line in read_utterances(folder / path)]
+    training, validation = _cut(utterances, settings.validation_part)
+    if not training or not validation or len(training) < settings.lines:
+        wanted = f" for lines {settings.lines}" if settings.lines else ""
+        raise InputError(f"{', '.join(settings.data)}: {len(training)} training lines are too few{wanted}")
+    training = training[: settings.lines or None]
+    if GATE in settings.heads:
+        outliers = read_outliers(folder / settings.outliers)
+        utterances += outliers
+        for part, more in zip((training, validation), _cut(outliers, settings.validation_part), strict=True):
+            part += more
+    corpora: list[Utterance] = []
+    if settings.corpora:
+        from text2gesture_ros.training.text.corpora import read_corpora  # which itself reads utterances
+
+        corpora = read_corpora(folder / settings.corpora)
+    return Lines(training, validation, [line for line in utterances if line.split == "test"], corpora)
+
+
+def _cut(lines: Sequence[Utterance], part: float) -> tuple[list[Utterance], list[Utterance]]:
+    return cut_validation([line for line in lines if line.split in ("", "train")], part)
