@@ -33,6 +33,7 @@ VERBS = [
     "train text",
     "train motion",
     "train recogniser",
+    "studio",
     "ablation",
     "export",
     "bringup",

@@ -281,3 +281,18 @@ def show_recogniser(report: Mapping[str, Any]) -> None:
         for row in report["clips"]
     ]
     show_table(f"{report['part']} recordings", columns, rows)
+
+
+def show_studio(data: Mapping[str, Any]) -> None:
+    """Print what the verb `studio` wrote and measured."""
+    show_figures({"clips in": data["files"]})
+    rows = [
+        (who, measure, *(f"{value:.2f}" for value in values))
+        for who, measures in data["naturalness"].items()
+        for measure, values in measures.items()
+    ]
+    columns = ("clips", "the busier hand's", "#5 %", "#median", "#95 %")
+    show_table("How naturally hands move", columns, rows)
+    sys.stdout.writelines(f"not compared: {line}\n" for line in data.get("not_compared", []))
+    for sheet in data.get("sheets", []):
+        sys.stdout.write(f"contact sheet: {sheet}\n")

@@ -15,7 +15,7 @@ from sensor_msgs.msg import JointState
 from text2gesture_ros import demo
 from text2gesture_ros.bag import message_types
 from text2gesture_ros.classifier import IntentClassifier
-from text2gesture_ros.commands import read_sentences
+from text2gesture_ros.commands.sentences import read_sentences
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.nodes.client import TOPICS, Received

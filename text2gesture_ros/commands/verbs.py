@@ -1,0 +1,192 @@
+"""What the verbs share: how one is added, what it returns, options and checks that several have."""
+
+import argparse
+import json
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.parameters import PARAMETERS, NodeParameters, defaults, specification
+from text2gesture_ros.resources import share_directory
+
+PROGRAM = "text2gesture"
+
+RECOGNISER = "recogniser"
+"""Name of the recogniser that ships."""
+
+P = TypeVar("P", bound=NodeParameters)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb found.
+
+    Attributes:
+        data: the result as JSON types.
+        show: prints it for people.
+        status: exit code.
+    """
+
+    data: Any = None
+    show: Callable[[], None] = lambda: None
+    status: int = 0
+
+
+Run = Callable[[argparse.Namespace], Outcome]
+
+
+class Verbs:
+    """Adds verbs with the same manners: description, examples, --json."""
+
+    def __init__(self, parser: argparse.ArgumentParser, dest: str) -> None:
+        """Let a parser have verbs; `dest` is what help calls them."""
+        self._verbs = parser.add_subparsers(dest=dest, metavar=dest.upper(), required=True)
+
+    def add(
+        self, name: str, run: Run | None, summary: str, examples: Sequence[str], has_result: bool = True
+    ) -> argparse.ArgumentParser:
+        """Add a verb and return its parser.
+
+        Args:
+            name: of the verb.
+            run: what it does; None if it has verbs of its own.
+            summary: help; the first sentence stands in the list of verbs.
+            examples: command lines without the name of the program.
+            has_result: whether there is anything to print as JSON.
+        """
+        lines = "\n".join(f"  {PROGRAM} {example}" for example in examples)
+        verb: argparse.ArgumentParser = self._verbs.add_parser(
+            name,
+            help=summary.split(". ")[0].rstrip("."),
+            description=textwrap.fill(summary, 100),
+            epilog=f"examples:\n{lines}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.set_defaults(run=run)
+        if has_result:
+            verb.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
+        return verb
+
+    def group(self, name: str, summary: str, examples: Sequence[str], dest: str = "what") -> "Verbs":
+        """Add a verb that has verbs of its own and return these."""
+        return Verbs(self.add(name, None, summary, examples, has_result=False), dest)
+
+
+def add_parameters(verb: argparse.ArgumentParser, node: str, *names: str) -> None:
+    """Add options for parameters of a node; names, defaults and meaning come from the one table."""
+    values = defaults(node)
+    by_name = {item.name: specification(item) for item in fields(PARAMETERS[node])}
+    for name in names:
+        entry = by_name[name]
+        unit = f" [{entry.unit}]" if entry.unit else ""
+        verb.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(values[name]),
+            default=values[name],
+            choices=entry.choices or None,
+            metavar=None if entry.choices else name.split("_")[-1].upper(),
+            help=f"{entry.description.rstrip('.')}{unit} (default: %(default)s)",
+        )
+
+
+def parameters(kind: type[P], args: argparse.Namespace) -> P:
+    """Return node parameters with what the command line says; this checks their bounds."""
+    names = [item.name for item in fields(kind) if item.name in args]
+    return kind(**{name: getattr(args, name) for name in names})
+
+
+def add_number(verb: argparse.ArgumentParser, name: str, default: int, meaning: str) -> None:
+    """Add an option that takes a whole number; `number` checks it."""
+    verb.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
+
+
+def number(args: argparse.Namespace, name: str, least: int, most: int = 100_000) -> int:
+    """Return the whole number an option was given.
+
+    Raises:
+        InputError: it is out of bounds.
+    """
+    value = int(getattr(args, name))
+    if not least <= value <= most:
+        raise InputError(f"--{name} must be in [{least}, {most}] but is {value}")
+    return value
+
+
+def add_output(verb: argparse.ArgumentParser) -> None:
+    """Add the option that writes what --json prints."""
+    verb.add_argument("--output", metavar="FILE.json", help="also write the result to a file")
+
+
+def check_output(args: argparse.Namespace) -> Path | None:
+    """Return the file that `add_output` asks for, if any.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    return check_suffix(args.output, ".json") if args.output else None
+
+
+def write_json(path: Path | None, data: Mapping[str, Any]) -> None:
+    """Write a result, if a file for it was given."""
+    if path:
+        path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def check_suffix(path: str, suffix: str) -> Path:
+    """Return the path of a file to write.
+
+    Raises:
+        InputError: it ends otherwise, or its directory is missing.
+    """
+    if not path.endswith(suffix):
+        raise InputError(f"{path}: the file must end in {suffix}")
+    if not Path(path).parent.is_dir():
+        raise InputError(f"{path}: no directory {Path(path).parent}")
+    return Path(path)
+
+
+def add_cut(verb: argparse.ArgumentParser) -> None:
+    """Add the options that cut recordings."""
+    verb.add_argument("--start", type=float, default=0.0, metavar="TIME", help="cut from here [s]")
+    verb.add_argument("--end", type=float, metavar="TIME", help="cut up to here [s]")
+
+
+def add_recordings(verb: argparse.ArgumentParser, purpose: str) -> None:
+    """Add the options that say which recordings by others a recogniser meets."""
+    verb.add_argument("--recordings", metavar="DIR", help=f"a folder of recordings {purpose}")
+    verb.add_argument(
+        "--table",
+        metavar="FILE.yaml",
+        help="beside --recordings: which is in which part and shows what (default: "
+        "config/training/recordings.yaml that ships)",
+    )
+
+
+def recordings(args: argparse.Namespace) -> dict[str, Path]:
+    """Return what `add_recordings` asks for: recordings, a folder, and table, a file; nothing without.
+
+    Raises:
+        InputError: there is no such folder or file, or a table without recordings.
+    """
+    if not args.recordings:
+        if args.table:
+            raise InputError("--table says what recordings show: give --recordings too")
+        return {}
+    if not Path(args.recordings).is_dir():
+        raise InputError(f"{args.recordings}: no such directory")
+    return {"recordings": Path(args.recordings), "table": training_file(args.table, "recordings.yaml")}
+
+
+def training_file(given: str | None, shipped: str) -> Path:
+    """Return the file given, else the one of that name in config/training.
+
+    Raises:
+        InputError: there is none; said before PyTorch is loaded, which takes seconds.
+    """
+    path = Path(given) if given else share_directory() / "config" / "training" / shipped
+    if not path.is_file():
+        raise InputError(f"{path}: no such training file")
+    return path
