@@ -90,6 +90,20 @@ def test_a_mixture_goes_from_one_gesture_to_the_other(generator: GestureGenerato
         assert np.abs(mixed(0.5).positions[:30] - end.positions[:30]).max() > 0.01
 
 
+def test_frames_of_an_embedding_are_those_it_was_drawn_for(generator: GestureGenerator) -> None:
+    for seed in range(6):  # some are left-handed
+        how = {"seed": seed, "mix": {"nod": 0.3}}
+        embedding, mirrored = generator.embedding("wave", "positive", **how)
+        assert embedding.ndim == 1
+        given = generator.frames_of(embedding, mirrored=mirrored, max_duration=0.2)
+        for one, same in zip(
+            given, generator.frames("wave", "positive", **how, max_duration=0.2), strict=True
+        ):
+            np.testing.assert_array_equal(one.positions, same.positions)
+    with pytest.raises(InputError, match="max_duration"):
+        generator.frames_of(embedding, max_duration=0.0)
+
+
 def test_gaussians_stand_for_clips(tmp_path: Path) -> None:
     shipped = open_model("motion", "motion")
     weights = {name: value for name, value in shipped.weights().items() if "spreads" not in name}

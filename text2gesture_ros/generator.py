@@ -24,6 +24,7 @@ from text2gesture_ros.parameters import GestureGeneratorParameters
 from text2gesture_ros.skeleton import JOINTS, FloatArray, mirror, with_bone_lengths
 
 SHORTEST = 0.5  # No stop token is believed before [s].
+INITIAL_GRAPH, STEP_GRAPH = "initial.onnx", "step.onnx"
 _COORDINATES = 3 * len(JOINTS)
 _DEFAULTS = GestureGeneratorParameters()
 
@@ -60,6 +61,13 @@ class GestureGenerator:
     the training clips of the gesture and emotion or, where the model keeps clips one by one, that of a clip
     mixed with its nearest neighbour. The network knows right-handed clips alone; where the example was
     left-handed, the frames come out in a mirror.
+
+    Attributes:
+        name: what the model calls itself.
+        frame_rate: frames per second [Hz].
+        engine: what runs the graphs, unless one was given.
+        precision: what they compute with: float32 or int8.
+        kernel: (W,) weights of the window of frames that every frame is smoothed over, W odd.
     """
 
     def __init__(
@@ -92,7 +100,7 @@ class GestureGenerator:
         self.precision = choose_precision(directory, INT8_STEP_GRAPH, self.engine, precision)
         self._max_frames = int(directory.number("max_frames", 1, 100_000))
         self._stops = directory.config.get("stop_token", True) is True
-        self._kernel = _gaussian(directory.number("smoothing", 0.0, 0.1) * self.frame_rate)
+        self.kernel = _gaussian(directory.number("smoothing", 0.0, 0.1) * self.frame_rate)
         self._load_tables(directory)
         self._engine: Engine
         if engine is not None:
@@ -102,7 +110,7 @@ class GestureGenerator:
         else:
             width = next(iter(self._examples.values())).centres.shape[1]
             provider = self.engine.removeprefix("onnxruntime-")
-            step = INT8_STEP_GRAPH if self.precision == "int8" else "step.onnx"
+            step = INT8_STEP_GRAPH if self.precision == "int8" else STEP_GRAPH
             self._engine = _OnnxEngine(directory, step, width, threads, provider)
 
     def frames(
@@ -122,8 +130,7 @@ class GestureGenerator:
             emotion: one of `labels.EMOTIONS`.
             seed: the same seed gives the same frames; None draws one.
             variation: 0 for the most typical way to do the gesture, 1 for any way the model has seen.
-            max_duration: the gesture ends here if the stop token has not fired [s]. It also ends at the
-                longest duration the model was trained on, beyond which it would go astray.
+            max_duration: see `longest` [s].
             mix: how much of other gestures, in [0, 1] each and at most 1 together, is in the embedding; the
                 rest is `gesture`. Between two gestures the motion changes gradually (paper, fig. 3, row 4).
                 May be the probabilities of a classifier.
@@ -134,12 +141,27 @@ class GestureGenerator:
         Raises:
             InputError: a label is unknown or a number out of range. Raised at once, not at the first frame.
         """
+        embedding, mirrored = self.embedding(gesture, emotion, seed=seed, variation=variation, mix=mix)
+        return self.frames_of(embedding, mirrored=mirrored, max_duration=max_duration)
+
+    def embedding(
+        self,
+        gesture: str,
+        emotion: str = NEUTRAL,
+        *,
+        seed: int | None = None,
+        variation: float = _DEFAULTS.variation,
+        mix: Mapping[str, float] | None = None,
+    ) -> tuple[FloatArray, bool]:
+        """Draw what `frames` starts from; arguments and errors as there.
+
+        Returns:
+            (D,) embedding, and whether its frames are to be seen in a mirror.
+        """
         check_label("gesture", gesture)
         check_label("emotion", emotion)
         if not 0.0 <= variation <= 1.0:
             raise InputError(f"variation must be in [0, 1] but is {variation}")
-        if not 0.0 < max_duration < np.inf:
-            raise InputError(f"max_duration must be a positive number of seconds but is {max_duration}")
         if seed is not None and seed < 0:
             raise InputError(f"seed must be 0 or more but is {seed}")
         shares = _checked_mix(mix or {})
@@ -148,21 +170,43 @@ class GestureGenerator:
         embedding = embedding * np.float32(1.0 - sum(shares.values()))
         for other, share in shares.items():
             embedding += np.float32(share) * self._examples[other, emotion].draw(random, variation)[0]
-        frames = self._generated(embedding, self._limit(max_duration))
-        if mirrored:
-            return (replace(frame, positions=mirror(frame.positions)) for frame in frames)
-        return frames
+        return embedding, mirrored
 
     def frames_of(
-        self, embedding: FloatArray, *, max_duration: float = _DEFAULTS.max_duration
+        self,
+        embedding: FloatArray,
+        *,
+        mirrored: bool = False,
+        max_duration: float = _DEFAULTS.max_duration,
     ) -> Iterator[Frame]:
         """Generate, as `frames`, from an embedding of one's own: of a clip, or between two.
 
         Args:
             embedding: (D,) embedding.
-            max_duration: as for `frames` [s].
+            mirrored: whether the frames come out in a mirror.
+            max_duration: see `longest` [s].
+
+        Raises:
+            InputError: max_duration is no positive number. Raised at once, not at the first frame.
         """
-        return self._generated(embedding.astype(np.float32)[None], self._limit(max_duration))
+        frames = self._generated(embedding.astype(np.float32)[None], self.longest(max_duration))
+        if mirrored:
+            return (replace(frame, positions=mirror(frame.positions)) for frame in frames)
+        return frames
+
+    def longest(self, max_duration: float = _DEFAULTS.max_duration) -> int:
+        """Return after how many frames a gesture ends where no stop token has fired.
+
+        Args:
+            max_duration: the gesture ends here [s]. It also ends at the longest duration the model was
+                trained on, beyond which it would go astray.
+
+        Raises:
+            InputError: max_duration is no positive number.
+        """
+        if not 0.0 < max_duration < np.inf:
+            raise InputError(f"max_duration must be a positive number of seconds but is {max_duration}")
+        return int(np.clip(max_duration * self.frame_rate + 1e-9, 1, self._max_frames))
 
     def generate(
         self,
@@ -220,26 +264,22 @@ class GestureGenerator:
                     weights["examples"][chosen], weights["example_mirrored"][chosen], *parts
                 )
 
-    def _limit(self, max_duration: float) -> int:
-        """Return after how many frames a gesture ends without a stop token."""
-        return int(np.clip(max_duration * self.frame_rate + 1e-9, 1, self._max_frames))
-
     def _generated(self, embedding: FloatArray, limit: int) -> Iterator[Frame]:
         """Yield what the network makes of an embedding, (1, D), smoothed, as frames.
 
         Smoothing looks ahead by its half width, within the gesture alone: its ends are held.
         """
-        half = len(self._kernel) // 2
-        window: deque[FloatArray] = deque(maxlen=len(self._kernel))
+        half = len(self.kernel) // 2
+        window: deque[FloatArray] = deque(maxlen=len(self.kernel))
         waiting: deque[tuple[float, bool]] = deque()
         for values, stop, last in self._raw(embedding, limit):
             window.extend([values] * (1 if window else half + 1))
             waiting.append((stop, last))
-            if len(window) == len(self._kernel):
+            if len(window) == len(self.kernel):
                 yield Frame(self._positions(window), *waiting.popleft())
         for _ in range(half):
             window.append(window[-1])
-            if len(window) == len(self._kernel):
+            if len(window) == len(self.kernel):
                 yield Frame(self._positions(window), *waiting.popleft())
 
     def _raw(self, embedding: FloatArray, limit: int) -> Iterator[tuple[FloatArray, float, bool]]:
@@ -260,7 +300,7 @@ class GestureGenerator:
 
     def _positions(self, window: Iterable[FloatArray]) -> FloatArray:
         """Return smoothed joint positions [m] with the mean body's bones: (W, M) -> (K, 3)."""
-        values = self._kernel @ np.stack(list(window))  # (M,)
+        values = self.kernel @ np.stack(list(window))  # (M,)
         positions = (values * self._deviation + self._mean).reshape(len(JOINTS), 3)
         return with_bone_lengths(positions, self._bone_lengths)
 
@@ -299,7 +339,7 @@ class _Examples:
         return cls(centres[order], mirrored[order], counts[order] / counts.sum(), spreads)
 
     def draw(self, generator: np.random.Generator, variation: float) -> tuple[FloatArray, bool]:
-        """Return an embedding, (1, D), and whether it is to be done in a mirror.
+        """Return an embedding, (D,), and whether it is to be done in a mirror.
 
         Args:
             generator: the source of chance.
@@ -318,7 +358,7 @@ class _Examples:
             embedding = self.centres[chosen] + steps @ self.spreads[chosen]
         side = float(self.mirrored[chosen])
         mirrored = side >= 0.5 if side in (0.0, 1.0) or not variation else generator.random() < side
-        return np.asarray(embedding, dtype=np.float32)[None], bool(mirrored)
+        return np.asarray(embedding, dtype=np.float32), bool(mirrored)
 
 
 def _checked_mix(mix: Mapping[str, float]) -> Mapping[str, float]:
@@ -347,11 +387,11 @@ class _OnnxEngine:
     """The model in ONNX Runtime."""
 
     def __init__(self, directory: ModelDirectory, step: str, width: int, threads: int, device: str) -> None:
-        self._initial = directory.session("initial.onnx", threads, device)
+        self._initial = directory.session(INITIAL_GRAPH, threads, device)
         self._step = directory.session(step, threads, device)
         self._step_inputs = [value.name for value in self._step.get_inputs()]
         if self._initial.get_inputs()[0].shape != [1, width]:
-            raise ModelError(f"{directory.path}: initial.onnx does not take the examples' {width} numbers")
+            raise ModelError(f"{directory.path}: {INITIAL_GRAPH} does not take the examples' {width} numbers")
 
     def initial(self, embedding: FloatArray) -> list[FloatArray]:
         return list(self._initial.run(None, {"embedding": embedding}))

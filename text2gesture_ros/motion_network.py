@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from text2gesture_ros.checkpoints import INT8_STEP_GRAPH, ModelDirectory, export_graph, export_int8_graph
 from text2gesture_ros.errors import ConfigurationError, ModelError
+from text2gesture_ros.generator import INITIAL_GRAPH, STEP_GRAPH
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.skeleton import JOINTS, PARENTS, FloatArray
 
 COORDINATES = 3 * len(JOINTS)  # M
-INITIAL_GRAPH = "initial.onnx"
-STEP_GRAPH = "step.onnx"
 # Kernel and stride of the embedder's convolutions; their channels are in the configuration.
 _CONVOLUTIONS = ((7, 2), (3, 2), (3, 2), (3, 1), (3, 1))
 CONDITIONS = ("clip", "class")
@@ -322,16 +321,17 @@ class _InitialGraph(nn.Module):
         return frame, state.shared, state.first, state.second
 
 
-class _StepGraph(nn.Module):
-    """What step.onnx computes."""
+class StepGraph(nn.Module):
+    """What step.onnx computes, with the weights of a generator."""
 
     def __init__(self, generator: MotionGenerator) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(self, frame: Tensor, shared: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, ...]:
+        """Return frames, stop probabilities and the new state."""
         frames, logits, state = self.generator.step(frame, State(shared, first, second))
-        return frames, torch.sigmoid(logits), state.shared, state.first, state.second
+        return (frames, torch.sigmoid(logits), *state)
 
 
 def network_config(config: Mapping[str, Any], where: str) -> MotionNetworkConfig:
@@ -394,7 +394,7 @@ def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
     )
     outputs = ["frames", "stop_probabilities", *(f"next_{name}" for name in State._fields)]
     export_graph(
-        _StepGraph(generator),
+        StepGraph(generator),
         (frame.detach(), *(s.detach() for s in state)),
         path / STEP_GRAPH,
         names,

@@ -9,7 +9,7 @@ import torch
 
 from text2gesture_ros.checkpoints import INT8_STEP_GRAPH, ModelDirectory, open_model
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.generator import GestureGenerator
+from text2gesture_ros.generator import STEP_GRAPH, GestureGenerator
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion_network import State, integer_layer, load_network
 from text2gesture_ros.training.engines import Worker
@@ -17,7 +17,6 @@ from text2gesture_ros.training.motion.engines import (
     ENGINES,
     REFERENCE,
     ROWS,
-    STEP,
     bytes_of,
     differences,
     open_engine,
@@ -110,7 +109,7 @@ def test_bytes_are_those_of_the_weights(tmp_path):
 def test_integers_are_fewer_bytes(directory):
     whole, mixed, small = (
         bytes_of(directory.path / file)
-        for file in (STEP, INT8_STEP_GRAPH, ENGINES["ORT int8 everywhere"].file)
+        for file in (STEP_GRAPH, INT8_STEP_GRAPH, ENGINES["ORT int8 everywhere"].file)
     )
     assert whole > mixed > small > whole / 4
 

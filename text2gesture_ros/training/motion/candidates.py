@@ -1,7 +1,7 @@
 """What generates gestures to be measured: first of all a motion model, many clips at a time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -12,12 +12,9 @@ from text2gesture_ros.checkpoints import open_model
 from text2gesture_ros.generator import SHORTEST, Frame, GestureGenerator
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.motion_network import State, load_network
-from text2gesture_ros.parameters import GestureGeneratorParameters
 from text2gesture_ros.skeleton import JOINTS, FloatArray, mirror, with_bone_lengths
 from text2gesture_ros.training.motion.data import Batch, MotionClips, Normalisation, acts_left
 from text2gesture_ros.training.motion.health import health
-
-_DEFAULTS = GestureGeneratorParameters()
 
 
 @dataclass(frozen=True)
@@ -78,12 +75,10 @@ class ModelCandidate:
     def generate(self, clips: Sequence[Motion], seeds: Sequence[int]) -> list[Generated]:
         """Generate, as `GestureGenerator.frames` with each clip's labels and seed."""
         chosen = [
-            self._one._examples[clip.gesture, clip.emotion].draw(
-                np.random.default_rng(seed), _DEFAULTS.variation
-            )
+            self._one.embedding(clip.gesture, clip.emotion, seed=seed)
             for clip, seed in zip(clips, seeds, strict=True)
         ]
-        embeddings = np.concatenate([embedding for embedding, _ in chosen])
+        embeddings = np.stack([embedding for embedding, _ in chosen])
         return self._generated(clips, embeddings, [mirrored for _, mirrored in chosen])
 
     def reconstruct(self, clips: Sequence[Motion]) -> list[Generated]:
@@ -163,7 +158,7 @@ class ModelCandidate:
 
     def _smoothed(self, frames: FloatArray) -> FloatArray:
         """Return frames after the model's Gaussian, their ends held: (T, K, 3) -> (T, K, 3)."""
-        kernel = self._one._kernel
+        kernel = self._one.kernel
         half = len(kernel) // 2
         padded = np.pad(frames, ((half, half), (0, 0), (0, 0)), mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)  # (T, K, 3, W)
@@ -175,7 +170,7 @@ class ModelCandidate:
         Clips that are over leave the batch: most are half as long as the longest.
         """
         generator = self._network.generator
-        limit = self._one._limit(_DEFAULTS.max_duration)
+        limit = self._one.longest()
         count = generator.config.frames_per_step
         total = limit + count  # room for the last block
         shortest = SHORTEST * self._one.frame_rate
@@ -222,12 +217,10 @@ class StreamedCandidate:
         """Generate from the clips' own embeddings or, for a model of classes, from their labels."""
         if not self._model.embeds:
             return self.generate(clips, [0] * len(clips))
-        generated = []
-        for clip, embedding in zip(clips, self._model.embedded(clips), strict=True):
-            found = self._collected(clip, self._generator.frames_of(embedding))
-            mirrored = acts_left(clip.positions)
-            generated.append(replace(found, motion=found.motion.mirrored()) if mirrored else found)
-        return generated
+        return [
+            self._collected(clip, self._generator.frames_of(embedding, mirrored=acts_left(clip.positions)))
+            for clip, embedding in zip(clips, self._model.embedded(clips), strict=True)
+        ]
 
     def _collected(self, clip: Motion, frames: Iterable[Frame]) -> Generated:
         played = list(frames)

@@ -29,13 +29,12 @@ from text2gesture_ros.checkpoints import (
     save_model,
 )
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
-from text2gesture_ros.generator import GestureGenerator
+from text2gesture_ros.generator import INITIAL_GRAPH, STEP_GRAPH, GestureGenerator
 from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.skeleton import FloatArray
 from text2gesture_ros.training import engines
 
-INITIAL, STEP = "initial.onnx", "step.onnx"
 INPUTS = ("frame", "shared", "first", "second")
 OUTPUTS = ("frames", "stop_probabilities", "next_shared", "next_first", "next_second")
 _FUSED, _GRU, _HALF, _ALL_INT8 = "fused.onnx", "gru.onnx", "float16.onnx", "all_int8.onnx"
@@ -66,7 +65,7 @@ class Engine:
     """
 
     kind: str
-    file: str = STEP
+    file: str = STEP_GRAPH
     form: str = "eager"
     cells: str = ""
     device: str = "cpu"
@@ -328,10 +327,10 @@ def write_graphs(directory: ModelDirectory, folder: Path, files: Collection[str]
     for file in directory.path.glob("*.*"):
         (folder / file.name).symlink_to(file.resolve())
     (folder / INT8_STEP_GRAPH).unlink(missing_ok=True)
-    export_int8_graph(folder / STEP, folder / INT8_STEP_GRAPH, integer_layer)
-    export_int8_graph(folder / STEP, folder / _ALL_INT8, lambda weight: True)
+    export_int8_graph(folder / STEP_GRAPH, folder / INT8_STEP_GRAPH, integer_layer)
+    export_int8_graph(folder / STEP_GRAPH, folder / _ALL_INT8, lambda weight: True)
     whole = folder / "float32.onnx"
-    engines.write_whole(directory, STEP, whole)
+    engines.write_whole(directory, STEP_GRAPH, whole)
     if _HALF in files:
         onnx.save(convert_float_to_float16(onnx.load(whole), keep_io_types=True), folder / _HALF)
     products = ONNXModel(onnx.load(whole))
@@ -353,7 +352,7 @@ class Runner:
         else:
             run = engines.run_openvino if engine.kind == "openvino" else engines.run_onnxruntime
             self._step = run(directory.path / engine.file, OUTPUTS, threads)
-        self._initial = directory.session(INITIAL, threads, engine.device)
+        self._initial = directory.session(INITIAL_GRAPH, threads, engine.device)
 
     def initial(self, embedding: FloatArray) -> list[FloatArray]:
         """Return first frame and state."""

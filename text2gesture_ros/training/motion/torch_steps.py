@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from text2gesture_ros.checkpoints import ModelDirectory, check_torch_device
-from text2gesture_ros.motion_network import GRUCell, MotionGenerator, State, load_network
+from text2gesture_ros.motion_network import GRUCell, MotionGenerator, StepGraph, load_network
 from text2gesture_ros.skeleton import FloatArray
 
 Step = Callable[..., tuple[Tensor, ...]]
@@ -84,19 +84,6 @@ def with_cells(generator: MotionGenerator, cells: str) -> MotionGenerator:
     return generator
 
 
-class StepModule(nn.Module):
-    """What step.onnx computes, with the weights of a generator."""
-
-    def __init__(self, generator: MotionGenerator) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, frame: Tensor, shared: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, ...]:
-        """Return frames, stop probabilities and the new state."""
-        frames, logits, state = self.generator.step(frame, State(shared, first, second))
-        return (frames, torch.sigmoid(logits), *state)
-
-
 def write_step(
     directory: ModelDirectory, cells: str, path: Path, inputs: list[str], outputs: list[str]
 ) -> None:
@@ -105,7 +92,7 @@ def write_step(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's age, see `checkpoints.export_graph`
         torch.onnx.export(
-            StepModule(generator).eval(), _examples(generator), path,
+            StepGraph(generator).eval(), _examples(generator), path,
             input_names=inputs, output_names=outputs, dynamo=False,
         )  # fmt: skip
 
@@ -134,7 +121,7 @@ class TorchRunner:
         generator = with_cells(load_network(directory).generator, cells)
         self._type, self._device = torch.float16 if half else torch.float32, device
         self._generator = generator.to(device, self._type)
-        module, examples = StepModule(self._generator).eval(), _examples(self._generator)
+        module, examples = StepGraph(self._generator).eval(), _examples(self._generator)
         with torch.inference_mode():
             self._step: Step = {"eager": lambda *_: module, **_FORMS}[form](module, examples)
 
