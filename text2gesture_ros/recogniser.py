@@ -119,13 +119,13 @@ class Recogniser:
             for (start, end), probabilities in zip(spans, softmax(logits / self._temperature), strict=True)
         ]
 
-    def features(self, motions: Sequence[Motion]) -> FloatArray:
-        """Return what the last layer sees of the first 3 s of each motion: (B, D)."""
-        return self._run([motion.resampled(RATE).positions[:WINDOW] for motion in motions])[1]
+    def outputs(self, motions: Sequence[Motion]) -> tuple[FloatArray, FloatArray]:
+        """Return what the last layer gives for the first 3 s of each motion, and what it sees of them.
 
-    def logits(self, motions: Sequence[Motion]) -> FloatArray:
-        """Return what the last layer gives for the first 3 s of each motion, before temperature: (B, C)."""
-        return self._run([motion.resampled(RATE).positions[:WINDOW] for motion in motions])[0]
+        Returns:
+            (B, C) logits, before temperature; (B, D) features.
+        """
+        return self._run([motion.resampled(RATE).positions[:WINDOW] for motion in motions])
 
     def _run(self, clips: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
         """Return logits and features, each the mean over a clip and its mirror image."""

@@ -39,7 +39,8 @@ class RecogniserJudge:
 
     def predict(self, clips: Sequence[Motion]) -> tuple[FloatArray, FloatArray]:
         """Return its probabilities of what it sees in the first 3 s, and what its last layer reads."""
-        return softmax(self._recogniser.logits(clips)), self._recogniser.features(clips)
+        logits, features = self._recogniser.outputs(clips)
+        return softmax(logits), features
 
 
 class EmbedderJudge:
