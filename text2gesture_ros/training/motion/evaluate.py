@@ -80,7 +80,7 @@ def evaluate(
             None for all of the first two.
         rows_from: folder of model directories, each a row of its name.
         output: the file of results, JSON; rows that stand in it stay.
-        figures: folder for pictures of the model, see `motion_figures.draw`.
+        figures: folder for pictures of the model, see `figures.draw`.
         recogniser: name or path of the recogniser that judges; "" to leave it to the embedder alone.
 
     Returns:

@@ -1,10 +1,13 @@
 """How models of motion fail, a measure for each: collapse, drift, jitter, stretched bones, no stop."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from text2gesture_ros.generator import SHORTEST
 from text2gesture_ros.motion import FRAME_RATE
 from text2gesture_ros.skeleton import FloatArray, bone_lengths
+from text2gesture_ros.training.motion.metrics import jerks
 
 
 def health(
@@ -37,11 +40,9 @@ def health(
         length_error: mean difference of the lengths [frames].
     """
     own = stop_lengths(stops, frame_rate)
-    first, count = int(SHORTEST * frame_rate), generated.shape[1]
-    jerks, real_jerks = (
-        np.array(
-            [_jerk(clip[:end], frame_rate) for clip, end in zip(clips, lengths, strict=True)], dtype=float
-        )
+    first = _first_believed(frame_rate)
+    own_jerks, real_jerks = (
+        [jerks(clip[:end], frame_rate) for clip, end in zip(clips, lengths, strict=True)]
         for clips in (generated, real)
     )
     stretch = np.concatenate(
@@ -54,12 +55,12 @@ def health(
     values = {
         "variance_ratio": variance_ratio(generated, real, lengths, labels),
         "drift": np.linalg.norm(generated[:, -1] - ends, axis=-1).mean(),
-        "jerk_ratio": jerks[:, 0].mean() / real_jerks[:, 0].mean(),
-        "peak_jerk_ratio": jerks[:, 1].mean() / real_jerks[:, 1].mean(),
+        "jerk_ratio": _total(own_jerks, np.mean) / _total(real_jerks, np.mean),
+        "peak_jerk_ratio": _total(own_jerks, np.max) / _total(real_jerks, np.max),
         "bone_change": stretch.mean(),
         "bone_change_worst": stretch.max(),
-        "never_stops": (stops[:, first - 2 :] < 0.5).all(axis=1).mean() if count > first else 1.0,
-        "stops_early": (stops[:, : first - 2] >= 0.5).any(axis=1).mean(),
+        "never_stops": (stops[:, first:] < 0.5).all(axis=1).mean(),
+        "stops_early": (stops[:, :first] >= 0.5).any(axis=1).mean(),
         "length_error": np.abs(own - lengths).mean(),
     }
     return {name: float(value) for name, value in values.items()}
@@ -76,7 +77,7 @@ def stop_lengths(stops: FloatArray, frame_rate: float = FRAME_RATE) -> FloatArra
         (B,) frames; N where no token fires.
     """
     fired = stops >= 0.5
-    fired[:, : int(np.ceil(SHORTEST * frame_rate)) - 2] = False
+    fired[:, : _first_believed(frame_rate)] = False
     return np.asarray(np.where(fired.any(axis=1), fired.argmax(axis=1) + 2, stops.shape[1] + 1))
 
 
@@ -97,7 +98,11 @@ def variance_ratio(generated: FloatArray, real: FloatArray, lengths: FloatArray,
     return float(spread[0] / spread[1])
 
 
-def _jerk(positions: FloatArray, frame_rate: float) -> tuple[float, float]:
-    """Return mean and largest jerk of the joints [m/s^3]: (T, K, 3) -> (), ()."""
-    jerk = np.linalg.norm(np.diff(positions, n=3, axis=0), axis=-1) * frame_rate**3
-    return float(jerk.mean()), float(jerk.max())
+def _first_believed(frame_rate: float) -> int:
+    """Return the index of the first stop probability, of those from the second frame on, that counts."""
+    return max(0, int(np.ceil(SHORTEST * frame_rate)) - 2)
+
+
+def _total(parts: Sequence[FloatArray], of: Callable[[FloatArray], FloatArray]) -> float:
+    """Return the sum over clips of one number of each."""
+    return float(sum(of(part) for part in parts))

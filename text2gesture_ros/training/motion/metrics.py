@@ -169,17 +169,22 @@ class Kinematics(NamedTuple):
     jump: float
 
 
+def jerks(positions: FloatArray, frame_rate: float) -> FloatArray:
+    """Return the jerk of every joint [m/s^3]: (T, K, 3) -> (T - 3, K)."""
+    return np.asarray(np.linalg.norm(np.diff(positions, n=3, axis=0), axis=-1) * frame_rate**3)
+
+
 def kinematics(clips: Sequence[Motion]) -> Kinematics:
     """Measure clips of at least 4 frames."""
     hands = [INDEX["left_hand"], INDEX["right_hand"]]
     values = []
     for clip in clips:
         ways = np.linalg.norm(np.diff(clip.positions, axis=0), axis=2)  # (T - 1, K) [m]
-        jerks = np.linalg.norm(np.diff(clip.positions, n=3, axis=0), axis=2) * clip.frame_rate**3
+        jerk = jerks(clip.positions, clip.frame_rate)
         speed = ways.mean() * clip.frame_rate
-        values.append((speed, jerks.mean(), jerks.max(), ways[:, hands].sum(), ways.max()))
-    speed, jerk, peak_jerk, hand_path, _ = np.mean(values, axis=0).tolist()
-    return Kinematics(speed, jerk, peak_jerk, hand_path, jump=float(np.max(values, axis=0)[-1]))
+        values.append((speed, jerk.mean(), jerk.max(), ways[:, hands].sum(), ways.max()))
+    *means, _ = np.mean(values, axis=0).tolist()
+    return Kinematics(*means, jump=float(np.max(values, axis=0)[-1]))
 
 
 def held(clips: Sequence[Motion], length: int) -> FloatArray:
