@@ -139,7 +139,7 @@ class Performer:
             generator: the source of chance.
 
         Returns:
-            (T, C) angles [rad], within the joints' limits as far as the clean course was.
+            (T, C) angles [rad], hardly beyond the joints' limits where the clean course was within.
         """
         phases = generator.uniform(0.0, 2.0 * np.pi, 3)
         breath = np.sin(2.0 * np.pi * self.breath * times + phases[0])
@@ -155,7 +155,7 @@ class Performer:
             for channel, course in (("flexion", bending), ("deviation", turning)):
                 held_back = -np.tanh(2.5 * self.drag * np.gradient(course, times)) / 2.5
                 added[:, CHANNEL[f"{side}_{channel}"]] += held_back
-        return np.asarray(np.where(_BOUNDED, _within(angles + added, angles), angles + added))
+        return _within(angles + added, angles)
 
 
 # How freely each channel wanders: the head most, the legs of somebody who stands not at all.
@@ -170,11 +170,10 @@ _LOOSENESS = np.array(
     ]
 )
 _ARMS = np.array([float(name.startswith(SIDES) and not name.endswith(_STILL)) for name in CHANNELS])
-_BOUNDED = np.isfinite(LOWEST)
 
 
 def _within(angles: FloatArray, clean: FloatArray) -> FloatArray:
-    """Return angles pressed smoothly into the limits, or to where the clean course already was."""
+    """Return angles cut off a little beyond the limits, or beyond where the clean course already was."""
     low, high = np.minimum(LOWEST, clean.min(axis=0)), np.maximum(HIGHEST, clean.max(axis=0))
     return np.asarray(np.clip(angles, low - 0.1, high + 0.1))
 
