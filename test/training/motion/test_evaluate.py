@@ -1,6 +1,5 @@
 import json
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +18,9 @@ from text2gesture_ros.training.motion.evaluate import FIXED_LENGTH, MADE, OURS, 
 from text2gesture_ros.training.motion.judges import EmbedderJudge
 from text2gesture_ros.training.studio.synthesis import dataset
 
+pytestmark = pytest.mark.usefixtures("studio_once")
+
 DEVELOPMENT = {"clips_per_gesture": 2, "seed": 20_000, "recogniser": ""}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_studio() -> Iterator[None]:
-    """Make every set of clips once: the studio takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(motion_study, "dataset", cache(dataset))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from text2gesture_ros.training.motion.evaluate import REAL, evaluate
 from text2gesture_ros.training.motion.judges import EmbedderJudge, Judge, RecogniserJudge
 from text2gesture_ros.training.studio.synthesis import dataset
 
+pytestmark = pytest.mark.usefixtures("studio_once")
+
 SMALL = RecognitionNetworkConfig((4, 6), (8, 12))
 
 

@@ -77,13 +77,6 @@ def test_embedding() -> None:
     assert losses.embedding_loss(generated, given).item() == pytest.approx(1.5)
 
 
-def test_the_final_loss_switches_at_the_threshold() -> None:
-    first, motion, embedding = torch.tensor(1.0), torch.tensor(2.0), torch.tensor(4.0)
-    for token, expected in ((0.5, 3.5), (0.011, 3.011), (0.01, 7.0), (0.0, 7.0)):
-        total = losses.final_loss(first, motion, torch.tensor(token), embedding, 0.01)
-        assert total.item() == pytest.approx(expected, abs=1e-6)
-
-
 def test_frozen_frames_repeat_the_end() -> None:
     frames = torch.arange(8.0).reshape(2, 4, 1)
     held = losses.frozen(frames, torch.tensor([2, 4]))

@@ -112,6 +112,10 @@ def test_labels_are_drawn_in_their_shares(clips: Clips) -> None:
     np.testing.assert_allclose(shares, [0.2, 0.2, 0.2, 0.4], atol=0.04)
 
 
+def test_clips_of_no_gesture_are_drawn_where_there_are_no_others() -> None:
+    assert Clips.of([raised(50, "")]).drawn(3, 0.4, np.random.default_rng(0)).tolist() == [0, 0, 0]
+
+
 def test_the_shipped_table_names_files_once_and_sources_in_one_part() -> None:
     table = read_table(share_directory() / "config" / "training" / "recordings.yaml")
     sources: dict[str, set[str]] = {}
@@ -152,6 +156,11 @@ def test_recordings_are_found_by_name_with_their_span_and_what_they_lack(tmp_pat
     (one,) = read_recordings(tmp_path, table, "test")
     assert (one.source, one.label, one.active, one.unseen) == ("me", "wave", (0.5, 1.5), "")
     assert not read_recordings(tmp_path, table, "train")
+    for text in ("file,start,end\na.npz,0,1\n", "file,active_start_s,active_end_s\na.npz,soon,1\n"):
+        (tmp_path / "labels.csv").write_text(text)
+        with pytest.raises(InputError, match=r"labels\.csv: must have columns file, active_start_s"):
+            read_recordings(tmp_path, table, "test")
+    (tmp_path / "labels.csv").unlink()
     table.write_text("test: {wave: [none.npz]}")
     with pytest.raises(InputError, match=r"none\.npz"):
         read_recordings(tmp_path, table, "test")

@@ -22,6 +22,8 @@ from text2gesture_ros.training.recogniser.train import (
     train,
 )
 
+pytestmark = pytest.mark.usefixtures("studio_once")
+
 SMALL = RecogniserTrainingConfig(
     clips_per_gesture=4,
     held_out_share=0.25,
@@ -51,7 +53,13 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     )
     training = RecogniserTraining(config, tmp_path, "cpu")
     training.run()
+    assert "epoch 1 of 1" in (tmp_path / "training" / "log.txt").read_text()
     assert np.mean(training.history[-10:]) < 0.9 * np.mean(training.history[:5])
+
+
+def test_without_clips_held_out_there_is_nothing_to_calibrate_by(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"held_out_share 0\.0"):
+        RecogniserTraining(replace(SMALL, held_out_share=0.0), tmp_path, "cpu")
 
 
 def test_a_resumed_training_ends_where_an_uninterrupted_one_ends(model: Path, tmp_path: Path) -> None:

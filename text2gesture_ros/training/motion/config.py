@@ -109,7 +109,7 @@ class MotionTrainingConfig:
     clips_per_gesture: int = 100
     candid_share: float = 0.0
     held_out_share: float = 0.05
-    frames: int = 193
+    frames: int = 181
     padding: str = "last"
     count_padding: bool = False
     stop_token: bool = True

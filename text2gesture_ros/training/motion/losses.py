@@ -1,4 +1,4 @@
-"""The losses of the motion model: the paper's equations 5 to 10, and light ones beside them.
+"""The losses of the motion model: the paper's equations 5 to 9, and light ones beside them.
 
 The paper writes its losses as sums. They are means here: with sums over a whole clip the threshold of
 equation 10 (0.01) could not be reached.
@@ -104,11 +104,6 @@ def frozen(frames: Tensor, lengths: Tensor, *, zero: bool = False) -> Tensor:
         return frames * valid[..., None]
     index = torch.arange(frames.shape[1], device=frames.device)[None].minimum(lengths[:, None] - 1)  # (B, T)
     return frames.gather(1, index[..., None].expand(-1, -1, frames.shape[2]))
-
-
-def final_loss(first: Tensor, motion: Tensor, token: Tensor, embedding: Tensor, threshold: float) -> Tensor:
-    """Return equation 10: the token loss until it is at most `threshold`, the embedding loss from then on."""
-    return first + motion + (token if token.item() > threshold else embedding)
 
 
 def _mean_over(errors: Tensor, lengths: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from text2gesture_ros.labels import GESTURES, TASKS
 from text2gesture_ros.motion import FRAME_RATE, Motion
 from text2gesture_ros.motion_network import MotionNetwork, export_graphs, network_config
 from text2gesture_ros.skeleton import GROUPS, JOINTS
+from text2gesture_ros.training.log import log_file
 from text2gesture_ros.training.motion import losses
 from text2gesture_ros.training.motion.config import MotionTrainingConfig, load_config
 from text2gesture_ros.training.motion.data import Batch, MotionClips, Normalisation, split
@@ -126,6 +127,7 @@ class MotionTraining:
         self.config, self.output = config, output
         self.folder = output / "training"
         self.progress = _Progress()
+        self.exported = False
         torch.manual_seed(config.seed)
         training, held_out = motion_clips(config)
         self.normalisation = Normalisation.of(training)
@@ -184,13 +186,8 @@ class MotionTraining:
         if resume:
             found = read_state(state, self.network, optimizers, self.progress.state_dict())
             self.progress.load_state_dict(found)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.accelerator.init_trackers("events")
-        handler = logging.FileHandler(self.folder / "log.txt")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        _LOG.addHandler(handler)
-        _LOG.setLevel(logging.INFO)
-        try:
+        with log_file(_LOG, self.folder):
+            self.accelerator.init_trackers("events")
             epochs = self.config.embedder_epochs + self.config.generator_epochs
             for epoch in range(self.progress.epoch, epochs):
                 torch.manual_seed(self.config.seed + epoch)
@@ -205,9 +202,6 @@ class MotionTraining:
                 if self.accelerator.is_main_process:
                     write_state(state, self.network, optimizers, self.progress.state_dict())
             self.accelerator.end_training()
-        finally:
-            _LOG.removeHandler(handler)
-            handler.close()
 
     def save(self) -> None:
         """Write the model directory: what running the model needs, and nothing else."""
@@ -230,7 +224,9 @@ class MotionTraining:
             | {"data": [Path(folder).name for folder in self.config.data]},  # where it lay concerns nobody
         }
         save_model(self.output, config, weights)
-        export_graphs(self.output, self.config.network)
+        if not self.exported:  # the graphs depend on the sizes alone
+            export_graphs(self.output, self.config.network)
+            self.exported = True
 
     def _repertoire(self) -> dict[str, np.ndarray]:
         """Return what generation starts from: the clips' embeddings, or what stands for them."""
@@ -431,7 +427,7 @@ class _Progress:
     def __init__(self) -> None:
         self.epoch = 0  # whole epochs done, embedder and generator counted together
         self.batches = 0
-        self.converged = 0  # batches with the token loss below its threshold
+        self.converged = 0  # batches in which the embedding loss was asked for
         self.latest: dict[str, float] = {}
 
     def state_dict(self) -> dict[str, int]:

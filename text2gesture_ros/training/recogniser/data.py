@@ -92,7 +92,7 @@ class Augmentation:
         arms: smallest factor of how far the arms move; the largest is 2 minus it.
         head: the same of the head.
         rig: deviation of every bone's direction, constant over a clip: where a skeleton has its joints.
-        upright: deviation of the body's pitch and roll.
+        upright: deviation of how the whole body is turned about each axis.
         jitter: probability of noise in every bone's direction over time.
         largest_jitter: deviation of that noise.
         rounded: probability of a clip in key postures of 45 degree steps, as notations of dance have them.
@@ -155,7 +155,7 @@ class Clips:
         """Return indices of `count` clips: `other` in its share, the gestures alike."""
         present = np.unique(self.labels)
         weights = np.where(present == LABELS.index(OTHER), 0.0, 1.0)
-        weights *= (1.0 - other_share) / weights.sum()
+        weights *= (1.0 - other_share) / max(1.0, weights.sum())
         weights[present == LABELS.index(OTHER)] = other_share
         wanted = generator.choice(present, count, p=weights / weights.sum())
         return np.array([generator.choice(np.flatnonzero(self.labels == label)) for label in wanted])
@@ -399,13 +399,30 @@ def read_recordings(folder: Path, table: Path, part: str) -> list[Labelled]:
         raise InputError(f"{folder}: no file {missing[0]} in it, which {table} puts into the part {part!r}")
     spans: dict[str, tuple[float, float]] = {}
     for path in sorted(folder.rglob("labels.csv")):
-        with path.open(encoding="utf-8", newline="") as lines:
-            for line in csv.DictReader(lines):
-                spans[line["file"]] = (float(line["active_start_s"]), float(line["active_end_s"]))
+        spans |= _spans(path)
     return [
         Labelled(file, _source(paths[file]), label, read_recording(paths[file]), spans.get(file))
         for file, label in files.items()
     ]
+
+
+def _spans(path: Path) -> dict[str, tuple[float, float]]:
+    """Return where in each file the gesture is [s], as a labels.csv says.
+
+    Raises:
+        InputError: it cannot be read, lacks a column, or a number is none.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            return {
+                line["file"]: (float(line["active_start_s"]), float(line["active_end_s"]))
+                for line in csv.DictReader(lines)
+            }
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: must have columns file, active_start_s and active_end_s,"
+            f" the last two in seconds: {error!r}"
+        ) from None
 
 
 def _source(path: Path) -> str:

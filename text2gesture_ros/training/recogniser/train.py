@@ -26,12 +26,14 @@ from text2gesture_ros.recognition_network import (
     network_config,
 )
 from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.training.log import log_file
 from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, read_recordings
 from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
 from text2gesture_ros.training.studio.synthesis import distractors, parts
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches
+_RISING = 50  # batches in which the learning rate gets to its highest
 _SHORTEST_WINDOW = 30  # frames, as `recogniser.LENGTHS`; a batch costs as much time as its window is long
 
 
@@ -50,7 +52,8 @@ class RecogniserTrainingConfig:
         batch_size: clips per batch.
         epochs: after each the state to resume from is written.
         batches: per epoch.
-        learning_rate: of AdamW at its highest; it rises over the first epoch and falls along a cosine.
+        learning_rate: of AdamW at its highest; it rises over the first
+            50 batches, an epoch at the most, and falls along a cosine.
         weight_decay: of AdamW.
         label_smoothing: probability taken from the right label and given to all alike.
         rejected: part of the held-out gestures that the threshold may reject.
@@ -187,7 +190,7 @@ class RecogniserTraining:
             recordings: motions by others to train on, labelled; without a gesture they are `other`.
 
         Raises:
-            ConfigurationError: the device is unknown or not there.
+            ConfigurationError: the device is unknown or not there, or no clip is held out.
         """
         check_torch_device(device)
         self.config, self.output, self.folder = config, output, output / "training"
@@ -196,6 +199,11 @@ class RecogniserTraining:
         others = distractors(config.seed, config.distractors)
         out = round(config.held_out_share * len(others))
         self.held_out = [*self.held_out, *others[:out]]
+        if not self.held_out:
+            raise ConfigurationError(
+                f"held_out_share {config.held_out_share} of {config.clips_per_gesture} clips_per_gesture and"
+                f" {config.distractors} distractors is none: temperature and threshold need some"
+            )
         self.batches = _Batches([*training, *others[out:]], recordings or [], config)
         self.network = RecognitionNetwork(config.network)
         self.accelerator = Accelerator(
@@ -218,17 +226,17 @@ class RecogniserTraining:
         state, first = self.output / STATE_FILE, 0
         if resume:
             first = read_state(state, self.network, {"optimizer": self.optimizer}, {"epoch": 0})["epoch"]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.accelerator.init_trackers("events")
-        for epoch in range(first, self.config.epochs):
-            torch.manual_seed(self.config.seed + epoch)
-            self.batches.epoch = epoch
-            self._train(epoch)
+        with log_file(_LOG, self.folder):
+            self.accelerator.init_trackers("events")
+            for epoch in range(first, self.config.epochs):
+                torch.manual_seed(self.config.seed + epoch)
+                self.batches.epoch = epoch
+                self._train(epoch)
+                if self.accelerator.is_main_process:
+                    write_state(state, self.network, {"optimizer": self.optimizer}, {"epoch": epoch + 1})
+            self.accelerator.end_training()
             if self.accelerator.is_main_process:
-                write_state(state, self.network, {"optimizer": self.optimizer}, {"epoch": epoch + 1})
-        self.accelerator.end_training()
-        if self.accelerator.is_main_process:
-            self.save()
+                self.save()
 
     def save(self) -> None:
         """Write the model directory, with temperature and threshold by the held-out clips."""
@@ -251,7 +259,7 @@ class RecogniserTraining:
             np.arange(len(clips.labels)), WINDOW, self.config.augmentation, generator
         )
         motions = [Motion(each[kept > 0.0], RATE) for each, kept in zip(positions, mask, strict=True)]
-        logits = Recogniser(str(self.output.resolve())).logits(motions)
+        logits, _ = Recogniser(str(self.output.resolve())).outputs(motions)
         found = calibrated(logits, clips.labels, self.config.rejected)
         _LOG.info("calibrated on %d held-out clips: %s", len(motions), found)
         save_model(self.output, {**config, **found}, weights)
@@ -285,9 +293,9 @@ class RecogniserTraining:
         )
 
     def _rate(self, step: int) -> float:
-        """Return the factor of the learning rate: up over the first epoch, down along half a cosine."""
+        """Return the factor of the learning rate: up over the first batches, down along half a cosine."""
         total = self.config.epochs * self.config.batches
-        rising = min(1.0, (step + 1) / min(self.config.batches, 50))
+        rising = min(1.0, (step + 1) / min(self.config.batches, _RISING))
         return rising * (0.5 + 0.5 * math.cos(math.pi * step / total))
 
 
