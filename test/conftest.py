@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,3 +55,14 @@ def pytest_report_header() -> str:
 def root() -> Path:
     """Return the root of the repository."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def loaded_once() -> Iterator[None]:
+    """Load each model once in a test file: loading takes longer than most of what is done with it."""
+    from text2gesture_ros import classifier, generator
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((classifier, "IntentClassifier"), (generator, "GestureGenerator")):
+            patch.setattr(module, name, cache(getattr(module, name)))
+        yield

@@ -18,6 +18,8 @@ from text2gesture_ros.resources import share_directory
 from text2gesture_ros.robot import load_robot
 from text2gesture_ros.skeleton import REFERENCE
 
+pytestmark = pytest.mark.usefixtures("loaded_once")
+
 ROBOTS = sorted(path.stem for path in (share_directory() / "config" / "robots").glob("*.yaml"))
 VERBS = [
     "classify",
@@ -231,68 +233,6 @@ class TestRetargetAndVerify:
         assert gif.read_bytes().startswith(b"GIF8")
 
 
-def test_evaluate_text_leaves_null_labels_out(capsys, tmp_path):
-    data = tmp_path / "data.jsonl"
-    lines = [
-        {"text": "Hello!", "subject": "greeting", "gesture": "wave", "emotion": None},
-        {"text": "The shop opens at nine.", "subject": "information", "gesture": None, "emotion": None},
-    ]
-    data.write_text("\n".join(map(json.dumps, lines)))
-    found = run_json(capsys, "evaluate", "text", "--data", data)
-    assert list(found) == [*TASKS, "performed", "gate", "lines", "left_out"]
-    assert [found[task]["n"] for task in TASKS] == [2, 1, 0]
-    assert [found[task]["not_scored"] for task in TASKS] == [0, 1, 2]
-    for task in TASKS:
-        assert {"accuracy", "macro_f1", "n"} <= set(found[task])
-    assert 0.0 <= found["subject"]["accuracy"] <= 1.0
-
-
-def test_evaluate_text_counts_the_lines_of_a_split(capsys, tmp_path):
-    data = tmp_path / "data.csv"
-    data.write_text(
-        "text,gesture,split\nHello!,wave,dev\nThe shop opens at nine.,neutral,dev\nYes.,nod,test\n"
-    )
-    for options, lines in (([], 1), (["--split", "dev"], 2)):
-        found = run_json(capsys, "evaluate", "text", "--data", data, *options)
-        assert (found["lines"], found["left_out"]) == (lines, 3 - lines)
-    assert main(["evaluate", "text", "--data", str(data), "--split", "train"]) == BAD_INPUT
-    assert "no line of split 'train'. Known: dev, test" in capsys.readouterr().err
-
-
-def test_evaluate_text_says_what_was_not_scored_and_draws(capsys, tmp_path):
-    pytest.importorskip("matplotlib")
-    data, picture = tmp_path / "data.jsonl", tmp_path / "confusion.png"
-    data.write_text(json.dumps({"text": "Hello!", "gesture": "nod", "gesture_ok": ["nod", "wave"]}))
-    assert main(["evaluate", "text", "--data", str(data), "--confusion", str(picture)]) == 0
-    shown = capsys.readouterr().out
-    assert "not scored" in shown
-    assert "gate: " in shown
-    assert picture.read_bytes().startswith(b"\x89PNG")
-
-
-def test_evaluate_text_measures_corpora(capsys, tmp_path, monkeypatch):
-    monkeypatch.delenv("TEXT2GESTURE_CORPORA", raising=False)
-    entry = "{format: utterances, source: me, licence: mine, validation: own.csv}"
-    (tmp_path / "corpora.yaml").write_text(f"root: .\ncorpora:\n  own: {entry}\n")
-    (tmp_path / "own.csv").write_text("text,gesture\nHello!,wave\nThe shop opens at nine.,\n")
-    given = ("evaluate", "text", "--corpora", str(tmp_path / "corpora.yaml"))
-    found = run_json(capsys, *given)
-    assert (found["part"], list(found["corpora"])) == ("validation", ["own"])
-    assert found["together"]["gesture"]["n"] == 1
-    assert main(list(given)) == 0
-    assert "together" in capsys.readouterr().out
-
-
-def test_evaluate_data_describes_a_file(capsys, tmp_path):
-    data = tmp_path / "data.csv"
-    data.write_text("text,gesture,split\nHello!,wave,train\nThe shop opens at nine.,neutral,test\n")
-    found = run_json(capsys, "evaluate", "data", "--data", data, "--output", tmp_path / "report.json")
-    assert json.loads((tmp_path / "report.json").read_text()) == found
-    assert found["lines"] == 2
-    assert main(["evaluate", "data", "--data", str(data)]) == 0
-    assert "0 pairs are too near" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -322,6 +262,12 @@ def test_evaluate_data_describes_a_file(capsys, tmp_path):
         ["generate", "wave", "--max-duration", "nan", "-o", "{dir}/clip.npz"],
         ["generate", "wave", "--robot", "nao", "-o", "{dir}/clip.npz"],
         ["generate", "wave", "--robot", "hal", "-o", "{dir}/clip.npz", "--gif", "{dir}/clip.gif"],
+        ["generate", "wave", "--mix", "shrug", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--mix", ":0.4", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--mix", "moonwalk:0.4", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--mix", "shrug:nan", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--mix", "shrug:0.7", "--mix", "nod:0.7", "-o", "{dir}/clip.npz"],
+        ["generate", "wave", "--mix", "shrug:0.2", "--mix", "shrug:0.2", "-o", "{dir}/clip.npz"],
         ["retarget", "missing.npz", "-o", "{dir}/out.csv"],
         ["retarget", "{empty}", "-o", "{dir}/out.csv"],
         ["retarget", "{binary}", "-o", "{dir}/out.csv"],
@@ -353,6 +299,10 @@ def test_evaluate_data_describes_a_file(capsys, tmp_path):
         ["evaluate", "recogniser", "--model", "missing"],
         ["evaluate", "recogniser", "--recordings", "missing"],
         ["evaluate", "recogniser", "--confusion", "{dir}/confusion.png"],
+        ["evaluate", "recogniser", "--table", "{empty}"],
+        ["evaluate", "recogniser", "--recordings", "{dir}", "--table", "missing.yaml"],
+        ["train", "recogniser", "--recordings", "missing", "--output", "{dir}/model"],
+        ["train", "motion", "--data", "missing", "--output", "{dir}/model"],
         ["train", "recogniser", "--config", "missing.yaml", "--output", "{dir}/model"],
         ["train", "motion", "--config", "missing.yaml", "--output", "{dir}/model"],
         ["train", "text", "--config", "missing.yaml", "--output", "{dir}/model"],

@@ -59,6 +59,13 @@ def test_clips_with_some_of_the_joints_are_filled(tmp_path):
     assert recording.motion.gesture == "nod"
 
 
+def test_a_clip_with_joints_twice_or_unknown_says_which(tmp_path):
+    for names, wrong in ((["pelvis", "head", "head"], "head"), (["pelvis", "head", "tail"], "tail")):
+        np.savez(tmp_path / "a.npz", positions=np.zeros((2, 3, 3)), joints=names, fps=60.0)
+        with pytest.raises(InputError, match=rf"a\.npz: joint '{wrong}' is unknown or given twice"):
+            read_recording(tmp_path / "a.npz")
+
+
 def test_a_cut_holds_what_lies_in_it(swing):
     whole = read_recording(swing).motion
     part = read_recording(swing, start=0.5, end=1.5).motion
@@ -138,12 +145,14 @@ class TestVerb:
             ["{swing}", "-o", "{dir}/a.npz", "--start", "7"],
             ["{swing}", "-o", "{dir}/a.npz", "--label", "jump"],
             ["{swing}", "-o", "{swing}"],
+            ["{swing}", "-o", "{dir}/a.npz", "--skeleton", "{swing}"],
             ["none.bvh", "-o", "{dir}/a.npz"],
         ],
     )
     def test_bad_input_is_one_line(self, swing, tmp_path, capsys, rest):
         assert main(["import", *(word.format(swing=swing, dir=tmp_path) for word in rest)]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+        assert not (tmp_path / "out").exists()
 
 
 @needs_files

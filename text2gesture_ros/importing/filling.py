@@ -37,6 +37,17 @@ def missing_joints(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in JOINTS if name not in names)
 
 
+def check_joints(names: Sequence[str]) -> None:
+    """Refuse names that are no joints of the skeleton, or given twice.
+
+    Raises:
+        InputError: one is.
+    """
+    wrong = [name for name in names if name not in INDEX or list(names).count(name) > 1]
+    if wrong:
+        raise InputError(f"joint {wrong[0]!r} is unknown or given twice. Known: {', '.join(JOINTS)}")
+
+
 def body_size(positions: FloatArray, names: Sequence[str]) -> float:
     """Return how large a body is, the reference being 1: by the median lengths of trunk and limbs.
 
@@ -70,10 +81,7 @@ def fill(positions: FloatArray, names: Sequence[str]) -> Array:
     Raises:
         InputError: a name is unknown or given twice, or the shape does not fit the names.
     """
-    unknown = sorted(set(names) - set(JOINTS))
-    if unknown or len(set(names)) != len(names):
-        which = unknown[0] if unknown else next(name for name in names if list(names).count(name) > 1)
-        raise InputError(f"fill: joint {which!r} is unknown or given twice. Known: {', '.join(JOINTS)}")
+    check_joints(names)
     if positions.ndim != 3 or positions.shape[1:] != (len(names), 3):
         raise InputError(f"fill: positions must be (T, {len(names)}, 3) but are {positions.shape}")
     body = _Body(np.asarray(positions, dtype=np.float64), tuple(names))

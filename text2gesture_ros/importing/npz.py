@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from text2gesture_ros.errors import InputError
+from text2gesture_ros.importing.filling import check_joints
 from text2gesture_ros.importing.take import Take
 from text2gesture_ros.motion import Motion, load_motion, read_arrays
 from text2gesture_ros.skeleton import JOINTS
@@ -22,11 +22,7 @@ def read_npz(path: Path) -> Take | Motion:
     names = arrays["joints"].tolist()
     if not set(JOINTS) - set(names):
         return load_motion(path)
-    unknown = sorted(set(names) - set(JOINTS))
-    if unknown or len(set(names)) != len(names):
-        raise InputError(
-            f"joint {(unknown or names)[0]!r} is unknown or given twice. Known: {', '.join(JOINTS)}"
-        )
+    check_joints(names)
     return Take(
         positions=arrays["positions"].astype(np.float64),
         names=tuple(names),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.importing.asf import read_amc
@@ -120,6 +121,5 @@ def _cut(source: Take | Motion, start: float, end: float | None) -> Take | Motio
     last = max(first + 1, frames if end is None else round(min(end, duration) * rate))
     if (first, last) == (0, frames):
         return source
-    if isinstance(source, Motion):
-        return replace(source, positions=source.positions[first:last])
-    return replace(source, positions=source.positions[first:last])
+    positions: Any = source.positions[first:last]  # float32 or float64, as the source has it
+    return replace(source, positions=positions)
