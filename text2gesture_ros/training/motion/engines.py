@@ -1,6 +1,6 @@
 """Compares what can run the motion generator's step: engines, precisions, one and two threads, a GPU.
 
-`python -m text2gesture_ros.training.motion.engines` is the inside of a process with one, see `engines`.
+`python -m text2gesture_ros.training.motion.engines` is the inside of a process with one.
 """
 
 import json
@@ -131,7 +131,7 @@ def compare(
         bandwidth: by number of threads, bytes per second of reading `LARGE` bytes; clips, frames_per_step.
 
     Raises:
-        ConfigurationError: the training file is wrong.
+        ConfigurationError: the training file is wrong, or the reference cannot run.
         InputError: an engine is unknown.
         ModelError: the model directory is wrong.
     """
@@ -157,6 +157,8 @@ def compare(
                 try:
                     found[name]["threads"][number] = worker.ask({"do": "load"})
                 except ConfigurationError as error:
+                    if name == REFERENCE:
+                        raise ConfigurationError(f"{name}: {error}") from None
                     found[name] = {"error": str(error)}
                     break
                 workers[name, number] = worker
@@ -312,7 +314,8 @@ def write_graphs(directory: ModelDirectory, folder: Path, files: Collection[str]
     Args:
         directory: of kind "motion".
         folder: gets links to its files.
-        files: which of the graphs that `ENGINES` names to write.
+        files: which of the graphs that `ENGINES` names to write; float32.onnx, from which others are made,
+            always is.
 
     Raises:
         ModuleNotFoundError: the packages onnx or sympy, which that takes, are missing.
@@ -326,9 +329,10 @@ def write_graphs(directory: ModelDirectory, folder: Path, files: Collection[str]
 
     for file in directory.path.glob("*.*"):
         (folder / file.name).symlink_to(file.resolve())
-    (folder / INT8_STEP_GRAPH).unlink(missing_ok=True)
-    export_int8_graph(folder / STEP_GRAPH, folder / INT8_STEP_GRAPH, integer_layer)
-    export_int8_graph(folder / STEP_GRAPH, folder / _ALL_INT8, lambda weight: True)
+    for name, layers in ((INT8_STEP_GRAPH, integer_layer), (_ALL_INT8, lambda weight: True)):
+        if name in files:
+            (folder / name).unlink(missing_ok=True)  # the link
+            export_int8_graph(folder / STEP_GRAPH, folder / name, layers)
     whole = folder / "float32.onnx"
     engines.write_whole(directory, STEP_GRAPH, whole)
     if _HALF in files:

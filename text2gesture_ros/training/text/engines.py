@@ -1,6 +1,6 @@
 """Compares what can run the intent classifier on a processor: engines, precisions, schemes of quantisation.
 
-`python -m text2gesture_ros.training.text.engines` is the inside of a process with one of them, see `engines`.
+`python -m text2gesture_ros.training.text.engines` is the inside of a process with one.
 """
 
 import json
@@ -86,7 +86,8 @@ def compare(
         whatever else ran), memory_mb resident and load_s with imports; or why it cannot run, as `error`.
 
     Raises:
-        ConfigurationError: a Python package that quantises is missing.
+        ConfigurationError: the reference cannot run.
+        ModuleNotFoundError: a Python package that quantises is missing.
         InputError: the data cannot be used.
     """
     path = open_model(model, "intent").path
@@ -108,6 +109,8 @@ def compare(
                 try:
                     found[name]["threads"][number] = worker.ask({"do": "load"}) | {"words": {}}
                 except ConfigurationError as error:
+                    if name == REFERENCE:
+                        raise ConfigurationError(f"{name}: {error}") from None
                     found[name] = {"error": str(error)}
                     break
                 workers[name, number] = worker
@@ -185,7 +188,7 @@ def write_graphs(model: Path, folder: Path) -> None:
     """Write the ONNX files `ENGINES` names, with weights, quantised by ONNX Runtime's own tools.
 
     Raises:
-        ConfigurationError: the packages onnx or sympy, which that takes, are missing.
+        ModuleNotFoundError: the packages onnx or sympy, which that takes, are missing.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
