@@ -65,14 +65,13 @@ def add(verbs: Verbs) -> None:
             "engines",
             "Compare engines and precisions that could run a model: speed, memory, load time, accuracy.",
             ["bench engines motion --json"],
-            "of",
         )
     )
 
 
-def _add_engines(of: Verbs) -> None:
+def _add_engines(engines: Verbs) -> None:
     verb = _add(
-        of,
+        engines,
         "text",
         _text_engines,
         "Compare what can run the intent model: PyTorch, ONNX Runtime, OpenVINO, float32 and kinds of int8. "
@@ -88,7 +87,7 @@ def _add_engines(of: Verbs) -> None:
     add_number(verb, "rounds", 5, "how often the engines take turns")
     add_parameters(verb, "intent_classifier", "model")
     verb = _add(
-        of,
+        engines,
         "motion",
         _motion_engines,
         "Compare what can run the motion model's step: PyTorch, ONNX Runtime, OpenVINO, float32 and kinds of "

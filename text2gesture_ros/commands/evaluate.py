@@ -82,9 +82,6 @@ def _add_text(what: Verbs) -> None:
 
 def _text(args: argparse.Namespace) -> Outcome:
     """Measure the intent classifier on labelled sentences."""
-    from text2gesture_ros.classifier import IntentClassifier
-    from text2gesture_ros.training.text.evaluate import evaluate, evaluate_corpora
-
     given = parameters(IntentClassifierParameters, args)
     output = check_output(args)
     if args.data and args.corpora:
@@ -92,6 +89,9 @@ def _text(args: argparse.Namespace) -> Outcome:
     picture = check_suffix(args.confusion, ".png") if args.confusion else None
     if picture:
         from text2gesture_ros.training.confusion import draw_confusion
+    from text2gesture_ros.classifier import IntentClassifier
+    from text2gesture_ros.training.text.evaluate import evaluate, evaluate_corpora
+
     classifier = IntentClassifier(given.model, device=given.device, threads=given.threads)
     thresholds = (given.confidence_threshold, given.speech_threshold)
     if args.corpora:

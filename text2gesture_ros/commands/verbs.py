@@ -70,9 +70,9 @@ class Verbs:
             verb.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
         return verb
 
-    def group(self, name: str, summary: str, examples: Sequence[str], dest: str = "what") -> "Verbs":
+    def group(self, name: str, summary: str, examples: Sequence[str]) -> "Verbs":
         """Add a verb that has verbs of its own and return these."""
-        return Verbs(self.add(name, None, summary, examples, has_result=False), dest)
+        return Verbs(self.add(name, None, summary, examples, has_result=False), "what")
 
 
 def add_parameters(verb: argparse.ArgumentParser, node: str, *names: str) -> None:
