@@ -276,7 +276,7 @@ def export_graph(
     write_file(path, model.SerializeToString())
 
 
-def export_int8_graph(graph: Path, path: Path, heads: Callable[[str], bool] = lambda weight: False) -> None:
+def export_int8_graph(graph: Path, path: Path, gemm: Callable[[str], bool] = lambda weight: False) -> None:
     """Write the graph that computes the same as another of `export_graph`, mostly with integers.
 
     It too has places for the weights of weights.safetensors and no weights; see `quantization`.
@@ -284,12 +284,12 @@ def export_int8_graph(graph: Path, path: Path, heads: Callable[[str], bool] = la
     Args:
         graph: the .onnx file to read.
         path: the .onnx file to write.
-        heads: as for `quantise_graph`.
+        gemm: as for `quantise_graph`; by default none does.
     """
     import onnx
 
     model = onnx.load(graph, load_external_data=False)
-    quantise_graph(model, heads)
+    quantise_graph(model, gemm)
     write_file(path, model.SerializeToString())
 
 

@@ -45,7 +45,7 @@ def quantise(weight: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int8], NDArr
     return np.ascontiguousarray(integers.T), step / np.float32(ACTIVATION_LEVELS)
 
 
-def quantise_graph(model: "onnx.ModelProto", heads: Callable[[str], bool] = lambda weight: False) -> None:
+def quantise_graph(model: "onnx.ModelProto", gemm: Callable[[str], bool]) -> None:
     """Let a graph without weights compute with integers where it multiplies rows by a weight (MatMul).
 
     The places of the weights stay: one that is multiplied by becomes int8, turned, and gets another place
@@ -54,7 +54,7 @@ def quantise_graph(model: "onnx.ModelProto", heads: Callable[[str], bool] = lamb
 
     Args:
         model: as `checkpoints.export_graph` writes it, of opset 18 or later; changed in place.
-        heads: says of a weight's name whether its layer too, which reads one row (Gemm), is to use integers.
+        gemm: says of a weight's name whether its layer, if it reads one row (Gemm), is to use integers too.
     """
     from onnx import TensorProto, helper
 
@@ -85,7 +85,7 @@ def quantise_graph(model: "onnx.ModelProto", heads: Callable[[str], bool] = lamb
             # By this a row of zeros, whose shares are no numbers, gives zeros again.
             add("Mul", [f"{y}/share", f"{x}/largest"], y)
             _turn(graph, places[weight])
-        elif node.op_type == "Gemm" and node.input[1] in places and heads(node.input[1]):
+        elif node.op_type == "Gemm" and node.input[1] in places and gemm(node.input[1]):
             x, weight, bias = node.input
             y = node.output[0]
             if x not in rows:

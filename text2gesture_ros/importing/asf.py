@@ -80,7 +80,7 @@ def read_amc(path: Path, skeleton: Path | None = None) -> Take:
         rotations=rotations,
         places=places,
     )
-    notes = [f"skeleton {skeleton.name}", f"AMC files do not say their rate: {FRAME_RATE:g} Hz assumed"]
+    notes = [f"skeleton {skeleton.name}", f"AMC files do not say their rate: {FRAME_RATE:g} Hz unless given (--rate)"]
     return take_of(tree, FRAME_RATE, notes)
 
 

@@ -87,7 +87,8 @@ def read_recording(
             check_label(task, label)
     suffix = path.suffix.lower()
     if suffix not in READERS:
-        raise InputError(f"{path}: unknown format {suffix!r}. Known: {', '.join(FORMATS)}")
+        known = ", ".join(f"{known} ({what})" for known, (what, _) in READERS.items())
+        raise InputError(f"{path}: unknown format {suffix!r}. Known: {known}")
     check_size(path)
     read = READERS[suffix][1]
     try:

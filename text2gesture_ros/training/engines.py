@@ -8,8 +8,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -88,6 +88,39 @@ class Worker:
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait()
+
+
+def load_all(
+    starts: Iterable[tuple[str, int, Callable[[], Worker]]],
+    found: dict[str, dict[str, Any]],
+    reference: str,
+    stack: ExitStack,
+) -> dict[tuple[str, int], Worker]:
+    """Start workers and have them load; return those that can, by engine and number of threads.
+
+    Args:
+        starts: name of the engine, number of threads, and what starts a worker.
+        found: by name of the engine; gets what loading took under "threads", or why it cannot run as "error".
+        reference: the engine that must run.
+        stack: ends the workers.
+
+    Raises:
+        ConfigurationError: the reference cannot run.
+    """
+    workers: dict[tuple[str, int], Worker] = {}
+    for name, number, start in starts:
+        if "error" in found[name]:
+            continue
+        worker = start()
+        stack.callback(worker.close)
+        try:
+            found[name]["threads"][number] = worker.ask({"do": "load"})
+            workers[name, number] = worker
+        except ConfigurationError as error:
+            if name == reference:
+                raise ConfigurationError(f"{name}: {error}") from None
+            found[name] = {"error": str(error)}
+    return {key: worker for key, worker in workers.items() if "error" not in found[key[0]]}
 
 
 def serve(answered: Callable[[Mapping[str, Any]], Any]) -> None:

@@ -1,6 +1,7 @@
 """The comparison of engines of the motion model: all compute the same step, and what is counted."""
 
-from dataclasses import asdict, replace
+import json
+from dataclasses import asdict
 
 import numpy as np
 import onnx
@@ -12,7 +13,9 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.generator import STEP_GRAPH, GestureGenerator
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion_network import State, integer_layer, load_network
+from text2gesture_ros.training import engines as training_engines
 from text2gesture_ros.training.engines import Worker
+from text2gesture_ros.training.motion import engines
 from text2gesture_ros.training.motion.engines import (
     ENGINES,
     REFERENCE,
@@ -126,13 +129,42 @@ def test_an_engine_lives_in_a_process_of_its_own(directory):
     assert [len(clip["steps"]) for clip in timed] == [20, 20]
 
 
-def test_an_engine_that_cannot_run_says_why(directory):
-    engine = replace(ENGINES["ORT float32"], file="none.onnx")
-    given = {**asdict(engine), "folder": str(directory.path), "threads": 1}
-    worker = Worker("text2gesture_ros.training.motion.engines", given)
-    with pytest.raises(ConfigurationError, match=r"none\.onnx"):
-        worker.ask({"do": "load"})
-    worker.close()
+class InProcess:
+    """A worker without a process: what is asked and answered is the same JSON."""
+
+    def __init__(self, module, given, environment):
+        self._inside = engines._Inside(json.loads(json.dumps(given)))
+
+    def ask(self, request):
+        return json.loads(json.dumps(self._inside(json.loads(json.dumps(request)))))
+
+    def close(self):
+        pass
+
+
+def test_a_comparison_measures_what_was_asked_for_beside_the_reference(directory, monkeypatch):
+    monkeypatch.setattr(training_engines, "Worker", InProcess)
+    monkeypatch.setattr(engines, "LARGE", 1 << 20)
+    found = engines.compare(
+        str(directory.path.parent / "model"), 2, 2, threads=(1,), names=["ORT int8 everywhere"]
+    )
+    assert list(found["engines"]) == [REFERENCE, "ORT int8 everywhere"]
+    assert (found["clips"], found["frames_per_step"], list(found["bandwidth"])) == (4, 3, [1])
+    for one in found["engines"].values():
+        assert one["threads"][1]["bound_ms"] > 0.0
+        assert one["threads"][1]["frames_per_second"] > 0.0
+        assert 0.0 <= one["recognised"] <= 1.0
+    reference, small = found["engines"].values()
+    assert (reference["largest_mm"], reference["length_change"]) == (0.0, 0)
+    assert 0.0 < small["largest_mm"] < 5.0
+    assert small["bytes"] < reference["bytes"]
+    assert [row[0] for row in rows(found)] == list(found["engines"])
+
+
+def test_only_graphs_that_are_asked_for_are_written(directory, tmp_path):
+    write_graphs(open_model(str(directory.path.parent / "model"), "motion"), tmp_path, {"all_int8.onnx"})
+    written = {path.name for path in tmp_path.iterdir() if not path.is_symlink()}
+    assert written == {"all_int8.onnx", "float32.onnx"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

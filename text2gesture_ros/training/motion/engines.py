@@ -149,19 +149,12 @@ def compare(
         found: dict[str, dict[str, Any]] = {
             name: {"bytes": bytes_of(path / engine.file), "threads": {}} for name, engine in wanted.items()
         }
-        workers: dict[tuple[str, int], engines.Worker] = {}
-        for name, engine in wanted.items():
-            for number in threads if engine.device == "cpu" else threads[:1]:
-                worker = _worker({**asdict(engine), "folder": str(path), "threads": number})
-                stack.callback(worker.close)
-                try:
-                    found[name]["threads"][number] = worker.ask({"do": "load"})
-                except ConfigurationError as error:
-                    if name == REFERENCE:
-                        raise ConfigurationError(f"{name}: {error}") from None
-                    found[name] = {"error": str(error)}
-                    break
-                workers[name, number] = worker
+        starts = [
+            (name, number, partial(_worker, {**asdict(engine), "folder": str(path), "threads": number}))
+            for name, engine in wanted.items()
+            for number in (threads if engine.device == "cpu" else threads[:1])
+        ]
+        workers = engines.load_all(starts, found, REFERENCE, stack)
         readers = {number: _worker({"threads": number}) for number in threads}
         for reader in readers.values():
             stack.callback(reader.close)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from text2gesture_ros.bench import SENTENCES, median_and_p99, resident
 from text2gesture_ros.checkpoints import GRAPH, INT8_GRAPH, open_model
 from text2gesture_ros.classifier import TOKENIZER_FILE, TextReader, clean_text
-from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import TASKS
 from text2gesture_ros.training import engines
 from text2gesture_ros.training.text.data import Utterance, default_data, read_utterances
@@ -100,20 +101,17 @@ def compare(
         write_graphs(path, Path(folder))
         texts = Path(folder) / "texts.json"
         texts.write_text(json.dumps([utterance.text for utterance in utterances]))
-        workers = {}
-        for name, engine in ENGINES.items():
-            for number in threads:
-                given = {**asdict(engine), "model": str(path), "folder": folder, "threads": number}
-                worker = engines.Worker(__spec__.name, given)
-                stack.callback(worker.close)
-                try:
-                    found[name]["threads"][number] = worker.ask({"do": "load"}) | {"words": {}}
-                except ConfigurationError as error:
-                    if name == REFERENCE:
-                        raise ConfigurationError(f"{name}: {error}") from None
-                    found[name] = {"error": str(error)}
-                    break
-                workers[name, number] = worker
+        shared = {"model": str(path), "folder": folder}
+        starts = [
+            (
+                name,
+                number,
+                partial(engines.Worker, __spec__.name, asdict(engine) | shared | {"threads": number}),
+            )
+            for name, engine in ENGINES.items()
+            for number in threads
+        ]
+        workers = engines.load_all(starts, found, REFERENCE, stack)
         for (name, number), worker in workers.items():
             if number == threads[0]:
                 chosen[name] = worker.ask({"do": "choose", "texts": str(texts)})
@@ -124,6 +122,7 @@ def compare(
                     times[key].setdefault(length, []).extend(taken)
         for (name, number), worker in workers.items():
             figures = found[name]["threads"][number]
+            figures["words"] = {}
             for length, taken in times[name, number].items():
                 wall, processor = zip(*taken, strict=True)
                 cost = median_and_p99(processor)["median_ms"]
