@@ -80,8 +80,8 @@ def read_amc(path: Path, skeleton: Path | None = None) -> Take:
         rotations=rotations,
         places=places,
     )
-    notes = [f"skeleton {skeleton.name}", f"AMC files do not say their rate: {FRAME_RATE:g} Hz unless given (--rate)"]
-    return take_of(tree, FRAME_RATE, notes)
+    rate = f"AMC files do not say their rate: {FRAME_RATE:g} Hz unless given (--rate)"
+    return take_of(tree, FRAME_RATE, [f"skeleton {skeleton.name}", rate])
 
 
 def _read_skeleton(path: Path) -> dict[str, _Bone]:

@@ -1,7 +1,7 @@
 """The state a training is resumed from: one safetensors file, nothing pickled, written whole or not at all.
 
 It holds network and optimisers as tensors and, as JSON in the file's metadata, how far the training has come.
-Learning rates and random numbers are no part of it: both trainings derive them anew from how far they are.
+Learning rates and random numbers are no part of it: trainings derive them anew from how far they are.
 """
 
 import json
