@@ -257,7 +257,7 @@ def show_recogniser(report: Mapping[str, Any]) -> None:
     parts = {"studio": report["studio"]}
     for span in ("active", "whole") if "clips" in report else ():
         parts[f"recordings, {span}"] = report[span]
-        for key in ("by_source", "by_gesture"):
+        for key in ("by_source", "by_gesture") if span == "active" else ():
             parts |= {f"  {name}": found for name, found in report[span][key].items()}
     names = ("gestures", "top1", "top2", "top1_of_twelve", "false_reject", "others", "false_accept")
     columns = ("", *(f"#{name.replace('_', ' ')}" for name in names))

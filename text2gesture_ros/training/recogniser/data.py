@@ -374,6 +374,16 @@ class Labelled:
     active: tuple[float, float] | None
 
     @property
+    def motion(self) -> Motion:
+        """The part of it in which the gesture is, labelled; `other` has no label."""
+        motion = self.recording.motion
+        start, end = (None, None)
+        if self.active is not None:
+            start, end = (round(time * motion.frame_rate) for time in self.active)
+        gesture = "" if self.label == OTHER else self.label
+        return Motion(motion.positions[start:end], motion.frame_rate, gesture)
+
+    @property
     def unseen(self) -> str:
         """Why the gesture cannot be seen in it; empty where it can."""
         lacks = [joint for joint in NEEDS.get(self.label, ()) if joint in self.recording.filled]

@@ -1,7 +1,6 @@
 """Measure the recogniser: on studio clips of unseen performers (the ceiling) and on recordings by others."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 
 from text2gesture_ros.checkpoints import open_model
 from text2gesture_ros.labels import GESTURES, NEUTRAL
-from text2gesture_ros.motion import Motion
 from text2gesture_ros.recogniser import LABELS, OTHER, Recogniser, Recognition
 from text2gesture_ros.training.recogniser.data import Labelled, read_recordings
 from text2gesture_ros.training.studio.synthesis import dataset, distractors
@@ -62,7 +60,7 @@ def evaluate(
         return report
     files = read_recordings(recordings, table, part)
     rows = {
-        "active": [_recording_row(each, recogniser.read(_active(each))) for each in files],
+        "active": [_recording_row(each, recogniser.read(each.motion)) for each in files],
         "whole": [_recording_row(each, recogniser.read(each.recording.motion)) for each in files],
     }
     seen = [index for index, each in enumerate(files) if not each.unseen]
@@ -141,14 +139,6 @@ def _row(label: str, found: Recognition) -> Row:
 
 def _recording_row(each: Labelled, found: Recognition) -> Row:
     return {"file": each.file, "source": each.source, **_row(each.label, found)}
-
-
-def _active(each: Labelled) -> Motion:
-    motion = each.recording.motion
-    if each.active is None:
-        return motion
-    start, end = (round(time * motion.frame_rate) for time in each.active)
-    return replace(motion, positions=motion.positions[start:end])
 
 
 def _by(key: str, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:

@@ -49,6 +49,8 @@ class RecogniserTrainingConfig:
         distractors: clips that are none of the gestures.
         other_share: part of a batch that is none of the gestures.
         recordings_share: part of a batch taken from recordings, where there are some.
+        validation_joins: whether the recordings by which settings were chosen are learnt, too: for the last
+            training, when nothing is left to choose.
         batch_size: clips per batch.
         epochs: after each the state to resume from is written.
         batches: per epoch.
@@ -71,6 +73,7 @@ class RecogniserTrainingConfig:
     distractors: int = 600
     other_share: float = 0.15
     recordings_share: float = 0.1
+    validation_joins: bool = False
     batch_size: int = 48
     epochs: int = 40
     batches: int = 50
@@ -84,6 +87,9 @@ class RecogniserTrainingConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise ConfigurationError(f"name must be a text but is {self.name!r}")
+        if not isinstance(self.validation_joins, bool):
+            given = self.validation_joins
+            raise ConfigurationError(f"validation_joins must be true or false but is {given!r}")
         for part in fields(self):
             low, high = _LIMITS.get(part.name, (0.0, 0.9))  # the others are shares
             if part.type in (int, float):
@@ -145,7 +151,8 @@ def train(
         output: the model directory to write.
         resume: go on after the last whole epoch of an interrupted training; the result is the same.
         device: auto, cpu or cuda.
-        recordings: a folder of recordings; those of the table's part "train" join the training.
+        recordings: a folder of recordings; those of the table's part "train" join the training, those of
+            "validation" where the training file says so.
         table: which recording shows what, see `data.read_recordings`.
 
     Raises:
@@ -153,12 +160,12 @@ def train(
             or what there is does not fit.
         InputError: a recording is missing or cannot be read.
     """
-    own = [] if recordings is None or table is None else read_recordings(recordings, table, "train")
-    motions = [
-        Motion(each.recording.motion.positions, each.recording.motion.frame_rate, _gesture(each.label))
-        for each in own
-    ]
-    RecogniserTraining(load_config(config), output, device, motions).run(resume)
+    values = load_config(config)
+    motions = []
+    if recordings is not None and table is not None:
+        for part in ("train", "validation") if values.validation_joins else ("train",):
+            motions += [each.motion for each in read_recordings(recordings, table, part)]
+    RecogniserTraining(values, output, device, motions).run(resume)
 
 
 def export(path: Path) -> None:
@@ -355,7 +362,3 @@ def calibrated(logits: FloatArray, labels: IntArray, rejected: float) -> dict[st
     right = (probabilities.argmax(axis=1) == labels) & (labels != LABELS.index(OTHER))
     threshold = np.quantile(probabilities[right].max(axis=1), rejected) if right.any() else 0.0
     return {"temperature": round(temperature, 4), "threshold": round(float(threshold), 4)}
-
-
-def _gesture(label: str) -> str:
-    return "" if label == OTHER else label
