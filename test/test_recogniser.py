@@ -104,16 +104,16 @@ def test_normalising_twice_is_normalising_once() -> None:
 
 def test_what_lies_beyond_the_end_changes_nothing(model: Path) -> None:
     network = load_network(open_model(str(model)))
-    for frames in (2, 37, 38, 39, 40):
-        positions, mask = stacked([normalised(moving(frames)), normalised(moving(90))])
-        alone = normalised(moving(frames))[None]
-        with torch.inference_mode():
-            together, _ = network(torch.from_numpy(positions), torch.from_numpy(mask))
-            own, _ = network(torch.from_numpy(alone), torch.ones(1, frames))
-            positions[0, frames:] = 3.0  # masked, so it does not matter what is there
-            garbage, _ = network(torch.from_numpy(positions), torch.from_numpy(mask))
-        torch.testing.assert_close(together[:1], own, atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(garbage, together, atol=1e-4, rtol=1e-4)
+    clips = [normalised(moving(frames)) for frames in (2, 37, 38, 39, 40, 60)]
+    positions, mask = stacked(clips)
+    with torch.inference_mode():
+        together, _ = network(torch.from_numpy(positions), torch.from_numpy(mask))
+        for clip, logits in zip(clips, together, strict=True):
+            alone, _ = network(torch.from_numpy(clip)[None], torch.ones(1, len(clip)))
+            torch.testing.assert_close(alone[0], logits, atol=1e-4, rtol=1e-4)
+        positions[mask == 0.0] = 3.0  # masked, so it does not matter what is there
+        garbage, _ = network(torch.from_numpy(positions), torch.from_numpy(mask))
+    torch.testing.assert_close(garbage, together, atol=1e-4, rtol=1e-4)
 
 
 def test_the_graph_computes_what_pytorch_computes(model: Path, recogniser: Recogniser) -> None:
