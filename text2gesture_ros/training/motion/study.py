@@ -146,43 +146,62 @@ class Study:
         self, chosen: Sequence[int], given: Sequence[Generated], rebuilt: Sequence[Generated]
     ) -> tuple[dict[str, float], FloatArray]:
         """Return the metrics of one repetition, and which clips the first judge recognised, (B,)."""
-        real = [self.clips[index] for index in chosen]
-        labels = [clip.gesture for clip in real]
+        shown, same = ([self.body.on_body(each.motion) for each in clips] for clips in (given, rebuilt))
+        found, recognised = self._judgement(chosen, shown)
+        found |= self._distances(chosen, shown, "")
+        if rebuilt is not given:
+            found |= self._distances(chosen, same, "_reconstructed")
+        return found | self._courses(chosen, given, rebuilt, shown), recognised
+
+    def _judgement(
+        self, chosen: Sequence[int], shown: Sequence[Motion]
+    ) -> tuple[dict[str, float], FloatArray]:
+        """Return what judges see in clips, and which the first of them recognised, (B,)."""
+        labels = [self.clips[index].gesture for index in chosen]
         truth = np.array([GESTURES.index(label) for label in labels])
+        verdicts = {name: judge.predict(shown) for name, judge in self.judges.items()}
+        right = {name: probabilities.argmax(axis=1) == truth for name, (probabilities, _) in verdicts.items()}
+        first = next(iter(self.judges))
+        found = {
+            "recognition" if name == first else f"recognition_{name}": float(hits.mean())
+            for name, hits in right.items()
+        }
+        features, real = verdicts[first][1], self.judged[first][1][list(chosen)]
+        found |= {
+            "fid": frechet_distance(real, features),
+            "diversity": diversity(features) / diversity(real),
+            "multimodality": multimodality(features, labels) / multimodality(real, labels),
+        }
+        return found, right[first]
+
+    def _distances(self, chosen: Sequence[int], shown: Sequence[Motion], suffix: str) -> dict[str, float]:
+        """Return the discrepancies of real clips and others; of reconstructed ones the paper's two."""
+        labels = [self.clips[index].gesture for index in chosen]
+        frames = self.frames[list(chosen)]  # (B, T, M)
+        found = discrepancies_by_gesture(frames, held(shown, self.body.frames), labels)
+        names = {"mmd_avg": found.average, "mmd_seq": found.sequence}
+        if not suffix:
+            names |= {"mmd_avg_median": found.average_median, "mmd_seq_median": found.sequence_median}
+        return {f"{name}{suffix}": value for name, value in names.items()}
+
+    def _courses(
+        self,
+        chosen: Sequence[int],
+        given: Sequence[Generated],
+        rebuilt: Sequence[Generated],
+        shown: Sequence[Motion],
+    ) -> dict[str, float]:
+        """Return how clips move, how long they are and what ends them."""
+        real = [self.clips[index] for index in chosen]
+        truth = np.array([GESTURES.index(clip.gesture) for clip in real])
         real_lengths = np.array([len(clip) for clip in real])
         typical = np.array([real_lengths[truth == label].mean() for label in truth])
-        frames = self.frames[list(chosen)]  # (B, T, M)
-        shown, same = ([self.body.on_body(each.motion) for each in clips] for clips in (given, rebuilt))
-        found: dict[str, float] = {}
-        first = next(iter(self.judges))
-        for name, judge in self.judges.items():
-            suffix = "" if name == first else f"_{name}"
-            probabilities, seen = judge.predict(shown)
-            right = probabilities.argmax(axis=1) == truth
-            found[f"recognition{suffix}"] = float(right.mean())
-            if name == first:
-                recognised, features = right, seen
-        real_features = self.judged[first][1][list(chosen)]
-        shown_frames = held(shown, self.body.frames)
-        discrepancy = discrepancies_by_gesture(frames, shown_frames, labels)
-        found |= {
-            "mmd_avg": discrepancy.average,
-            "mmd_seq": discrepancy.sequence,
-            "mmd_avg_median": discrepancy.average_median,
-            "mmd_seq_median": discrepancy.sequence_median,
-            "fid": frechet_distance(real_features, features),
-            "diversity": diversity(features) / diversity(real_features),
-            "multimodality": multimodality(features, labels) / multimodality(real_features, labels),
-        }
-        if rebuilt is not given:
-            discrepancy = discrepancies_by_gesture(frames, held(same, self.body.frames), labels)
-            found["mmd_avg_reconstructed"] = discrepancy.average
-            found["mmd_seq_reconstructed"] = discrepancy.sequence
         lengths = np.array([len(each.motion) for each in rebuilt])
         durations = np.array([each.motion.duration for each in given])
         stopped = np.array([each.stopped for each in given])
         moves, real_moves = kinematics(shown), kinematics(real)
-        found |= {
+        poses, real_poses = (_poses(held(clips, self.body.frames)) for clips in (shown, real))
+        return {
             "length_error": float(np.abs(lengths - real_lengths).mean()),
             "length_error_of_mean": float(np.abs(typical - real_lengths).mean()),
             "stop_rate": float(stopped.mean()),
@@ -194,10 +213,9 @@ class Study:
             "hand_path_ratio": moves.hand_path / real_moves.hand_path,
             "jump": moves.jump,
             "jump_ratio": moves.jump / kinematics(self.clips).jump,
-            "variance_ratio": variance_ratio(_poses(shown_frames), _poses(frames), real_lengths, truth),
+            "variance_ratio": variance_ratio(poses, real_poses, real_lengths, truth),
             "lively": _lively(shown),
         }
-        return found, recognised
 
     def draw(self, candidate: Candidate, folder: Path) -> None:
         """Draw the first repetition."""
