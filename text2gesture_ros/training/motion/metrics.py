@@ -184,7 +184,7 @@ def kinematics(clips: Sequence[Motion]) -> Kinematics:
         speed = ways.mean() * clip.frame_rate
         values.append((speed, jerk.mean(), jerk.max(), ways[:, hands].sum(), ways.max()))
     *means, _ = np.mean(values, axis=0).tolist()
-    return Kinematics(*means, jump=float(np.max(values, axis=0)[-1]))
+    return Kinematics(*means, float(np.max(values, axis=0)[-1]))
 
 
 def held(clips: Sequence[Motion], length: int) -> FloatArray:
