@@ -183,8 +183,8 @@ def kinematics(clips: Sequence[Motion]) -> Kinematics:
         jerk = jerks(clip.positions, clip.frame_rate)
         speed = ways.mean() * clip.frame_rate
         values.append((speed, jerk.mean(), jerk.max(), ways[:, hands].sum(), ways.max()))
-    *means, _ = np.mean(values, axis=0).tolist()
-    return Kinematics(*means, float(np.max(values, axis=0)[-1]))
+    means, largest = np.mean(values, axis=0).tolist(), float(np.max(values, axis=0)[-1])
+    return Kinematics(*means)._replace(jump=largest)
 
 
 def held(clips: Sequence[Motion], length: int) -> FloatArray:
