@@ -181,7 +181,8 @@ def recogniser_table() -> str:
 def test_figures_of_the_model_cards_are_those_of_the_files():
     found = re.search(r"<!-- figures: begin.*?-->\n(.*?)\n?<!-- figures: end -->", MODEL_CARDS, re.DOTALL)
     assert found, "the model cards have no figures"
-    expected = "\n\n".join((intent_table(), gesture_table(), gate_table(), motion_table(), recogniser_table()))
+    tables = (intent_table(), gesture_table(), gate_table(), motion_table(), recogniser_table())
+    expected = "\n\n".join(tables)
     assert found.group(1) == expected, f"put this into models/README.md:\n{expected}"
 
 
