@@ -213,3 +213,12 @@ def test_the_tables_have_the_papers_figures_first(result: dict) -> None:
         assert all("±" in cell for row in rows[1:] for cell in row[1:])
     assert first[1][0][:4] == ("paper's figures", "0.778", "0.223", "0.23")
     assert second[1][0][1] == "16.79"
+
+
+def test_a_row_given_by_its_path_goes_by_the_name_of_its_folder(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "config.json").write_text("{}")
+    assert evaluation._resolved(["real", str(mine)], None) == (["real", "mine"], [], {"mine": str(mine)})
+    with pytest.raises(InputError, match="'real', which is another's"):
+        evaluation._resolved([str(mine.rename(tmp_path / "real"))], None)

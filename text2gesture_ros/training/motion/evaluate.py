@@ -30,7 +30,7 @@ REAL, OURS, STREAMED = "real", "ours", "streamed"
 FIXED_LENGTH, PLAYER = "fixed_length", "player"
 MADE: Mapping[str, str] = MappingProxyType(
     {
-        REAL: "other real clips of the same gestures: the floor of distances, the ceiling of recognition",
+        REAL: "other clips of the same kind by other performers: the floor of distances, the ceiling of recognition",
         OURS: "the model, in float32",
         STREAMED: "the model as a robot runs it: frame by frame, in its default precision",
         FIXED_LENGTH: "the model, its stop token not listened to",
@@ -206,15 +206,19 @@ def _resolved(
     there = sorted(rows_from.iterdir()) if rows_from else []
     folders = {path.name: str(path) for path in there if (path / "config.json").is_file()}
     known = dict.fromkeys([*known_rows(), *folders])
-    names = list(known) if rows is None else list(rows)
-    for name in names:
-        if name in known:
-            continue
-        if not (Path(name) / "config.json").is_file():
+    names = []
+    for given in known if rows is None else rows:
+        path = Path(given)
+        if given not in known and not (path / "config.json").is_file():
             raise InputError(
-                f"unknown row {name!r}. Known: {', '.join(known)}, or the path of a model directory"
+                f"unknown row {given!r}. Known: {', '.join(known)}, or the path of a model directory"
             )
-        folders[name] = name
+        name = given if given in known else path.resolve().name
+        if given not in known:
+            if name in known:
+                raise InputError(f"{given}: its row would be {name!r}, which is another's. Rename the folder")
+            folders[name] = given
+        names.append(name)
     missing = [name for name in names if name not in MADE and name not in folders]
     return [name for name in names if name not in missing], missing, folders
 
