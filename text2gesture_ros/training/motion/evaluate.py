@@ -30,7 +30,7 @@ REAL, OURS, STREAMED = "real", "ours", "streamed"
 FIXED_LENGTH, PLAYER = "fixed_length", "player"
 MADE: Mapping[str, str] = MappingProxyType(
     {
-        REAL: "other clips of the same kind by other performers: the floor of distances, the ceiling of recognition",
+        REAL: "clips by other performers: the floor of distances, the ceiling of recognition",
         OURS: "the model, in float32",
         STREAMED: "the model as a robot runs it: frame by frame, in its default precision",
         FIXED_LENGTH: "the model, its stop token not listened to",
