@@ -38,7 +38,9 @@ def add(verbs: Verbs) -> None:
         help="beside recordings: all of the studio's clips, those of gestures that are missing there, or "
         "none (default: as the training file says)",
     )
-    add_recordings(_add(what, "recogniser", _recogniser), "whose part `train` joins the training")
+    add_recordings(
+        _add(what, "recogniser", _recogniser), "to learn from; the training file says which parts of it"
+    )
 
 
 def _add(what: Verbs, name: str, run: Run) -> argparse.ArgumentParser:

@@ -80,6 +80,11 @@ class Study:
             digest.update(name.encode() + probabilities.tobytes() + features.tobytes())
         return digest.hexdigest()[:16]
 
+    @cached_property
+    def largest_jump(self) -> float:
+        """The largest way of a joint from frame to frame in all real clips [m]."""
+        return kinematics(self.clips).jump
+
     def halves(self, repetition: int) -> tuple[list[int], list[int]]:
         """Return indices of the real clips and of as many others, clip i of both of one gesture."""
         generator = np.random.default_rng([self.seed, repetition])
@@ -212,7 +217,7 @@ class Study:
             "peak_jerk": moves.peak_jerk,
             "hand_path_ratio": moves.hand_path / real_moves.hand_path,
             "jump": moves.jump,
-            "jump_ratio": moves.jump / kinematics(self.clips).jump,
+            "jump_ratio": moves.jump / self.largest_jump,
             "variance_ratio": variance_ratio(poses, real_poses, real_lengths, truth),
             "lively": _lively(shown),
         }
