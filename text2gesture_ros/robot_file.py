@@ -1,8 +1,9 @@
 """A robot from its YAML file, checked throughout; the keys are explained in config/robots/pepper.yaml."""
 
+import fnmatch
 import reprlib
 from collections.abc import Iterable, Mapping
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -261,9 +262,9 @@ class _Reader:
         ignored = set()
         for number, pair in enumerate(data):
             where = f"ignored_pairs[{number}]"
-            if not isinstance(pair, list) or len(pair) != 2 or pair[0] == pair[1]:
+            if not isinstance(pair, list) or len(pair) != 2:
                 raise self._error(where, pair, "two names of capsules")
-            ignored.add(frozenset(index[self._one_of(name, where, index)] for name in pair))
+            ignored |= set(map(frozenset, product(*(self._matching(name, where, index) for name in pair))))
         pairs = [
             pair
             for pair in combinations(range(len(capsules)), 2)
@@ -272,6 +273,13 @@ class _Reader:
         array = np.array(pairs, dtype=np.intp).reshape(-1, 2)
         array.flags.writeable = False
         return array
+
+    def _matching(self, pattern: Any, where: str, index: Mapping[str, int]) -> list[int]:
+        """Return the numbers of the capsules a name means, in which `*` stands for anything."""
+        found = [index[name] for name in fnmatch.filter(index, self._text(pattern, where))]
+        if not found:
+            raise self._error(where, pattern, f"one of {', '.join(index)}, or a pattern like left_*")
+        return found
 
     def _drawing(
         self, data: Any, chains: Mapping[str, Chain]
