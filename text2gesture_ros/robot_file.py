@@ -14,12 +14,11 @@ import yaml
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.kinematics import Array, dot, normalise, rotation_from_rpy
 from text2gesture_ros.robot import ARMS, BASE, Capsule, Chain, Hand, Robot
+from text2gesture_ros.urdf import MAX_ANGLE, Description, load_urdf, read_urdf
 
 _MAX_FILE_BYTES = 256 * 1024
 # A pair of capsules each: more is no robot but a mistake that would take minutes to work with.
 _MAX_CAPSULES = 64
-# More than this is no angle of a joint in radians: degrees, most likely [rad].
-_MAX_ANGLE = 2.0 * np.pi
 # Nearer than this, points count as one [m].
 _SAME_PLACE = 1e-3
 # Smaller sines than this, and axes count as parallel.
@@ -36,7 +35,7 @@ _LANDMARKS = {
 _JOINT_KEYS = ("name", "xyz", "rpy", "axis", "lower", "upper", "velocity")
 _OWN_LIMITS = ("acceleration", "jerk")
 _KEYS = ("name", "title", "source", "base", "limits", "rest")
-_MORE_KEYS = ("axes", *_CHAINS, "hands", "capsules", "ignored_pairs", "drawing")
+_MORE_KEYS = ("urdf", "axes", *_CHAINS, "hands", "capsules", "ignored_pairs", "drawing")
 
 
 def read_robot(path: Path, description: str | None = None) -> Robot:
@@ -47,14 +46,16 @@ def read_robot(path: Path, description: str | None = None) -> Robot:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{path}: no readable YAML: {' '.join(str(error).split())}") from None
-    return _Reader(path).robot(data)
+    return _Reader(path, description).robot(data)
 
 
 class _Reader:
     """Turns what YAML gave into a Robot; every complaint names the file and the key."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, description: str | None) -> None:
         self._path = path
+        self._text_given = description
+        self._description: Description | None = None
         self._joints: list[dict[str, Any]] = []
 
     def robot(self, data: Any) -> Robot:
@@ -67,7 +68,14 @@ class _Reader:
         default = {key: self._number(limits[key], f"limits.{key}", above=0.0) for key in _OWN_LIMITS}
         if not set(top) & set(ARMS):
             raise ConfigurationError(f"{self._path}: the file lacks an arm: {' or '.join(ARMS)}")
-        chains = {key: self._chain(top[key], key) for key in _CHAINS if key in top}
+        self._description = self._described(top["urdf"]) if "urdf" in top else None
+        start = base = self._text(top["base"], "base")
+        chains: dict[str, Chain] = {}
+        for key in _CHAINS:
+            if key in top:
+                chains[key] = self._chain(top[key], key, start)
+            if key == "waist" and key in top:
+                start = self._joints[-1]["child"]
         hands = self._hands(top.get("hands", {}), chains)
         joints = self._joints
         names = tuple(joint["name"] for joint in joints)
@@ -89,7 +97,7 @@ class _Reader:
             name=name,
             title=self._text(top["title"], "title"),
             source=self._text(top["source"], "source"),
-            base=self._text(top["base"], "base"),
+            base=base,
             axes=self._axes(top.get("axes", {"forward": [1, 0, 0], "up": [0, 0, 1]})),
             joint_names=names,
             lower=column("lower"),
@@ -108,8 +116,18 @@ class _Reader:
             fixed_points=fixed,
         )
 
-    def _chain(self, data: Any, where: str) -> Chain:
-        """Read a chain and append its joints."""
+    def _described(self, file: Any) -> Description:
+        """Return the URDF that was given, or else that in a file beside this one."""
+        if self._text_given is not None:
+            return read_urdf(self._text_given, "robot_description")
+        folder = self._path.resolve().parent
+        path = (folder / self._text(file, "urdf")).resolve()
+        if not path.is_relative_to(folder):
+            raise self._error("urdf", file, f"a file in {folder}, or in a folder of it")
+        return load_urdf(path)
+
+    def _chain(self, data: Any, where: str, start: str) -> Chain:
+        """Read a chain that starts from the link `start` and append its joints."""
         chain = self._mapping(data, where, ("joints",), ("tips", "landmarks") if _LANDMARKS[where] else ())
         listed = chain["joints"]
         least, most = _CHAINS[where]
@@ -121,7 +139,7 @@ class _Reader:
             here = f"{where}.joints[{index}]"
             if isinstance(entry, dict) and isinstance(entry.get("name"), str):
                 here += f" ({_label(entry['name'])})"
-            self._joints.append(self._joint(entry, here))
+            self._joints.append(self._joint(entry, here, self._joints[-1]["child"] if index else start))
         joints = self._joints[first:]
         result = Chain(
             joints=tuple(range(first, len(self._joints))),
@@ -133,9 +151,16 @@ class _Reader:
         self._check_geometry(result, where, [_label(joint["name"]) for joint in joints])
         return result
 
-    def _joint(self, entry: Any, here: str) -> dict[str, Any]:
-        joint = dict(self._mapping(entry, here, _JOINT_KEYS, _OWN_LIMITS))
+    def _joint(self, entry: Any, here: str, before: str) -> dict[str, Any]:
+        """Read a joint; `before` is the link of the one before it, of use where there is a URDF."""
+        required = _JOINT_KEYS if self._description is None else ("name",)
+        optional = _OWN_LIMITS if self._description is None else (*_JOINT_KEYS[1:], *_OWN_LIMITS)
+        joint = dict(self._mapping(entry, here, required, optional))
         joint["name"] = self._new_name(joint["name"], here)
+        joint["child"] = ""
+        if self._description is not None:
+            joint = self._from_description(self._description, joint, here, before) | joint
+            joint["child"] = self._description.joints[joint["name"]].child
         joint["lower"] = self._angle(joint["lower"], f"{here}.lower")
         joint["upper"] = self._angle(joint["upper"], f"{here}.upper")
         if joint["lower"] >= joint["upper"]:
@@ -145,9 +170,31 @@ class _Reader:
                 joint[key] = self._number(joint[key], f"{here}.{key}", above=0.0)
         joint["axis"] = self._direction(joint["axis"], f"{here}.axis")
         joint["xyz"] = self._vector(joint["xyz"], f"{here}.xyz")
-        rpy = self._vector(joint["rpy"], f"{here}.rpy")
-        joint["rotation"] = rotation_from_rpy(*(self._angle(float(turn), f"{here}.rpy") for turn in rpy))
+        if "rpy" in joint:
+            rpy = self._vector(joint["rpy"], f"{here}.rpy")
+            joint["rotation"] = rotation_from_rpy(*(self._angle(float(turn), f"{here}.rpy") for turn in rpy))
         return joint
+
+    def _from_description(
+        self, description: Description, joint: dict[str, Any], here: str, before: str
+    ) -> dict[str, Any]:
+        """Return what the URDF says of a joint; what is in doubt there has to be in the YAML."""
+        written = description.driven(joint["name"])
+        for key, doubt in written.doubts().items():
+            if key not in joint:
+                raise description.error(
+                    f"joint {_label(joint['name'])!r}, limit {key}", doubt, f"{key} in {self._path}, {here}"
+                )
+        place, turn = description.place(before, joint["name"])
+        return {
+            "xyz": place.tolist(),
+            "rotation": turn,
+            "axis": written.axis.tolist(),
+            # A continuous joint is let go half a turn either way: nobody's arm needs more.
+            "lower": -np.pi if written.kind == "continuous" else written.lower,
+            "upper": np.pi if written.kind == "continuous" else written.upper,
+            "velocity": written.velocity,
+        }
 
     def _landmarks(
         self, chain: dict[str, Any], where: str, joints: list[dict[str, Any]]
@@ -359,8 +406,8 @@ class _Reader:
 
     def _angle(self, value: Any, where: str) -> float:
         angle = self._number(value, where)
-        if abs(angle) > _MAX_ANGLE:
-            raise self._error(where, angle, f"radians, at most {_MAX_ANGLE:.4f} (degrees?)")
+        if abs(angle) > MAX_ANGLE:
+            raise self._error(where, angle, f"radians, at most {MAX_ANGLE:.4f} (degrees?)")
         return angle
 
     def _vector(self, value: Any, where: str) -> Array:
