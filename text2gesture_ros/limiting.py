@@ -1,9 +1,8 @@
-"""From joint targets to commands within position, velocity, acceleration and jerk limits.
+"""Ways that end at standstill, within position, velocity, acceleration and jerk limits: Ruckig.
 
-One step of Ruckig (Berscheid and Kröger, "Jerk-limited Real-time Trajectory Generation with Arbitrary Target
-States", RSS 2021) per control period and joint, always aimed at standstill on the target. A state that can
-stop on a target within the limits is thereby followed by another such state, whatever the next target is, so
-that positions stay within limits too.
+Berscheid and Kröger, "Jerk-limited Real-time Trajectory Generation with Arbitrary Target States" (RSS 2021):
+from any state to standstill on a target, as fast as the limits allow. Where frames do not come ahead of time,
+at an interruption and on the way to rest the robot follows such ways; else a chunk is planned (planning.py).
 """
 
 import copy
@@ -19,8 +18,11 @@ from text2gesture_ros.robot import Robot
 
 _LOGGER = logging.getLogger(__name__)
 
-# Part of each limit that is used, so that rounding cannot carry a command beyond it.
-_USED = 1.0 - 1e-6
+# Part of each limit that a way uses: the rest lets the next chunk, whose jerk changes at its knots only, go on
+# from any state on the way.
+_USED = 0.95
+# Longest way that is believed [s].
+_LONGEST = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,114 @@ class JointState:
     def still(self) -> bool:
         """Whether nothing moves."""
         return not (np.abs(self.velocity).max() > 1e-9 or np.abs(self.acceleration).max() > 1e-9)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """States one control period apart.
+
+    Attributes:
+        positions: (P, N) [rad].
+        velocities: (P, N) [rad/s].
+        accelerations: (P, N) [rad/s^2].
+    """
+
+    positions: Array
+    velocities: Array
+    accelerations: Array
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, rows: slice) -> "Samples":
+        return Samples(self.positions[rows], self.velocities[rows], self.accelerations[rows])
+
+    def state(self, row: int) -> JointState:
+        """Return the state of one row."""
+        return JointState(self.positions[row], self.velocities[row], self.accelerations[row])
+
+    def reversed(self) -> "Samples":
+        """Return the same path gone backwards: it keeps every limit that the path keeps."""
+        return Samples(self.positions[::-1], -self.velocities[::-1], self.accelerations[::-1])
+
+
+def standing(position: Array) -> Samples:
+    """Return one row that stands still at `position` (N,)."""
+    zero = np.zeros((1, len(position)))
+    return Samples(np.array(position, dtype=np.float64)[None], zero, zero)
+
+
+def joined(*parts: Samples) -> Samples:
+    """Return the rows of all parts, one after the other."""
+    return Samples(
+        np.concatenate([part.positions for part in parts]),
+        np.concatenate([part.velocities for part in parts]),
+        np.concatenate([part.accelerations for part in parts]),
+    )
+
+
+class WayFinder:
+    """Finds ways from any state to standstill on a target."""
+
+    def __init__(self, robot: Robot, period: float) -> None:
+        """Make a limiter.
+
+        Args:
+            robot: whose limits count.
+            period: time from one sample to the next [s].
+
+        Raises:
+            ConfigurationError: the period is not in [0.0005, 1] s.
+        """
+        if not 0.0005 <= period <= 1.0:
+            raise ConfigurationError(f"period must be in [0.0005, 1] s but is {period}")
+        self._robot = robot
+        self._period = period
+        self._joints = len(robot.joint_names)
+        self._generator = ruckig.Ruckig(self._joints, period)
+
+    def way(
+        self, start: JointState, target: Array, *, ease: float = 1.0, together: float | None = None
+    ) -> Samples | None:
+        """Return the samples after `start` up to standstill on `target` (N,) [rad], clamped to the limits.
+
+        Args:
+            start: where and how the robot moves.
+            target: where it is to stand.
+            ease: part of velocity and acceleration that is used, in (0, 1].
+            together: all joints arrive at once, and this [s] or more after the start; None: each by itself.
+
+        Returns:
+            None: there is no way, which a start within the limits never sees.
+        """
+        robot, joints = self._robot, self._joints
+        target = np.minimum(np.maximum(target, robot.lower), robot.upper)
+        request = ruckig.InputParameter(joints)
+        request.synchronization = ruckig.Synchronization.No
+        if together is not None:
+            request.synchronization = ruckig.Synchronization.Time
+            if together > 0.0:
+                request.minimum_duration = together
+        request.max_velocity = (_USED * ease * robot.velocity).tolist()
+        request.max_acceleration = (_USED * ease * robot.acceleration).tolist()
+        request.max_jerk = (_USED * robot.jerk).tolist()
+        request.current_position = start.position.tolist()
+        request.current_velocity = start.velocity.tolist()
+        request.current_acceleration = start.acceleration.tolist()
+        request.target_position = target.tolist()
+        found = ruckig.Trajectory(joints)
+        try:
+            result = self._generator.calculate(request, found)
+        except ruckig.RuckigError as error:
+            _LOGGER.warning("no way to the target: %s", str(error)[:60])
+            return None
+        if result not in (ruckig.Result.Working, ruckig.Result.Finished) or found.duration > _LONGEST:
+            _LOGGER.warning("no way to the target: %s", result)
+            return None
+        rows = int(np.ceil(found.duration / self._period)) + 1
+        values = np.array([found.at_time((row + 1) * self._period)[:3] for row in range(rows)])
+        values[-1, 0], values[-1, 1:] = target, 0.0  # to the last digit
+        return Samples(values[:, 0], values[:, 1], values[:, 2])
 
 
 class Limiter:
@@ -58,9 +168,9 @@ class Limiter:
         self._generator = ruckig.Ruckig(joints, period)
         self._request = ruckig.InputParameter(joints)
         self._request.synchronization = ruckig.Synchronization.No
-        self._request.max_velocity = (_USED * robot.velocity).tolist()
-        self._request.max_acceleration = (_USED * robot.acceleration).tolist()
-        self._request.max_jerk = (_USED * robot.jerk).tolist()
+        self._request.max_velocity = ((1.0 - 1e-6) * robot.velocity).tolist()
+        self._request.max_acceleration = ((1.0 - 1e-6) * robot.acceleration).tolist()
+        self._request.max_jerk = ((1.0 - 1e-6) * robot.jerk).tolist()
         self.failures = 0
         self.reset(robot.rest)
 

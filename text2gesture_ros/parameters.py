@@ -4,6 +4,7 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
 from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.ownership import ALWAYS, MODES
 
 Value = bool | int | float | str
 
@@ -63,6 +64,16 @@ def parameter(
     return field(
         default=default,
         metadata={"specification": Specification(description, unit, low, high, choices, live)},
+    )
+
+
+def _group(name: str) -> Any:
+    """Return a field that says when a group of joints is commanded."""
+    return parameter(
+        ALWAYS,
+        f"{name} is commanded always, when_used by the gesture, or never: then others may.",
+        choices=MODES,
+        live=True,
     )
 
 
@@ -207,6 +218,10 @@ class GestureRetargeterParameters(NodeParameters):
         "s",
         live=True,
     )
+    waist: str = _group("The waist")
+    head: str = _group("The head")
+    left_arm: str = _group("The left arm")
+    right_arm: str = _group("The right arm")
     publish_markers: bool = parameter(
         True,
         "Whether the human and the robot are drawn on gesture_markers when someone subscribes.",

@@ -1,4 +1,4 @@
-"""Independent check of commanded joint positions against a robot's limits.
+"""Independent check of commanded joint positions against a robot's limits and its own body.
 
 Knows nothing of how the positions were made. Velocity, acceleration and jerk are judged by divided
 differences: over any samples of a motion that keeps a limit, n! times the n-th divided difference keeps it
@@ -13,12 +13,16 @@ from itertools import pairwise
 
 import numpy as np
 
+from text2gesture_ros.collision import Clearance
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Array
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import FloatArray
 
-KINDS = ("finite", "position", "velocity", "acceleration", "jerk")
+KINDS = ("finite", "position", "velocity", "acceleration", "jerk", "continuity", "clearance")
+
+LEAST_CLEARANCE = 0.005
+"""How near two parts of a robot may come to each other [m]."""
 
 # Part of a limit by which it may be exceeded.
 _TOLERANCE = 1e-3
@@ -33,10 +37,10 @@ class Violation:
     """A limit that was not kept.
 
     Attributes:
-        joint: name of the joint.
+        joint: name of the joint; where two parts are too near, their names.
         time: time of the last sample that shows it [s].
         kind: one of `KINDS`.
-        value: what was found [rad, rad/s, rad/s^2, rad/s^3].
+        value: what was found [rad, rad/s, rad/s^2, rad/s^3; a distance in m].
         limit: the limit that it breaks, same unit and sign.
     """
 
@@ -58,13 +62,14 @@ class Report:
         samples: how many samples were checked.
         violations: every limit that was not kept, by kind, then time.
         worst: how much of its limit was used at most, by kind; 1 is all of it. For a position: distance from
-        the
-            middle of the range over half the range. For `finite`: the share of numbers that are none.
+            the middle of the range over half the range. For `finite`: the share of numbers that are none.
+        clearance: smallest distance of two parts of the robot [m]; infinite where it was not asked for.
     """
 
     samples: int
     violations: tuple[Violation, ...]
     worst: Mapping[str, float]
+    clearance: float = np.inf
 
     @property
     def counts(self) -> dict[str, int]:
@@ -72,13 +77,24 @@ class Report:
         return {kind: sum(violation.kind == kind for violation in self.violations) for kind in KINDS}
 
 
-def verify(robot: Robot, times: FloatArray, positions: FloatArray) -> Report:
+def verify(
+    robot: Robot,
+    times: FloatArray,
+    positions: FloatArray,
+    *,
+    velocities: FloatArray | None = None,
+    clearance: Clearance | None = None,
+    least: float = LEAST_CLEARANCE,
+) -> Report:
     """Check a motion of the robot against its limits.
 
     Args:
         robot: whose limits count.
         times: (T,) strictly increasing [s], T >= 1; need not be evenly spaced.
         positions: (T, N) joint angles [rad] in the order of `robot.joint_names`.
+        velocities: (T, N) what they are said to be [rad/s]; None: nothing is said.
+        clearance: tells how near the parts of the robot are to each other; None: not checked.
+        least: how near they may be [m].
 
     Raises:
         InputError: the shapes do not fit or times do not increase.
@@ -115,7 +131,34 @@ def verify(robot: Robot, times: FloatArray, positions: FloatArray) -> Report:
         limit: Array = getattr(robot, kind)
         allowance = _TOLERANCE * limit + noise
         worst[kind] = _judge(kind, robot, times[order:], differences, limit, allowance, violations)
-    return Report(len(times), tuple(violations), worst)
+    if velocities is not None and len(times) > 1:
+        span = np.diff(times)[:, None]
+        off = np.diff(positions, axis=0) - span * (velocities[1:] + velocities[:-1]) / 2.0
+        # Error of the trapezoidal rule where the third derivative is bounded.
+        allowed = robot.jerk * float(span.max()) ** 3 / 12.0
+        allowance = _TOLERANCE * allowed + 2.0 * rounding
+        worst["continuity"] = _judge("continuity", robot, times[1:], off, allowed, allowance, violations)
+    nearest = np.inf
+    if clearance is not None and finite.all():
+        nearest = _judge_clearance(robot, times, clearance.distances(positions), clearance, least, violations)
+    return Report(len(times), tuple(violations), worst, nearest)
+
+
+def _judge_clearance(
+    robot: Robot,
+    times: FloatArray,
+    distances: Array,
+    clearance: Clearance,
+    least: float,
+    violations: list[Violation],
+) -> float:
+    """Append which pairs are nearer than `least` [m] and when; return the smallest distance (T, P)."""
+    for row, pair in np.argwhere(distances < least):
+        parts = " and ".join(robot.capsules[part].name for part in clearance.pairs[pair])
+        violations.append(
+            Violation(parts, float(times[row]), "clearance", float(distances[row, pair]), least)
+        )
+    return float(distances.min(initial=np.inf))
 
 
 def _judge(
