@@ -15,18 +15,26 @@ _LEFT_ARM = [INDEX[f"left_{end}"] for end in ("shoulder", "elbow", "wrist", "han
 _LENGTHS = np.linalg.norm(np.diff(REFERENCE[_LEFT_ARM[:4]], axis=0), axis=-1)
 _THUMB = 0.05
 # An arm in anatomical angles [rad]: shoulder flexion, abduction, inward turn, elbow flexion. Random
-# conversation keeps within: arms that cross in front of the body and touch it, elbows that flex further (up
-# to 140 degrees) than most robots' do.
-_CONVERSATION = np.array([(-0.3, 1.5), (-0.45, 1.1), (-0.4, 1.5), (0.2, 2.45)])
+# conversation keeps within: elbows that flex further (up to 130 degrees) than most robots' do, in a quarter
+# of all frames, hands that touch the body.
+_CONVERSATION = np.array([(-0.3, 1.4), (-0.02, 1.0), (-0.3, 0.9), (0.2, 2.3)])
+# The same with arms that cross in front of the body and reach into it, as badly tracked ones do.
+_CROSSING = np.array([(-0.3, 1.5), (-0.45, 1.1), (-0.4, 1.5), (0.2, 2.45)])
 _HANGING = np.array([0.0, 0.12, 0.2, 0.25])
 _HEAD = np.array([(-0.6, 0.6), (-0.3, 0.3)])  # yaw and pitch [rad]
 
 
-def conversation(seconds: float, seed: int = 0) -> Array:
-    """Return random conversational movement of both arms and the head: minimum jerk from pose to pose."""
+def conversation(seconds: float, seed: int = 0, *, crossing: bool = False) -> Array:
+    """Return random conversational movement of both arms and the head: minimum jerk from pose to pose.
+
+    Args:
+        seconds: how long.
+        seed: the same seed gives the same movement.
+        crossing: whether arms cross and reach into the body.
+    """
     generator = np.random.default_rng(seed)
-    count = round(seconds * RATE)
-    arms = [_through(_HANGING, _CONVERSATION, count, generator) for _ in range(2)]
+    count, ranges = round(seconds * RATE), _CROSSING if crossing else _CONVERSATION
+    arms = [_through(_HANGING, ranges, count, generator) for _ in range(2)]
     return body(*arms, _through(np.zeros(2), _HEAD, count, generator))
 
 
@@ -39,7 +47,8 @@ def wave(seconds: float = 2.0, rate: float = 1.5, swing: float = np.radians(25.0
         swing: to either side [rad].
     """
     times = np.arange(round(seconds * RATE)) / RATE
-    raised = np.array([0.15, 1.15, -1.9, 1.75])
+    # The upper arm ahead, the forearm up: an elbow of most robots turns outwards no further than that.
+    raised = np.array([1.0, 0.5, 0.0, 1.4])
     arm = _HANGING + _ease(times / 0.5)[:, None] * (raised - _HANGING)
     arm[:, 2] += swing * _ease((times - 0.4) / 0.3) * np.sin(2.0 * np.pi * rate * (times - 0.5))
     still = np.tile(_HANGING, (len(times), 1))

@@ -2,8 +2,7 @@
 
 Random and adversarial motion and generated gestures go through `Performer`, tick by tick, as blocks that
 come steadily, late, twice, in the wrong order or into each other, while settings change. What comes out is
-recorded and judged here, by code that shares nothing with planner, retargeter and verifier but the robot's
-file and its forward kinematics: own divided differences, own distances between capsules.
+recorded and judged by `judging`.
 
     python -m benchmarks.soak_retarget --jobs 2 --output benchmarks/results/soak_retarget.json
     python -m benchmarks.soak_retarget --raw --samples 30000    # without the limits: has to find violations
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import motions
+from benchmarks.judging import Verdict, judge, judge_continuity
 from text2gesture_ros.bench import described
 from text2gesture_ros.blending import DEFAULTS, Settings
 from text2gesture_ros.errors import Text2GestureError
@@ -36,16 +36,12 @@ from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion import FrameBlock
 from text2gesture_ros.performing import Performer
 from text2gesture_ros.resources import share_directory
+from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.robot import Robot, load_robot
 from text2gesture_ros.skeleton import JOINTS, REFERENCE
 
 EPISODE = 3000  # control samples from one start at rest to the next
-CLEARANCE = 0.005  # [m]
-TOLERANCE = 1e-3  # part of a limit by which it may be exceeded
-KINDS = ("finite", "position", "velocity", "acceleration", "jerk", "continuity", "clearance")
-
 _LOOK = 101  # ticks from one look ahead to the next
-_POSITION = 1e-6  # [rad]
 _ARMS = slice(5, 15)  # joints of the skeleton
 
 
@@ -94,7 +90,7 @@ def gesture(generator: np.random.Generator) -> tuple[Array, float]:
 
 def conversation(generator: np.random.Generator) -> tuple[Array, float]:
     """Return random conversational movement, with and without the noise of a camera."""
-    clip = motions.conversation(generator.uniform(1.0, 6.0), int(generator.integers(1 << 30)))
+    clip = motions.conversation(generator.uniform(1.0, 6.0), int(generator.integers(1 << 30)), crossing=True)
     noise = generator.choice([0.0, 0.003])
     return motions.noisy(clip, noise, int(generator.integers(1 << 30))), motions.RATE
 
@@ -107,7 +103,7 @@ def noise(generator: np.random.Generator) -> tuple[Array, float]:
 
 def steps(generator: np.random.Generator) -> tuple[Array, float]:
     """Return poses held for a while, then another at once."""
-    poses = motions.conversation(60.0, int(generator.integers(1 << 30)))
+    poses = motions.conversation(60.0, int(generator.integers(1 << 30)), crossing=True)
     held = generator.integers(1, 60, size=6)
     return np.repeat(poses[generator.integers(len(poses), size=6)], held, axis=0), motions.RATE
 
@@ -284,135 +280,10 @@ def raw(robot: Robot, given: Sequence[Take], samples: int, rate: float) -> Array
 
 
 def closed_form(robot: Robot, positions: Array) -> Array:
-    """Return the angles (T, N) of the closed form; frames that are no body are left out."""
-    from text2gesture_ros import retargeting
-
+    """Return the angles (T, N) of the closed form; a frame that is no body is taken as standing at ease."""
     sound = np.isfinite(positions).all(axis=(1, 2)) & (np.abs(positions).max(axis=(1, 2)) <= 5.0)
     body = np.where(sound[:, None, None], positions, REFERENCE)
-    kind = getattr(retargeting, "ClosedForm", retargeting.Retargeter)
-    return np.asarray(kind(robot).motion(body))
-
-
-# --- judged -------------------------------------------------------------------------------------------------
-@dataclass
-class Verdict:
-    """What was found: samples that break a limit, by kind; the largest part of each used; what came near."""
-
-    samples: int = 0
-    violations: Counter[str] = None  # type: ignore[assignment]
-    use: dict[str, float] = None  # type: ignore[assignment]
-    clearance: float = math.inf
-
-    def __post_init__(self) -> None:
-        self.violations = Counter(self.violations or {})
-        self.use = dict(self.use or {})
-
-    def note(self, kind: str, excess: Array, use: Array) -> None:
-        """Count the samples (S,) for which `excess` (S, ...) holds anywhere; keep the largest `use`."""
-        self.violations[kind] += int(excess.reshape(len(excess), -1).any(axis=1).sum())
-        self.use[kind] = max(self.use.get(kind, 0.0), float(use.max(initial=0.0)))
-
-    def add(self, other: "Verdict") -> None:
-        """Take the findings of another in."""
-        self.samples += other.samples
-        self.violations += other.violations
-        for kind, use in other.use.items():
-            self.use[kind] = max(self.use.get(kind, 0.0), use)
-        self.clearance = min(self.clearance, other.clearance)
-
-    def figures(self) -> dict[str, Any]:
-        """Return what was found as JSON types."""
-        return {
-            "samples": self.samples,
-            "violations": {kind: self.violations[kind] for kind in KINDS},
-            "use": {kind: round(use, 6) for kind, use in sorted(self.use.items())},
-            "clearance_mm": None if math.isinf(self.clearance) else round(1000.0 * self.clearance, 3),
-        }
-
-
-def judge(robot: Robot, positions: Array, rate: float, before: Array | None = None) -> Verdict:
-    """Judge commands (S, N) at an even rate [Hz] against the robot's limits and its capsules.
-
-    Args:
-        robot: whose limits count.
-        positions: the commands [rad].
-        rate: of the commands [Hz].
-        before: (B, N) the commands before them; None: the robot stood still at rest.
-    """
-    verdict = Verdict(samples=len(positions))
-    sound = np.isfinite(positions)
-    verdict.note("finite", ~sound, (~sound).astype(float))
-    positions = np.where(sound, positions, robot.rest)
-    middle, half = (robot.upper + robot.lower) / 2.0, (robot.upper - robot.lower) / 2.0
-    off = np.abs(positions - middle)
-    verdict.note("position", off > half + _POSITION, off / half)
-    past = np.tile(robot.rest, (3, 1)) if before is None else before
-    rows = np.concatenate([past, positions])
-    for order, kind in enumerate(("velocity", "acceleration", "jerk"), start=1):
-        limit = getattr(robot, kind)
-        found = np.abs(np.diff(rows, order, axis=0)) * rate**order
-        found = found[len(found) - len(positions) :]
-        verdict.note(kind, found > limit * (1.0 + TOLERANCE), found / limit)
-    near = clearance(robot, positions)
-    verdict.violations["clearance"] = int((near < CLEARANCE).sum())
-    verdict.clearance = float(near.min(initial=np.inf))
-    return verdict
-
-
-def judge_continuity(
-    robot: Robot, velocities: Array, accelerations: Array, positions: Array, rate: float
-) -> Verdict:
-    """Judge whether velocities and accelerations sent along (S, N) are those of the positions, unbroken."""
-    verdict = Verdict()
-    period = 1.0 / rate
-    largest = np.zeros(len(positions) - 1)
-    for change_, limit in (
-        (np.diff(velocities, axis=0), robot.acceleration * period),
-        (np.diff(accelerations, axis=0), robot.jerk * period),
-        # Mean velocity of a period and velocity at its end differ by what the acceleration does in it.
-        (np.diff(positions, axis=0) - velocities[1:] * period, robot.acceleration * period**2),
-    ):
-        part = np.where(np.isfinite(change_), np.abs(change_), np.inf) / limit
-        largest = np.maximum(largest, part.max(axis=1))
-    verdict.note("continuity", largest > 1.0 + TOLERANCE, largest)
-    return verdict
-
-
-def clearance(robot: Robot, positions: Array) -> Array:
-    """Return the smallest distance (S,) of two capsules that may touch [m], infinite where there are none."""
-    capsules, pairs = getattr(robot, "capsules", ()), np.asarray(getattr(robot, "pairs", ()), dtype=int)
-    smallest = np.full(len(positions), np.inf)
-    if not len(capsules) or not len(pairs):
-        return smallest
-    radii = np.array([capsule.radius for capsule in capsules])
-    for first in range(0, len(positions), 500):
-        rotations, origins = robot.frames(positions[first : first + 500])
-        ends = np.empty((2, len(capsules), len(origins), 3))
-        for index, capsule in enumerate(capsules):
-            for end, point in enumerate((capsule.start, capsule.end)):
-                ends[end, index] = point
-                if capsule.joint >= 0:
-                    ends[end, index] = origins[:, capsule.joint] + (
-                        rotations[:, capsule.joint] @ np.asarray(point)
-                    )
-        for one, other in pairs:
-            apart = _between(ends[0, one], ends[1, one], ends[0, other], ends[1, other])
-            rows = smallest[first : first + 500]
-            np.minimum(rows, apart - radii[one] - radii[other], out=rows)
-    return smallest
-
-
-def _between(a: Array, b: Array, c: Array, d: Array) -> Array:
-    """Return the distance of segments a-b and c-d, (S, 3) each (Ericson, Real-Time Collision Detection)."""
-    u, v, w = b - a, d - c, a - c
-    # A capsule without length is a ball: whatever point of its segment is named, it is the same one.
-    uu, vv, uv = np.maximum((u * u).sum(-1), 1e-12), np.maximum((v * v).sum(-1), 1e-12), (u * v).sum(-1)
-    uw, vw = (u * w).sum(-1), (v * w).sum(-1)
-    cross = uu * vv - uv * uv
-    along = np.clip(np.where(cross > 1e-12, (uv * vw - uw * vv) / np.maximum(cross, 1e-12), 0.0), 0.0, 1.0)
-    other = np.clip((uv * along + vw) / vv, 0.0, 1.0)
-    along = np.clip((uv * other - uw) / uu, 0.0, 1.0)
-    return np.asarray(np.linalg.norm(w + along[:, None] * u - other[:, None] * v, axis=-1))
+    return Retargeter(robot, closed_form=True).motion(body)
 
 
 # --- all of it ----------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_gestures_are_followed_without_touching_and_with_torque_to_spare(name, g
 
 @pytest.mark.parametrize("name", BODIES)
 def test_the_closed_form_alone_fails_all_of_it(name):
-    hard = motions.noisy(motions.conversation(15.0, seed=3))
+    hard = motions.noisy(motions.conversation(15.0, seed=3, crossing=True))
     take = Take(0.5, hard, motions.RATE, complete=True)
     outcome = simulate(name, raw(load_robot(name), [take], 1500, RATE))
     assert not any(outcome.passes()), outcome

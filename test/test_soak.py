@@ -5,7 +5,8 @@ import pytest
 from robot_cases import ROBOTS, name_of
 
 from benchmarks import motions
-from benchmarks.soak_retarget import CLEARANCE, KINDS, Take, _between, clearance, judge, judge_continuity, raw
+from benchmarks.judging import CLEARANCE, KINDS, _between, clearance, judge, judge_continuity
+from benchmarks.soak_retarget import Take, raw
 from text2gesture_ros.robot import load_robot
 
 RATE = 100.0
@@ -75,6 +76,6 @@ def test_hands_that_meet_are_found():
 
 def test_the_closed_form_alone_fails():
     robot = load_robot("pepper")
-    take = Take(0.1, motions.noisy(motions.conversation(10.0)), motions.RATE, complete=True)
+    take = Take(0.1, motions.noisy(motions.conversation(10.0, crossing=True)), motions.RATE, complete=True)
     found = judge(robot, raw(robot, [take], 1000, RATE), RATE).violations
     assert all(found[kind] for kind in ("velocity", "acceleration", "jerk", "clearance"))
