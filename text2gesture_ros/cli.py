@@ -24,6 +24,7 @@ from text2gesture_ros.commands import (
     import_,
     recognize,
     retarget,
+    robot,
     studio,
     train,
     verify,
@@ -60,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verbs = Verbs(parser, "verb")
     for module in (
-        *(classify, generate, import_, retarget, verify, recognize),
+        *(classify, generate, import_, retarget, verify, robot, recognize),
         *(evaluate, train, studio, ablation, export),
         *(bringup, demo, bench),
     ):

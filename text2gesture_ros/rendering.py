@@ -26,7 +26,11 @@ _ROBOT_HEIGHT = 1.55  # robots are drawn as if they were this tall [m], so that 
 _COLOURS = 64
 _MAX_CHARACTERS = 120  # of a text; more would not fit, and fitting it would take long
 
-_Colour = tuple[int, int, int]
+# Light on what is round: smaller and brighter strokes, moved towards where it comes from, right and down.
+_LIGHT = np.array([-0.6, -0.8])
+_SHINE = ((0.72, 0.13), (0.36, 0.3))
+
+_Colour = tuple[int, ...]
 _PAPER: _Colour = (251, 250, 247)
 _SHADOW: _Colour = (232, 230, 224)
 _INK: _Colour = (43, 50, 64)
@@ -40,17 +44,25 @@ _HAIR: _Colour = (92, 70, 60)
 _SHELL: _Colour = (196, 205, 218)
 _GRIP: _Colour = (88, 100, 120)
 
-# The viewer stands in front of the one who gestures, a little to the left of it and a little above.
-_AZIMUTH, _ELEVATION = np.radians(28.0), np.radians(6.0)
-_TOWARDS = np.array(
-    [
-        np.cos(_ELEVATION) * np.cos(_AZIMUTH),
-        np.cos(_ELEVATION) * np.sin(_AZIMUTH),
-        np.sin(_ELEVATION),
-    ]
-)
-_ACROSS = np.array([-np.sin(_AZIMUTH), np.cos(_AZIMUTH), 0.0])
-_UPWARDS = np.cross(_TOWARDS, _ACROSS)
+
+class _View:
+    """Where the viewer stands: so far to the left of the one who gestures, and so far above [degrees]."""
+
+    def __init__(self, azimuth: float, elevation: float) -> None:
+        side, height = np.radians(azimuth), np.radians(elevation)
+        level = np.array([np.cos(side), np.sin(side), 0.0])
+        self.towards = np.cos(height) * level + np.array([0.0, 0.0, np.sin(height)])
+        self.across = np.array([-np.sin(side), np.cos(side), 0.0])
+        self.upwards = np.cross(self.towards, self.across)
+
+    def flat(self, points: FloatArray) -> FloatArray:
+        """Return points (..., 3) as they lie in a picture (..., 2): to the right and down."""
+        return np.stack([points @ self.across, -(points @ self.upwards)], axis=-1)
+
+
+# In front, a little to the side and a little above.
+_VIEW = _View(28.0, 6.0)
+_FRONT, _SIDE = _View(0.0, 0.0), _View(90.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,8 @@ class _Shape:
         colour: of the whole.
         filled: whether the inside is filled.
         depth: added to the distance towards the viewer, to break ties [m].
+        round: whether light falls on it, from above.
+        facing: (3,) where it faces: it is seen from there only. None: from everywhere.
     """
 
     points: FloatArray
@@ -111,11 +125,8 @@ class _Shape:
     colour: _Colour
     filled: bool = False
     depth: float = 0.0
-
-    @property
-    def nearness(self) -> float:
-        """How near to the viewer it is drawn [m]."""
-        return float((self.points @ _TOWARDS).mean()) + self.depth
+    round: bool = False
+    facing: FloatArray | None = None
 
 
 class _Stage:
@@ -125,23 +136,31 @@ class _Stage:
         self._big = Image.new("RGB", (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), paper)
         self._draw = ImageDraw.Draw(self._big)
 
-    def figure(self, shapes: Sequence[_Shape], feet: tuple[float, float], scale: float) -> None:
+    def figure(
+        self, shapes: Sequence[_Shape], feet: tuple[float, float], scale: float, view: _View = _VIEW
+    ) -> None:
         """Draw shapes from far to near.
 
         Args:
             shapes: in the frame whose origin comes to lie at `feet`.
             feet: where the origin is in the picture [px].
             scale: pixels per metre.
+            view: from where.
         """
         centre = np.asarray(feet) * _OVERSAMPLING
         scale = scale * _OVERSAMPLING
         shadow = np.array([0.30, 0.05]) * scale
         self._draw.ellipse((*(centre - shadow), *(centre + shadow)), fill=_SHADOW)
-        for shape in sorted(shapes, key=lambda shape: shape.nearness):
-            flat = np.stack([shape.points @ _ACROSS, -(shape.points @ _UPWARDS)], axis=-1) * scale + centre
+        seen = [s for s in shapes if s.facing is None or s.facing @ view.towards > 0.25]
+        for shape in sorted(seen, key=lambda shape: (shape.points @ view.towards).mean() + shape.depth):
+            flat = view.flat(shape.points) * scale + centre
             # A rim in the colour of the paper lifts a near limb off what is behind it.
             self._thick(flat, shape.radii * scale + 1.4 * _OVERSAMPLING, _PAPER, shape.filled)
             self._thick(flat, shape.radii * scale, shape.colour, shape.filled)
+            for part, light in _SHINE if shape.round else ():
+                lit = tuple(round(light * 255 + (1.0 - light) * value) for value in shape.colour)
+                rise = (1.0 - part) * 0.55 * shape.radii[:, None] * scale * _LIGHT
+                self._thick(flat + rise, part * shape.radii * scale, lit, shape.filled)
 
     def text(self, place: tuple[float, float], text: str, size: int, colour: _Colour, width: float) -> None:
         """Write one line, shortened with an ellipsis to `width` [px]."""
@@ -208,8 +227,8 @@ def _face(centre: FloatArray, forward: FloatArray, up: FloatArray, radius: float
     eyes = []
     for side in (1.0, -1.0):
         ray = 0.86 * forward + 0.42 * side * left + 0.12 * np.cross(forward, left)
-        if ray @ _TOWARDS > 0.25:
-            eyes.append(_strand(_INK, (centre + radius * ray, 0.13 * radius), depth=2.0))
+        place = (centre + radius * ray)[None]
+        eyes.append(_Shape(place, np.array([0.13 * radius]), _INK, depth=0.03, facing=ray))
     return eyes
 
 
@@ -242,19 +261,51 @@ def _human(positions: FloatArray) -> list[_Shape]:
 
 def _machine(robot: Robot, angles: FloatArray, scale: float) -> list[_Shape]:
     """Return the shapes of a robot in a pose, (N,), standing on the origin and enlarged by `scale`."""
-    found = robot.points(np.asarray(angles, dtype=np.float64))
-    ground = np.array(
-        [0.0, 0.0, min(float(point[2]) for point in robot.fixed_points.values()) - 0.04 / scale]
-    )
-    at = {name: (np.asarray(point) - ground) * scale for name, point in found.items()}
-    width = float(np.linalg.norm(at["left_shoulder"] - at["right_shoulder"]))
-    head = float(np.linalg.norm(at["nose"] - at["head"]))
-    shapes = [
-        _strand(_SHELL, (at["neck"], 0.11 * width), (at["head"], 0.11 * width), depth=-0.02),
-        _strand(_SHELL, (at["head"], 0.92 * head), depth=0.02),
-        *_face(at["head"], at["nose"] - at["head"], at["head"] - at["neck"], 0.92 * head),
+    pose = np.asarray(angles, dtype=np.float64)
+    at: dict[str, FloatArray] = {name: robot.axes @ point for name, point in robot.points(pose).items()}
+    ends = robot.capsule_ends(pose) @ robot.axes.T
+    low = [point[2] for point in at.values()] + [
+        end[2] - capsule.radius for capsule, both in zip(robot.capsules, ends, strict=True) for end in both
     ]
-    for side, colour in (("left_", _LEFT), ("right_", _RIGHT)):
+    ground = np.array([0.0, 0.0, min(low) - (0.0 if robot.capsules else 0.04 / scale)])
+    at = {name: (point - ground) * scale for name, point in at.items()}
+    return _body(robot, (ends - ground) * scale, at, scale) if robot.capsules else _wire(robot, at)
+
+
+def _body(robot: Robot, ends: FloatArray, at: dict[str, FloatArray], scale: float) -> list[_Shape]:
+    """Return the capsules of a robot, whose ends are (C, 2, 3), with a face."""
+    colours = dict.fromkeys(range(-1, len(robot.joint_names)), _SHELL)
+    for arm, colour in (("left_arm", _LEFT), ("right_arm", _RIGHT)):
+        colours |= dict.fromkeys(robot.groups.get(arm, ()), colour)
+    shapes = []
+    for capsule, (start, end) in zip(robot.capsules, ends, strict=True):
+        colour = _GRIP if "hand" in capsule.name else colours[capsule.joint]
+        radius = capsule.radius * scale
+        points = np.array([start, end] if np.any(start != end) else [start])
+        shapes.append(_Shape(points, np.full(len(points), radius), colour, round=True))
+        if robot.head and capsule.joint == robot.head.joints[-1] and "head" in capsule.name:
+            middle = (start + end) / 2.0
+            shapes += _face(middle, at["nose"] - at["head"], at["head"] - at["neck"], radius)
+    return shapes
+
+
+def _wire(robot: Robot, at: dict[str, FloatArray]) -> list[_Shape]:
+    """Return the lines of a robot of which no capsules are known, whose points are `at`, with a face."""
+    sides = [arm.removesuffix("arm") for arm in robot.arms]
+    shoulders = [at[side + "shoulder"] for side in sides]
+    width = float(np.ptp(shoulders, axis=0).max()) or float(
+        np.linalg.norm(at[sides[0] + "elbow"] - shoulders[0])
+    )
+    shapes = []
+    if robot.head:
+        head = float(np.linalg.norm(at["nose"] - at["head"]))
+        shapes += [
+            _strand(_SHELL, (at["neck"], 0.11 * width), (at["head"], 0.11 * width), depth=-0.02),
+            _strand(_SHELL, (at["head"], 0.92 * head), depth=0.02),
+            *_face(at["head"], at["nose"] - at["head"], at["head"] - at["neck"], 0.92 * head),
+        ]
+    for side in sides:
+        colour = _LEFT if side == "left_" else _RIGHT
         shoulder, elbow, wrist, hand, thumb = (
             at[side + joint] for joint in ("shoulder", "elbow", "wrist", "hand", "thumb")
         )
@@ -272,6 +323,28 @@ def _machine(robot: Robot, angles: FloatArray, scale: float) -> list[_Shape]:
     return shapes
 
 
+def draw_robot(robot: Robot, angles: FloatArray, path: Path | str) -> None:
+    """Write a PNG of a robot in a pose, (N,) [rad]: from the front, from its left side and from between."""
+    width, height = _GIF_SIZE
+    stage = _Stage((3 * width // 2, height + 40))
+    stage.text((18, 12), robot.title, 19, _INK, 3 * width / 2 - 36)
+    scale = 0.82 * height / _ROBOT_HEIGHT
+    shapes = _machine(robot, angles, _ROBOT_HEIGHT / _height(robot))
+    for column, view in enumerate((_FRONT, _VIEW, _SIDE)):
+        stage.figure(shapes, (width * (0.25 + 0.5 * column), height + 10), scale, view)
+    stage.image().save(path, optimize=True)
+
+
+def _height(robot: Robot) -> float:
+    """Return how tall a robot is at rest, or what is drawn of it [m]."""
+    points = [robot.axes @ point for point in robot.points(robot.rest).values()]
+    heights = [float(point[2]) for point in points]
+    ends = robot.capsule_ends(robot.rest) @ robot.axes.T
+    for capsule, both in zip(robot.capsules, ends, strict=True):
+        heights += [float(both[:, 2].min()) - capsule.radius, float(both[:, 2].max()) + capsule.radius]
+    return max(heights) - min(heights)
+
+
 class Painter:
     """Draws clips, human alone or beside the robot, always at the same scale.
 
@@ -283,8 +356,7 @@ class Painter:
         self._robot = robot
         self._scale = 1.0
         if robot is not None:
-            points = np.stack(list(robot.points(robot.rest).values()))
-            self._scale = _ROBOT_HEIGHT / float(np.ptp(points[:, 2]))
+            self._scale = _ROBOT_HEIGHT / _height(robot)
 
     def picture(self, clip: Clip, time: float, size: tuple[int, int], *, bust: bool = False) -> Image.Image:
         """Return one moment of a clip.

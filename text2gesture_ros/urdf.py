@@ -162,17 +162,25 @@ def load_urdf(path: Path) -> Description:
     """Return the description in a file.
 
     Raises:
-        ConfigurationError: it cannot be read, or as `read_urdf`.
+        ConfigurationError: as `urdf_text` and `read_urdf`.
+    """
+    return read_urdf(urdf_text(path), str(path))
+
+
+def urdf_text(path: Path) -> str:
+    """Return what is in a file, if that can be a URDF.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is too large.
     """
     try:
         if path.stat().st_size > _MAX_CHARACTERS:
             raise ConfigurationError(f"{path}: larger than {_MAX_CHARACTERS // 1024**2} MB")
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigurationError(f"{path}: no readable URDF: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path}: no readable URDF: not UTF-8. Allowed: UTF-8") from None
-    return read_urdf(text, str(path))
 
 
 def read_urdf(text: str, where: str) -> Description:

@@ -92,7 +92,8 @@ def human_of(robot: Robot, angles: dict[str, Array]) -> Array:
     """
     joints = np.stack([angles[name] for name in robot.joint_names], axis=-1)
     points = robot.points(joints)
-    head, _ = robot.head.frames(joints[:, list(robot.head.joints)])
+    turns, _ = robot.frames(joints)
+    head = turns[:, robot.joint_names.index("HeadPitch")]
     body = np.broadcast_to(REFERENCE, (len(joints), *REFERENCE.shape)).copy()
 
     def place(child: str, parent: str, direction: Array) -> None:
@@ -100,7 +101,7 @@ def human_of(robot: Robot, angles: dict[str, Array]) -> Array:
         body[:, INDEX[child]] = body[:, INDEX[parent]] + length * normalise(direction)
 
     for child, parent in (("head", "neck"), ("nose", "head")):
-        place(child, parent, head[:, -1] @ (REFERENCE[INDEX[child]] - REFERENCE[INDEX[parent]]))
+        place(child, parent, head @ (REFERENCE[INDEX[child]] - REFERENCE[INDEX[parent]]))
     for side in ("left", "right"):
         for child, parent in (
             ("elbow", "shoulder"),
