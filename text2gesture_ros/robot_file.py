@@ -46,6 +46,15 @@ def read_robot(path: Path, description: str | None = None) -> Robot:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{path}: no readable YAML: {' '.join(str(error).split())}") from None
+    return robot_of(data, path, description)
+
+
+def robot_of(data: Any, path: Path, description: str | None = None) -> Robot:
+    """Return the robot of what YAML gave; `path` is the file that messages name, and whose name it has.
+
+    Raises:
+        ConfigurationError: as `robot.load_robot`.
+    """
     return _Reader(path, description).robot(data)
 
 
