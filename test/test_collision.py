@@ -76,7 +76,7 @@ class TestEveryRobot:
         clearance = Clearance(robot)
         right = total = 0
         for angles in random_angles(robot, 15):
-            pairs, distances, gradients = clearance.near(angles, np.full(len(robot.pairs), np.inf))
+            pairs, distances, gradients = clearance.near(*robot.frames(angles), np.full(len(robot.pairs), np.inf))
             np.testing.assert_allclose(distances, clearance.distances(angles)[pairs], atol=1e-9)
             assert len(pairs) == len(robot.pairs)
             steps = 1e-6 * np.eye(len(angles))

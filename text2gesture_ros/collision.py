@@ -99,18 +99,18 @@ class Clearance:
             angles: (N,) joint angles [rad].
             within: what counts as near [m].
         """
-        return self.near(angles, np.full(len(self.pairs), within))[1:]
+        return self.near(*self._robot.frames(angles), np.full(len(self.pairs), within))[1:]
 
-    def near(self, angles: Array, within: Array) -> tuple[_Indices, Array, Array]:
+    def near(self, turns: Array, places: Array, within: Array) -> tuple[_Indices, Array, Array]:
         """Return which pairs (R,) are nearer than `within` (P,), their distances (R,) and gradients (R, N).
 
         Args:
-            angles: (N,) joint angles [rad].
+            turns: (N, 3, 3) rotations of the joints, as from `Robot.frames`.
+            places: (N, 3) their origins [m].
             within: (P,) what counts as near for every pair [m].
         """
         if not len(self.pairs):
-            return np.empty(0, dtype=np.intp), np.empty(0), np.empty((0, len(angles)))
-        turns, places = self._robot.frames(angles)
+            return np.empty(0, dtype=np.intp), np.empty(0), np.empty((0, len(places)))
         starts, alongs = self._segments(turns[None], places[None])
         starts, alongs = starts[..., 0], alongs[..., 0]
         # First by the balls around the segments, which is most of the pairs with little work.
@@ -127,10 +127,10 @@ class Clearance:
         # A distance changes by the normal times the velocity of the two points. Of a turn about an axis w
         # through c, a point p has the velocity w x (p - c) = w x p + c x w.
         axes = (turns @ self._axes[..., None])[..., 0]
-        moments = _cross(places, axes)
+        moments = cross(places, axes)
         sweep = normals @ moments.T
-        gradients = (_cross(on_one[:, kept].T, normals) @ axes.T + sweep) * self._carried_one[pairs]
-        gradients -= (_cross(on_other[:, kept].T, normals) @ axes.T + sweep) * self._carried_other[pairs]
+        gradients = (cross(on_one[:, kept].T, normals) @ axes.T + sweep) * self._carried_one[pairs]
+        gradients -= (cross(on_other[:, kept].T, normals) @ axes.T + sweep) * self._carried_other[pairs]
         return pairs, distances[kept], gradients
 
     def _segments(self, turns: Array, places: Array) -> tuple[Array, Array]:
@@ -177,7 +177,7 @@ def _dot(a: Array, b: Array) -> Array:
     return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
 
 
-def _cross(a: Array, b: Array) -> Array:
+def cross(a: Array, b: Array) -> Array:
     """Return the cross product over the last axis, (..., 3)."""
     x, y, z = a[..., 0], a[..., 1], a[..., 2]
     u, v, w = b[..., 0], b[..., 1], b[..., 2]

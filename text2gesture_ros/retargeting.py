@@ -1,47 +1,41 @@
-"""From human joint positions to robot joint angles, in closed form.
+"""From human joint positions to robot joint angles.
 
 A robot's arm is no copy of a human's, so what is carried over is the direction of each bone relative to the
-torso. Every pair of robot joints that moves a bone (head yaw and pitch, the shoulder's two, the elbow's two)
-is solved by Paden-Kahan subproblem 2 with the axes and bones of the robot file; then the forearm is rolled so
-that the robot's thumb points where the human's does. What a pair cannot reach is clamped and the other joint
-solved again.
+torso, the gaze, and, if the robot has a waist, the torso's lean. Most frames have an answer in closed form
+(`closed_form`), found for many at once. Where that is not exact, beyond limits, too near to the body or far from
+the frame before, a small optimisation goes on from the frame before (`pose`).
+
+Joint positions say nothing of fingers: hands stay as they are at rest.
 """
 
-import math
-from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from text2gesture_ros.closed_form import ArmForm, HeadForm, Turns, direction, waist_turns
+from text2gesture_ros.collision import Clearance
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.kinematics import (
-    Array,
-    Axis,
-    dot,
-    normalise,
-    rotate,
-    turn_onto,
-    two_turns_onto,
-    wrap,
-)
-from text2gesture_ros.robot import Chain, Robot
+from text2gesture_ros.kinematics import Array, dot, normalise
+from text2gesture_ros.pose import PoseSolver
+from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import INDEX, REFERENCE, FloatArray, check_positions, mirror
 
 MAX_SCALE = 2.0
 
-# What a far jump costs beside an error of one radian squared: solutions that fit equally are told apart by
-# it, and a nearby one is kept while the far one is less than 12 degrees better (0.044 rad^2).
-_JUMP_COST = 0.044
-# Sine of the angle between a bone and the axis that swings it. Below the first the swing cannot be seen and
-# is held; above the second it is followed.
-_BLIND = (0.04, 0.15)
-# The same for the thumb about the forearm; the hand is short, so its noise is larger.
-_BLIND_THUMB = (0.10, 0.30)
-
-
-def _between(value: Array, bounds: tuple[float, float]) -> Array:
-    """Return 0 below, 1 above and a smooth step between the bounds."""
-    ratio = np.clip((value - bounds[0]) / (bounds[1] - bounds[0]), 0.0, 1.0)
-    return np.asarray(ratio * ratio * (3.0 - 2.0 * ratio))
+MARGIN = 0.015
+"""Distance that parts of the robot keep from each other [m], or what they keep at rest if that is less."""
+# No frame brings two parts nearer than this [m].
+_FLOOR = 0.008
+# A closed form further than this from the frame before is another solution, not the next frame [rad].
+_JUMP = 0.6
+# Bones that miss their directions by less are exact [rad].
+_EXACT = 1e-3
+# A solution that misses by this much gives way to an exact one far away [rad].
+_POOR = 0.25
+# Frames in which an arm that could not get there does not try again.
+_PATIENCE = 30
+# Steps from rest to the first frame.
+_FIRST_STEPS = 20
 
 
 def torso_frames(positions: Array) -> Array:
@@ -67,146 +61,44 @@ def torso_frames(positions: Array) -> Array:
 _NEUTRAL_TORSO = torso_frames(REFERENCE[None])[0]
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Two joints whose axes meet, and the bone they aim; all in the base frame at angle zero.
-
-    Attributes:
-        joints: their indices in the robot.
-        axes: what they turn about.
-        bone: (3,) unit direction of the bone.
-        lower: their limits [rad].
-        upper: their limits [rad].
-    """
-
-    joints: tuple[int, int]
-    axes: tuple[Axis, Axis]
-    bone: Array
-    lower: tuple[float, float]
-    upper: tuple[float, float]
-
-    def follow(self, goals: Array, previous: Array) -> Array:
-        """Return the angles (T, 2) that aim the bone along `goals` (T, 3), continuing `previous` (2,).
-
-        Where a goal is zero (nothing was seen) the angles before it are held.
-        """
-        firsts, seconds, errors = (values.T.tolist() for values in self._candidates(goals))
-        side = goals @ self.axes[0].cross
-        seen = _between(np.sqrt(dot(side, side)), _BLIND).tolist()
-        given = (dot(goals, goals) > 0.5).tolist()
-        result = []
-        first, second = previous.tolist()
-        for frame, options in enumerate(zip(firsts, seconds, errors, strict=True)):
-            if given[frame]:
-                best = min(zip(*options, strict=True), key=lambda option: _cost(option, first, second))
-                if seen[frame] < 1.0:
-                    first += seen[frame] * (best[0] - first)
-                    second = float(self._second(goals[frame], np.asarray(first)))
-                else:
-                    first, second = best[:2]
-            result.append((first, second))
-        return np.array(result)
-
-    def turned_back(self, angles: Array, vectors: Array) -> Array:
-        """Return `vectors` (..., T, 3) as seen behind the two joints at `angles` (T, 2)."""
-        return rotate(self.axes[1], -angles[:, 1], rotate(self.axes[0], -angles[:, 0], vectors))
-
-    def _candidates(self, goals: Array) -> tuple[Array, Array, Array]:
-        """Return six ways to aim the bone within limits: both angles and the squared error, each (6, T)."""
-        first, second = two_turns_onto(*self.axes, self.bone, goals)
-        # Both branches: with the first joint clamped and the second solved for it, and the other way round.
-        # In the gap behind its limits the first may wait at either of them: which one is nearer may change
-        # with every frame, where it is must not.
-        kept_first, kept_second = self._clamp(0, first), self._clamp(1, second)
-        at_lower, at_upper = kept_first <= self.lower[0], kept_first >= self.upper[0]
-        other_end = np.where(at_lower, self.upper[0], np.where(at_upper, self.lower[0], kept_first))
-        kept_first = np.concatenate([kept_first, other_end])
-        turned = rotate(self.axes[1], kept_second, self.bone)
-        firsts = np.concatenate([kept_first, self._clamp(0, turn_onto(self.axes[0], turned, goals))])
-        seconds = np.concatenate([self._second(goals, kept_first), kept_second])
-        aimed = rotate(self.axes[0], firsts, rotate(self.axes[1], seconds, self.bone))
-        return firsts, seconds, np.arccos(np.clip(dot(aimed, goals), -1.0, 1.0)) ** 2
-
-    def _second(self, goals: Array, first: Array) -> Array:
-        """Return the second angle (...) that comes nearest to `goals` (..., 3) when the first is given."""
-        return self._clamp(1, turn_onto(self.axes[1], self.bone, rotate(self.axes[0], -first, goals)))
-
-    def _clamp(self, which: int, angles: Array) -> Array:
-        lower, upper = self.lower[which], self.upper[which]
-        return np.clip(wrap(angles, (lower + upper) / 2.0), lower, upper)
+_NEUTRAL_TORSO = torso_frames(REFERENCE[None])[0]
 
 
-def _cost(option: tuple[float, float, float], first: float, second: float) -> float:
-    """Return what aiming so costs: the squared error, and the jump from the angles before."""
-    jump = (option[0] - first) ** 2 + (option[1] - second) ** 2
-    return option[2] + _JUMP_COST * jump / (1.0 + jump)
+class _Body:
+    """What of a robot does not change while it is driven, shared by all its retargeters."""
 
-
-def _pair(robot: Robot, chain: Chain, first: int, bone: Array) -> _Pair:
-    one, two = chain.joints[first : first + 2]
-    axes = chain.zero_axes()
-    return _Pair(
-        joints=(one, two),
-        axes=(Axis(axes[first]), Axis(axes[first + 1])),
-        bone=normalise(bone),
-        lower=(float(robot.lower[one]), float(robot.lower[two])),
-        upper=(float(robot.upper[one]), float(robot.upper[two])),
-    )
-
-
-class _Arm:
-    """One arm: a pair for the upper arm, a pair for the forearm, perhaps a joint that rolls the forearm."""
-
-    def __init__(self, robot: Robot, side: str) -> None:
-        chain = robot.arms[f"{side}_arm"]
-        points = robot.points(np.zeros(len(robot.joint_names)))
-        shoulder, elbow, wrist, thumb = (
-            points[f"{side}_{end}"] for end in ("shoulder", "elbow", "wrist", "thumb")
+    def __init__(self, robot: Robot) -> None:
+        self.sides = [side for side in ("left", "right") if f"{side}_arm" in robot.arms]
+        self.arms = [ArmForm(robot, side) for side in self.sides]
+        self.ends = np.array(
+            [
+                [INDEX[f"{side}_{end}"] for end in ("shoulder", "elbow", "wrist", "hand", "thumb")]
+                for side in self.sides
+            ]
         )
-        self._upper_arm = _pair(robot, chain, 0, elbow - shoulder)
-        self._forearm = _pair(robot, chain, 2, wrist - elbow)
-        self._ends = [INDEX[f"{side}_{end}"] for end in ("shoulder", "elbow", "wrist", "thumb")]
-        self._roll = chain.joints[4] if len(chain.joints) == 5 else None
-        if self._roll is not None:
-            self._roll_axis = Axis(chain.zero_axes()[4])
-            self._thumb = thumb - wrist
-            self._roll_limits = float(robot.lower[self._roll]), float(robot.upper[self._roll])
-
-    def follow(self, positions: Array, previous: Array, result: Array) -> None:
-        """Write this arm's angles into `result` (T, N), continuing `previous` (N,).
-
-        `positions` (T, K, 3) are in the torso frame.
-        """
-        shoulder, elbow, wrist, thumb = (positions[:, end] for end in self._ends)
-        upper_arm, forearm = self._upper_arm, self._forearm
-        angles = upper_arm.follow(_direction(elbow - shoulder), previous[list(upper_arm.joints)])
-        result[:, upper_arm.joints] = angles
-        goals = upper_arm.turned_back(
-            angles, np.stack([_direction(wrist - elbow), _direction(thumb - wrist)])
-        )
-        angles = forearm.follow(goals[0], previous[list(forearm.joints)])
-        result[:, forearm.joints] = angles
-        if self._roll is not None:
-            thumbs = forearm.turned_back(angles, goals[1])
-            result[:, self._roll] = self._follow_thumb(thumbs, float(previous[self._roll]))
-
-    def _follow_thumb(self, goals: Array, angle: float) -> Array:
-        """Return the angles (T,) that turn the thumb towards `goals` (T, 3), continuing `angle`."""
-        turns = turn_onto(self._roll_axis, self._thumb, goals).tolist()
-        side = goals @ self._roll_axis.cross
-        seen = _between(np.sqrt(dot(side, side)), _BLIND_THUMB).tolist()
-        lower, upper = self._roll_limits
-        result = []
-        for turn, weight in zip(turns, seen, strict=True):
-            # The nearest of the equal angles: behind its limit the joint waits there instead of going round.
-            angle = min(max(angle + weight * math.remainder(turn - angle, math.tau), lower), upper)
-            result.append(angle)
-        return np.array(result)
+        self.head = HeadForm(robot) if robot.head else None
+        self.waist = waist_turns(robot) if robot.waist else None
+        self.clearance = Clearance(robot)
+        at_rest = self.clearance.distances(robot.rest) - 1e-3
+        self.margins = np.minimum(MARGIN, at_rest)
+        self.solver = PoseSolver(robot, self.arms, self.clearance, self.margins, np.minimum(_FLOOR, at_rest))
+        # From the torso's axes to the frame head and arms start from: that of the last waist joint at zero.
+        self.upright = robot.axes
+        if robot.waist:
+            turns, _ = robot.frames(np.zeros(len(robot.joint_names)))
+            self.upright = robot.axes @ turns[robot.waist.joints[-1]]
+        # (A, P): which pairs an arm has part in.
+        members = [set(robot.groups[f"{side}_arm"]) for side in self.sides]
+        joints = [capsule.joint for capsule in robot.capsules]
+        self.concerns = np.array(
+            [[joints[one] in arm or joints[other] in arm for one, other in robot.pairs] for arm in members],
+            dtype=bool,
+        ).reshape(len(self.sides), len(robot.pairs))
 
 
-def _direction(bones: Array) -> Array:
-    """Return unit vectors (..., 3), zero where a bone is too short to have a direction."""
-    return np.where(dot(bones, bones)[..., None] < 1e-6, 0.0, normalise(bones))
+@lru_cache(maxsize=4)
+def _body(robot: Robot) -> _Body:
+    return _Body(robot)
 
 
 class Retargeter:
@@ -216,26 +108,39 @@ class Retargeter:
     cannot be seen (the elbow's yaw while the arm is straight).
     """
 
-    def __init__(self, robot: Robot, *, scale: float = 1.0, mirror: bool = False) -> None:
+    def __init__(
+        self,
+        robot: Robot,
+        *,
+        scale: float = 1.0,
+        mirror: bool = False,
+        stroke: float = 1.0,
+        closed_form: bool = False,
+    ) -> None:
         """Make a retargeter that starts at rest.
 
         Args:
             robot: the robot to drive.
             scale: size of the gesture: 0 stays at rest, 1 is what the human does, at most 2.
             mirror: exchange left and right.
+            stroke: what the forearm's direction counts beside the upper arm's where both cannot be had, in
+                [0.1, 10]; 1 keeps the sum of their squared errors least.
+            closed_form: never optimise, and mind no clearance: for comparison.
 
         Raises:
-            ConfigurationError: the scale is outside [0, 2].
+            ConfigurationError: the scale or the stroke is out of range.
         """
         if not 0.0 <= scale <= MAX_SCALE:
             raise ConfigurationError(f"scale must be in [0, {MAX_SCALE:g}] but is {scale}")
+        if not 0.1 <= stroke <= 10.0:
+            raise ConfigurationError(f"stroke must be in [0.1, 10] but is {stroke}")
         self._robot = robot
+        self._body = _body(robot)
         self._scale = scale
         self._mirror = mirror
-        nose = REFERENCE[INDEX["nose"]] - REFERENCE[INDEX["head"]]
-        self._head = _pair(robot, robot.head, 0, nose)
-        self._arms = [_Arm(robot, side) for side in ("left", "right")]
-        self._previous = robot.rest
+        self._stroke = stroke
+        self._closed_form = closed_form
+        self.reset()
 
     def __call__(self, positions: FloatArray) -> Array:
         """Return the joint angles (N,) [rad], within limits, for one frame (K, 3) [m].
@@ -244,6 +149,15 @@ class Retargeter:
             InputError: as `motion`.
         """
         return np.asarray(self.motion(np.asarray(positions)[None])[0])
+
+    def reset(self) -> None:
+        """Forget the frames before: the next one continues from rest."""
+        self._previous = self._formed = self._robot.rest
+        self._first = True
+        # Of every arm: how many frames it has been on its way to another solution; below zero, how many it
+        # is to wait before it tries again.
+        self._astray = [0] * len(self._body.arms)
+        self._errors = np.zeros(len(self._body.arms))
 
     def motion(self, positions: FloatArray) -> Array:
         """Return the joint angles (T, N) [rad], within limits, for T frames that follow those given before.
@@ -257,25 +171,101 @@ class Retargeter:
         if np.ndim(positions) != 3:
             raise InputError(f"retargeting: positions must be (T, K, 3) but are {np.shape(positions)}")
         check_positions(positions, "retargeting")
-        body = np.asarray(mirror(positions) if self._mirror else positions, dtype=np.float64)
-        robot = self._robot
-        angles = np.empty((len(body), len(robot.joint_names)))
-        if not len(body):
-            return angles
+        if not len(positions):
+            return np.empty((0, len(self._robot.joint_names)))
+        human = np.asarray(mirror(positions) if self._mirror else positions, dtype=np.float64)
         # Rows of the torso frame give coordinates in it; the neutral torso's columns lead back to the pelvis
         # frame.
-        turns = _NEUTRAL_TORSO.T @ torso_frames(body)
-        body = body @ turns.swapaxes(1, 2)
-        gaze = _direction(body[:, INDEX["nose"]] - body[:, INDEX["head"]])
-        angles[:, self._head.joints] = self._head.follow(gaze, self._previous[list(self._head.joints)])
-        for arm in self._arms:
-            arm.follow(body, self._previous, angles)
+        lean = _NEUTRAL_TORSO.T @ torso_frames(human)
+        goals = self._goals(human @ lean.swapaxes(1, 2))
+        formed, seen = self._form(human @ lean.swapaxes(1, 2), lean, goals)
+        self._formed = formed[-1]
+        angles = formed if self._closed_form else self._solve(formed, seen, goals)
         self._previous = angles[-1]
-        return scaled(robot, angles, self._scale)
+        return scaled(self._robot, angles, self._scale)
 
-    def reset(self) -> None:
-        """Forget the frames before: the next one continues from rest."""
-        self._previous = self._robot.rest
+    def _goals(self, human: Array) -> Array:
+        """Return directions (A, 4, T, 3) of upper arm, forearm, hand, thumb in the frame arms start from."""
+        goals = []
+        for arm, ends in zip(self._body.arms, self._body.ends, strict=True):
+            shoulder, elbow, wrist, hand, thumb = (human[:, end] for end in ends)
+            bones = [direction(elbow - shoulder), direction(wrist - elbow)]
+            goals.append([*bones, *arm.hand_goals(hand - wrist, thumb - wrist)])
+        return np.asarray(np.array(goals) @ self._body.upright)
+
+    def _form(self, human: Array, lean: Array, goals: Array) -> tuple[Array, Array]:
+        """Return the closed form (T, N), and for which frames of an arm (A, T) it holds nothing back."""
+        body, before = self._body, self._formed
+        angles = np.tile(self._robot.rest, (len(human), 1))
+        if body.waist is not None:
+            axes = self._robot.axes
+            # Where the lean takes forward, left and up, in the base.
+            angles[:, body.waist.joints] = body.waist.follow(
+                (lean @ axes).swapaxes(0, 1), self._robot.rest[list(body.waist.joints)]
+            )
+        if body.head is not None:
+            gaze = direction(human[:, INDEX["nose"]] - human[:, INDEX["head"]]) @ body.upright
+            angles[:, body.head.joints] = body.head.follow(gaze, before)
+        seen = np.empty((len(body.arms), len(human)), dtype=bool)
+        for index, arm in enumerate(body.arms):
+            angles[:, arm.joints], seen[index] = arm.follow(goals[index], before)
+        return angles, seen
+
+    def _solve(self, formed: Array, seen: Array, goals: Array) -> Array:
+        """Return the angles (T, N): the closed form where it will do, else what the solver makes of it."""
+        body, robot = self._body, self._robot
+        turns, places = robot.frames(formed)
+        goals = np.moveaxis(goals, 2, 0)  # (T, A, 4, 3)
+        if robot.waist:
+            last = robot.waist.joints[-1]
+            goals = goals @ turns[:, None, last].swapaxes(-1, -2)
+        missed = body.solver.directions(turns, places)[:, :, :2] - goals[:, :, :2]
+        distances = body.clearance.distances(formed)
+        clear = np.stack([(distances >= body.margins)[:, c].all(axis=1) for c in body.concerns], axis=1)
+        exact = seen.T & (np.abs(missed).max(axis=(2, 3)) < _EXACT)
+        good = (exact & clear).tolist()
+        angles = formed.copy()
+        before = self._previous
+        for frame in range(len(formed)):
+            near = self._near(formed[frame], before)
+            free = [arm for arm in range(len(body.arms)) if not (good[frame][arm] and near[arm])]
+            if free:
+                angles[frame] = self._solve_frame(formed[frame], before, free, good[frame], goals[frame])
+            for arm in range(len(body.arms)):
+                if arm not in free:
+                    self._astray[arm], self._errors[arm] = 0, 0.0
+            before, self._first = angles[frame], False
+        return angles
+
+    def _near(self, formed: Array, before: Array) -> list[bool]:
+        if self._first:
+            return [True] * len(self._body.arms)
+        gaps = np.abs(formed - before).tolist()
+        return [max([gaps[joint] for joint in arm.joints]) < _JUMP for arm in self._body.arms]
+
+    def _solve_frame(
+        self, formed: Array, before: Array, free: list[int], good: list[bool], goals: Array
+    ) -> Array:
+        body, start, targets = self._body, formed.copy(), {}
+        for arm in free:
+            joints = body.arms[arm].joints
+            start[joints] = before[joints]
+            if self._astray[arm] < 0:
+                self._astray[arm] += 1
+            elif good[arm] and (self._astray[arm] or self._errors[arm] > _POOR):
+                targets[arm] = formed[joints]
+                self._astray[arm] += 1
+            else:
+                self._astray[arm] = 0
+        steps = {"steps": _FIRST_STEPS} if self._first else {}
+        angles, errors = body.solver.solve(start, free, goals, targets, self._stroke, **steps)
+        for arm in free:
+            self._errors[arm] = errors[arm]
+        for arm in targets:
+            joints = body.arms[arm].joints
+            if np.abs(angles[joints] - before[joints]).max() < 0.01:
+                self._astray[arm] = -_PATIENCE
+        return angles
 
 
 def scaled(robot: Robot, angles: Array, scale: float) -> Array:

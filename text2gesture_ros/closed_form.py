@@ -1,0 +1,360 @@
+"""Joint angles in closed form: what aims a robot's bones where the human's point, one pair of joints at a time.
+
+A robot's arm is no copy of a human's, so what is carried over is the direction of each bone. Every pair of
+joints that moves a bone (a head's yaw and pitch, the shoulder's first two, the two that move the forearm) is
+solved by Paden-Kahan subproblem 2 with the axes and bones of the robot file; what a pair cannot reach is clamped
+and the other joint solved again. Joints behind the forearm, a waist and other heads are solved one joint after
+the other. No clearance here, and where axes miss each other only nearly right: `pose` sees to both.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from text2gesture_ros.kinematics import (
+    Array,
+    Axis,
+    dot,
+    normalise,
+    rotate,
+    turn_onto,
+    two_turns_onto,
+    wrap,
+)
+from text2gesture_ros.robot import Chain, Robot
+
+# What a far jump costs beside an error of one radian squared: solutions that fit equally are told apart by
+# it, and a nearby one is kept while the far one is less than 12 degrees better (0.044 rad^2).
+_JUMP_COST = 0.044
+# Sine of the angle between a bone and the axis that swings it. Below the first the swing cannot be seen and
+# is held; above the second it is followed.
+_BLIND = (0.04, 0.15)
+# The same for the thumb about the forearm; the hand is short, so its noise is larger.
+_BLIND_THUMB = (0.10, 0.30)
+# A joint aims a bone if it can turn it by at least this much of its own turn; what an offset between axes of a
+# real arm adds (less than 0.2) does not count.
+_AIMS = 0.35
+# Rounds over the joints of a chain solved one after the other: enough for angles right to a milliradian.
+_ROUNDS = 6
+
+
+def direction(bones: Array) -> Array:
+    """Return unit vectors (..., 3), zero where a bone is too short to have a direction."""
+    return np.where(dot(bones, bones)[..., None] < 1e-6, 0.0, normalise(bones))
+
+
+def between(value: Array, bounds: tuple[float, float]) -> Array:
+    """Return 0 below, 1 above and a smooth step between the bounds."""
+    ratio = np.clip((value - bounds[0]) / (bounds[1] - bounds[0]), 0.0, 1.0)
+    return np.asarray(ratio * ratio * (3.0 - 2.0 * ratio))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two joints whose axes meet, and the bone they aim; all in the frame the chain starts from, at angle zero.
+
+    Attributes:
+        joints: their indices in the robot.
+        axes: what they turn about.
+        bone: (3,) unit direction of the bone.
+        lower: their limits [rad].
+        upper: their limits [rad].
+    """
+
+    joints: tuple[int, int]
+    axes: tuple[Axis, Axis]
+    bone: Array
+    lower: tuple[float, float]
+    upper: tuple[float, float]
+
+    def follow(self, goals: Array, previous: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """Return the angles (T, 2) that aim the bone along `goals` (T, 3), continuing `previous` (2,).
+
+        Also returns in which frames (T,) the bone is well off the axis that swings it.
+
+        Where a goal is zero (nothing was seen) the angles before it are held.
+        """
+        firsts, seconds, errors = (values.T.tolist() for values in self._candidates(goals))
+        side = goals @ self.axes[0].cross
+        seen = between(np.sqrt(dot(side, side)), _BLIND).tolist()
+        given = (dot(goals, goals) > 0.5).tolist()
+        result = []
+        first, second = previous.tolist()
+        for frame, options in enumerate(zip(firsts, seconds, errors, strict=True)):
+            if given[frame]:
+                best = min(zip(*options, strict=True), key=lambda option: _cost(option, first, second))
+                if seen[frame] < 1.0:
+                    first += seen[frame] * (best[0] - first)
+                    second = float(self._second(goals[frame], np.asarray(first)))
+                else:
+                    first, second = best[:2]
+            result.append((first, second))
+        return np.array(result).reshape(-1, 2), np.array(seen) >= 1.0
+
+    def turned_back(self, angles: Array, vectors: Array) -> Array:
+        """Return `vectors` (..., T, 3) as seen behind the two joints at `angles` (T, 2)."""
+        return rotate(self.axes[1], -angles[:, 1], rotate(self.axes[0], -angles[:, 0], vectors))
+
+    def _candidates(self, goals: Array) -> tuple[Array, Array, Array]:
+        """Return six ways to aim the bone within limits: both angles and the squared error, each (6, T)."""
+        first, second = two_turns_onto(*self.axes, self.bone, goals)
+        # Both branches: with the first joint clamped and the second solved for it, and the other way round.
+        # In the gap behind its limits the first may wait at either of them: which one is nearer may change
+        # with every frame, where it is must not.
+        kept_first, kept_second = self._clamp(0, first), self._clamp(1, second)
+        at_lower, at_upper = kept_first <= self.lower[0], kept_first >= self.upper[0]
+        other_end = np.where(at_lower, self.upper[0], np.where(at_upper, self.lower[0], kept_first))
+        kept_first = np.concatenate([kept_first, other_end])
+        turned = rotate(self.axes[1], kept_second, self.bone)
+        firsts = np.concatenate([kept_first, self._clamp(0, turn_onto(self.axes[0], turned, goals))])
+        seconds = np.concatenate([self._second(goals, kept_first), kept_second])
+        aimed = rotate(self.axes[0], firsts, rotate(self.axes[1], seconds, self.bone))
+        return firsts, seconds, np.arccos(np.clip(dot(aimed, goals), -1.0, 1.0)) ** 2
+
+    def _second(self, goals: Array, first: Array) -> Array:
+        """Return the second angle (...) that comes nearest to `goals` (..., 3) when the first is given."""
+        return self._clamp(1, turn_onto(self.axes[1], self.bone, rotate(self.axes[0], -first, goals)))
+
+    def _clamp(self, which: int, angles: Array) -> Array:
+        lower, upper = self.lower[which], self.upper[which]
+        return np.clip(wrap(angles, (lower + upper) / 2.0), lower, upper)
+
+
+def _cost(option: tuple[float, float, float], first: float, second: float) -> float:
+    """Return what aiming so costs: the squared error, and the jump from the angles before."""
+    jump = (option[0] - first) ** 2 + (option[1] - second) ** 2
+    return option[2] + _JUMP_COST * jump / (1.0 + jump)
+
+
+def _pair(robot: Robot, chain: Chain, which: tuple[int, int], bone: Array) -> Pair:
+    first, second = which
+    one, two = chain.joints[first], chain.joints[second]
+    axes = chain.zero_axes()
+    return Pair(
+        joints=(one, two),
+        axes=(Axis(axes[first]), Axis(axes[second])),
+        bone=normalise(bone),
+        lower=(float(robot.lower[one]), float(robot.lower[two])),
+        upper=(float(robot.upper[one]), float(robot.upper[two])),
+    )
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Up to three joints in series that turn vectors fixed behind them; all at angle zero, as in `Pair`.
+
+    Attributes:
+        joints: (M,) their indices in the robot.
+        axes: (M,) what they turn about.
+        vectors: (V, 3) what they turn.
+        lower: (M,) their limits [rad].
+        upper: (M,) their limits [rad].
+    """
+
+    joints: tuple[int, ...]
+    axes: tuple[Axis, ...]
+    vectors: Array
+    lower: Array
+    upper: Array
+
+    def follow(self, goals: Array, start: Array) -> Array:
+        """Return the angles (T, M) that turn the vectors nearest to `goals` (V, T, 3), as far as limits let them.
+
+        Every joint in turn takes the angle that is best with the others as they are: where the sum of the
+        products of vectors and goals is largest. Begins at `start` (M,) and stays there where no goal is seen.
+        """
+        angles = np.tile(start, (goals.shape[1], 1))
+        # One joint has no others to wait for.
+        for _ in range(_ROUNDS if len(self.joints) > 1 else 1):
+            for joint, axis in enumerate(self.axes):
+                before, behind = goals, self.vectors[:, None]
+                for other in range(joint):
+                    before = rotate(self.axes[other], -angles[:, other], before)
+                for other in range(len(self.axes) - 1, joint, -1):
+                    behind = rotate(self.axes[other], angles[:, other], behind)
+                sine = dot(behind @ axis.cross, before).sum(axis=0)
+                cosine = dot(behind @ axis.across, before).sum(axis=0)
+                lower, upper = self.lower[joint], self.upper[joint]
+                best = np.clip(wrap(np.arctan2(sine, cosine), (lower + upper) / 2.0), lower, upper)
+                angles[:, joint] = np.where(np.hypot(sine, cosine) > 1e-6, best, angles[:, joint])
+        return angles
+
+
+def turns(robot: Robot, chain: Chain, joints: list[int], vectors: Array) -> Turns:
+    """Return the joints of a chain, by their index within it, that turn `vectors` (V, 3)."""
+    axes = chain.zero_axes()
+    indices = tuple(chain.joints[joint] for joint in joints)
+    return Turns(
+        joints=indices,
+        axes=tuple(Axis(axes[joint]) for joint in joints),
+        vectors=vectors,
+        lower=robot.lower[list(indices)],
+        upper=robot.upper[list(indices)],
+    )
+
+
+class ArmForm:
+    """One arm in closed form: a pair of joints for the upper arm, one for the forearm, then the hand's.
+
+    Attributes:
+        joints: (M,) indices of the arm's joints in the robot.
+        tail: which of them, within the arm, move hand or thumb but no bone before the wrist.
+        aims_hand: whether they aim the hand.
+        aims_thumb: whether they aim the thumb.
+        hand: (2, 3) unit vectors of hand and thumb at angle zero, in the frame the chain starts from; zero
+            where not aimed.
+        determined: whether the bones leave no joint free to move on its own.
+        bones: starts and ends of upper arm, forearm, hand and thumb: joint within the arm, point (3,) in its
+            frame. Hand and thumb are unit vectors fixed to the joint.
+        reach: no point of the hand is further from a joint [m].
+        solvable: whether the arm has the two pairs; if not, `follow` leaves its bones as they were.
+    """
+
+    def __init__(self, robot: Robot, side: str) -> None:
+        """Read from the geometry which joint does what."""
+        chain = robot.arms[f"{side}_arm"]
+        self.joints = list(chain.joints)
+        shoulder, elbow, wrist, hand, thumb = _landmarks(chain, np.zeros((1, len(self.joints))))[:, 0]
+        moved = _moved(chain)
+        upper_arm, forearm = moved[0] > _AIMS, (moved[1] > _AIMS) & (moved[0] <= _AIMS)
+        self.tail = np.flatnonzero(moved[:2].max(axis=0) < 1e-6).tolist()
+        self.tail = [joint for joint in self.tail if moved[2:, joint].max() > 1e-6][-3:]
+        self.solvable = bool(upper_arm.sum() >= 2 and forearm.sum() >= 2)
+        if self.solvable:
+            self._upper_arm = _pair(robot, chain, _two(upper_arm), elbow - shoulder)
+            self._forearm = _pair(robot, chain, _two(forearm), wrist - elbow)
+        # One joint cannot do both: it swings the hand or it rolls the forearm.
+        swings = len(self.tail) != 1 or moved[2, self.tail[0]] > _AIMS
+        self.aims_hand, self.aims_thumb = swings, len(self.tail) > 1 or not swings
+        self.hand = self.hand_goals(hand - wrist, thumb - wrist)
+        self._turns = turns(robot, chain, self.tail, self.hand)
+        self._rest = robot.rest[list(self._turns.joints)]
+        self.determined = np.count_nonzero(moved[:2].max(axis=0) > 1e-6) <= 4
+        self.chain = chain
+        self.bones = self._bones(chain)
+        lengths = np.linalg.norm([*chain.origins[1:], chain.landmarks["hand"][1]], axis=-1)
+        self.reach = float(lengths.sum())
+
+    def follow(self, goals: Array, previous: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """Return angles (T, M) for goals (4, T, 3) of upper arm, forearm, hand and thumb.
+
+        Also returns in which frames (T,) nothing is held because it could not be seen.
+
+        Args:
+            goals: unit vectors or zero, in the frame the chain starts from.
+            previous: (N,) angles to continue.
+        """
+        angles = np.tile(previous[self.joints], (goals.shape[1], 1))
+        if not self.solvable:
+            return angles, np.zeros(len(angles), dtype=bool)
+        seen = np.ones(len(angles), dtype=bool)
+        first = self.joints[0]
+        for bone, pair in enumerate((self._upper_arm, self._forearm)):
+            followed, visible = pair.follow(goals[bone], previous[list(pair.joints)])
+            angles[:, [joint - first for joint in pair.joints]] = followed
+            goals = pair.turned_back(followed, goals)
+            seen &= visible
+        if len(self.tail) == 1 and self.aims_thumb:
+            roll = self.joints[self.tail[0]]
+            angles[:, self.tail[0]] = self._follow_thumb(goals[3], float(previous[roll]))
+        elif self.tail:
+            angles[:, self.tail] = self._turns.follow(goals[2:], self._rest)
+        return angles, seen
+
+    def _bones(self, chain: Chain) -> tuple[list[tuple[int, Array]], list[tuple[int, Array]]]:
+        marks = chain.landmarks
+        frames, _ = chain.frames(np.zeros(len(self.joints)))
+        hands = [
+            (marks[name][0], vector if aimed else np.array([1.0, 0.0, 0.0]))
+            for name, vector, aimed in zip(
+                ("hand", "thumb"), self.hand, (self.aims_hand, self.aims_thumb), strict=True
+            )
+        ]
+        starts = [marks["shoulder"], marks["elbow"], *((joint, np.zeros(3)) for joint, _ in hands)]
+        ends = [
+            marks["elbow"],
+            marks["wrist"],
+            *((joint, frames[joint].T @ vector) for joint, vector in hands),
+        ]
+        return starts, ends
+
+    def hand_goals(self, hand: Array, thumb: Array) -> Array:
+        """Return the directions (2, ..., 3) of hand and thumb (..., 3) that this arm's last joints are aimed by.
+
+        The thumb's is taken across the hand where both are aimed: hands differ in how far the thumb stands off.
+        """
+        along = direction(hand)
+        if self.aims_hand and self.aims_thumb:
+            thumb = thumb - dot(thumb, along)[..., None] * along
+        return np.stack([along * self.aims_hand, direction(thumb) * self.aims_thumb])
+
+    def _follow_thumb(self, goals: Array, angle: float) -> Array:
+        """Return the angles (T,) that turn the thumb towards `goals` (T, 3), continuing `angle`."""
+        axis = self._turns.axes[0]
+        found = turn_onto(axis, self.hand[1], goals).tolist()
+        side = goals @ axis.cross
+        seen = between(np.sqrt(dot(side, side)), _BLIND_THUMB).tolist()
+        lower, upper = float(self._turns.lower[0]), float(self._turns.upper[0])
+        result = []
+        for turn, weight in zip(found, seen, strict=True):
+            # The nearest of the equal angles: behind its limit the joint waits there instead of going round.
+            angle = min(max(angle + weight * math.remainder(turn - angle, math.tau), lower), upper)
+            result.append(angle)
+        return np.array(result)
+
+
+class HeadForm:
+    """The head in closed form: two joints aim the gaze exactly, one or three as well as they can."""
+
+    def __init__(self, robot: Robot) -> None:
+        """Read the geometry; the robot has a head."""
+        chain = robot.head
+        assert chain is not None
+        frames, places = chain.frames(np.zeros(len(chain.joints)))
+        marks = (chain.landmarks[name] for name in ("head", "nose"))
+        head, nose = (places[at] + frames[at] @ point for at, point in marks)
+        self.joints = list(chain.joints)
+        self._rest = robot.rest[self.joints]
+        self._pair = _pair(robot, chain, (0, 1), nose - head) if len(chain.joints) == 2 else None
+        self._turns = turns(robot, chain, list(range(len(chain.joints))), direction(nose - head)[None])
+
+    def follow(self, gaze: Array, previous: Array) -> Array:
+        """Return the angles (T, M) for the gaze (T, 3), continuing `previous` (N,)."""
+        if self._pair is not None:
+            return self._pair.follow(gaze, previous[self.joints])[0]
+        return self._turns.follow(gaze[None], self._rest)
+
+
+def waist_turns(robot: Robot) -> Turns:
+    """Return the waist as what turns the torso's forward, left and up; the robot has a waist."""
+    assert robot.waist is not None
+    # Turned from where they are at angle zero, the axes are the base's own.
+    return turns(robot, robot.waist, list(range(len(robot.waist.joints))), robot.axes)
+
+
+def _two(aims: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    first, second = np.flatnonzero(aims)[:2].tolist()
+    return first, second
+
+
+def _landmarks(chain: Chain, angles: Array) -> Array:
+    """Return where shoulder, elbow, wrist, hand and thumb are, (5, ..., 3), for angles (..., M)."""
+    rotations, places = chain.frames(angles)
+    found = [chain.landmarks[name] for name in ("shoulder", "elbow", "wrist", "hand", "thumb")]
+    return np.stack([places[..., at, :] + rotations[..., at, :, :] @ point for at, point in found])
+
+
+def _moved(chain: Chain) -> Array:
+    """Return by how much each joint can turn upper arm, forearm, hand and thumb, (4, M) [rad/rad]."""
+    poses = np.random.default_rng(0).uniform(-1.5, 1.5, (8, 1, len(chain.joints)))
+    steps = 1e-5 * np.stack([np.eye(len(chain.joints)), -np.eye(len(chain.joints))])
+
+    def bones(angles: Array) -> Array:
+        shoulder, elbow, wrist, hand, thumb = _landmarks(chain, angles)
+        return direction(np.stack([elbow - shoulder, wrist - elbow, hand - wrist, thumb - wrist]))
+
+    ahead, back = (bones(poses + step) for step in steps)
+    change = (ahead - back) / 2e-5
+    return np.asarray(np.sqrt(dot(change, change)).max(axis=1))
