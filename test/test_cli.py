@@ -40,6 +40,7 @@ VERBS = [
     "export",
     "bringup",
     "demo",
+    "gallery",
     "bench latency",
     "bench engines text",
     "bench engines motion",

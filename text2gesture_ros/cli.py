@@ -20,6 +20,7 @@ from text2gesture_ros.commands import (
     demo,
     evaluate,
     export,
+    gallery,
     generate,
     import_,
     recognize,
@@ -63,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     for module in (
         *(classify, generate, import_, retarget, verify, robot, recognize),
         *(evaluate, train, studio, ablation, export),
-        *(bringup, demo, bench),
+        *(bringup, demo, gallery, bench),
     ):
         module.add(verbs)
     return parser

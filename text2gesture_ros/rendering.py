@@ -5,7 +5,7 @@ and takes milliseconds a frame. Seen from the front and a little from the side; 
 right is green.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.robot import Robot
-from text2gesture_ros.skeleton import INDEX, FloatArray
+from text2gesture_ros.skeleton import INDEX, REFERENCE, FloatArray
 
 GIF_RATE = 20.0
 _GIF_SIZE = (480, 350)
@@ -24,6 +24,7 @@ _CELL_SIZE = (216, 140)
 _OVERSAMPLING = 3
 _ROBOT_HEIGHT = 1.55  # robots are drawn as if they were this tall [m], so that small ones can be seen
 _COLOURS = 64
+_LABEL = 18  # height of the line below a portrait [px]
 _MAX_CHARACTERS = 120  # of a text; more would not fit, and fitting it would take long
 
 # Light on what is round: smaller and brighter strokes, moved towards where it comes from, right and down.
@@ -264,10 +265,7 @@ def _machine(robot: Robot, angles: FloatArray, scale: float) -> list[_Shape]:
     pose = np.asarray(angles, dtype=np.float64)
     at: dict[str, FloatArray] = {name: robot.axes @ point for name, point in robot.points(pose).items()}
     ends = robot.capsule_ends(pose) @ robot.axes.T
-    low = [point[2] for point in at.values()] + [
-        end[2] - capsule.radius for capsule, both in zip(robot.capsules, ends, strict=True) for end in both
-    ]
-    ground = np.array([0.0, 0.0, min(low) - (0.0 if robot.capsules else 0.04 / scale)])
+    ground = np.array([0.0, 0.0, _span(robot)[0] - (0.0 if robot.capsules else 0.04 / scale)])
     at = {name: (point - ground) * scale for name, point in at.items()}
     return _body(robot, (ends - ground) * scale, at, scale) if robot.capsules else _wire(robot, at)
 
@@ -335,14 +333,28 @@ def draw_robot(robot: Robot, angles: FloatArray, path: Path | str) -> None:
     stage.image().save(path, optimize=True)
 
 
-def _height(robot: Robot) -> float:
-    """Return how tall a robot is at rest, or what is drawn of it [m]."""
-    points = [robot.axes @ point for point in robot.points(robot.rest).values()]
-    heights = [float(point[2]) for point in points]
+def _span(robot: Robot) -> tuple[float, float]:
+    """Return the lowest and the highest of a robot at rest, or of what is drawn of it [m]."""
+    heights = [float((robot.axes @ point)[2]) for point in robot.points(robot.rest).values()]
     ends = robot.capsule_ends(robot.rest) @ robot.axes.T
     for capsule, both in zip(robot.capsules, ends, strict=True):
         heights += [float(both[:, 2].min()) - capsule.radius, float(both[:, 2].max()) + capsule.radius]
-    return max(heights) - min(heights)
+    return min(heights), max(heights)
+
+
+def _height(robot: Robot) -> float:
+    low, high = _span(robot)
+    return high - low
+
+
+def _reach(points: Mapping[str, FloatArray]) -> tuple[FloatArray, float]:
+    """Return the middle of the shoulders (3,) and the length of an arm, of points by name [m]."""
+    sides = [side for side in ("left_", "right_") if f"{side}shoulder" in points]
+    arms = [
+        np.array([points[side + end] for end in ("shoulder", "elbow", "wrist", "hand")]) for side in sides
+    ]
+    lengths = [float(np.linalg.norm(np.diff(arm, axis=0), axis=-1).sum()) for arm in arms]
+    return np.mean([arm[0] for arm in arms], axis=0), max(lengths)
 
 
 class Painter:
@@ -382,6 +394,38 @@ class Painter:
             stage.figure(human, (size[0] * 0.29, floor), scale)
             stage.figure(_machine(self._robot, angles, self._scale), (size[0] * 0.755, floor), scale)
         return stage.image()
+
+    def portrait(self, clip: Clip, time: float, size: tuple[int, int], label: str = "") -> Image.Image:
+        """Return one moment of the robot alone, or of the human where there is none: arms and head, large.
+
+        Args:
+            clip: what to draw.
+            time: seconds after its first frame.
+            size: of the picture [px].
+            label: written below.
+        """
+        stage = _Stage(size)
+        angles = clip.robot_at(time)
+        if self._robot is None or angles is None:
+            shapes = _human(clip.human_at(time))
+            # Stands on its ankles, as it is drawn.
+            middle, length = _reach({name: REFERENCE[index] for name, index in INDEX.items()})
+            middle = middle + np.array([0.0, 0.0, 0.05 - REFERENCE[INDEX["left_ankle"], 2]])
+        else:
+            shapes = _machine(self._robot, angles, self._scale)
+            rest = {name: self._robot.axes @ p for name, p in self._robot.points(self._robot.rest).items()}
+            middle, length = _reach(rest)
+            middle, length = (middle - [0.0, 0.0, _span(self._robot)[0]]) * self._scale, length * self._scale
+        height = size[1] - (_LABEL if label else 0)
+        scale = 0.46 * height / length
+        across, down = _VIEW.flat(middle) * scale
+        stage.figure(shapes, (0.5 * size[0] - across, 0.5 * height - down), scale)
+        picture = stage.image()
+        if label:
+            below = _Stage((size[0], _LABEL))
+            below.text((8, 2), label, 11, _INK, size[0] - 16)
+            picture.paste(below.image(), (0, height))
+        return picture
 
     def save_gif(self, path: Path | str, clip: Clip) -> int:
         """Write a clip as an endless GIF at `GIF_RATE`; return how many frames it has."""
