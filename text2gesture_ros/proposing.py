@@ -83,7 +83,7 @@ def written(proposal: Proposal) -> str:
             lines += [f"{key}:", "  joints:"]
             for joint in value["joints"]:
                 first = {name: joint[name] for name in ("name", "xyz", "rpy", "axis")}
-                rest = {name: joint[name] for name in ("lower", "upper", "velocity")}
+                rest = {name: value for name, value in joint.items() if name not in first}
                 lines += [f"    - {{{_flow(first)},", f"       {_flow(rest)}}}"]
             if "landmarks" in value:
                 lines += ["  landmarks:"]
