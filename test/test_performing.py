@@ -189,7 +189,7 @@ class TestEveryRobot:
         assert performer.counts["stale"] == 1
         assert performer.receive(blocks[3], 0.5)
         commands = perform(performer, blocks[4:], 3.0, start=0.51)
-        assert commands[5].utterance_id == "a"
+        assert commands[10].utterance_id == "a"
 
     def test_the_same_name_again_later_is_played_again(self, robot):
         body = lively(robot, 0.5)
@@ -359,24 +359,24 @@ class TestEveryRobot:
         assert at_rest(robot, commands[-1])
         assert performer.receive(blocks_of(lively(robot, 1.0), 7.1)[0], 7.0)
 
-    def test_a_sample_that_breaks_a_limit_is_never_sent(self, robot, monkeypatch):
-        """Should the limiter ever be wrong, the verifier stands between it and the robot."""
+    @pytest.mark.parametrize("moment", [0.33, 0.6, 1.0])
+    @pytest.mark.parametrize("value", [0.5, np.nan])
+    def test_a_sample_that_breaks_a_limit_is_never_sent(self, robot, moment, value):
+        """Should a plan go bad behind the verifier's back, it still stands between that and the robot."""
         performer = Performer(robot)
         blocks = blocks_of(lively(robot, 1.0), 0.1)
-        real = performer._limiter.__class__.step
-        steps = []
 
-        def wrong(self, target):
-            state = real(self, target)
-            steps.append(None)
-            return replace(state, position=state.position + 0.5) if len(steps) % 31 == 0 else state
+        def spoil():
+            positions = performer._plan.positions.copy()
+            positions[performer._row - performer._first + 2 :] += value
+            performer._plan = replace(performer._plan, positions=positions)
 
-        monkeypatch.setattr(performer._limiter.__class__, "step", wrong)
-        commands = perform(performer, blocks, 3.0)
+        commands = perform(performer, blocks, 5.0, events=[(moment, spoil)])
         positions = np.stack([command.position for command in commands])
         assert not verify(robot, np.arange(len(positions)) / RATE, positions).violations
         withheld = sum(bool(command.violations) for command in commands)
-        assert withheld == performer.counts["withheld"] > 0
+        assert withheld == performer.plans["withheld"] > 0
+        assert at_rest(robot, commands[-1])
 
     def test_a_clip_goes_the_same_way_offline(self, robot):
         body = lively(robot, 2.2)
@@ -390,7 +390,7 @@ class TestEveryRobot:
         np.testing.assert_allclose(positions[-1], robot.rest, atol=1e-9)
         performer = Performer(robot)
         commands = perform(performer, blocks_of(body, 0.0), len(times) / RATE, ahead=0.5)
-        np.testing.assert_allclose(positions, [command.position for command in commands], atol=1e-5)
+        np.testing.assert_allclose(positions, [command.position for command in commands], atol=1e-3)
 
     @pytest.mark.parametrize(("frames", "rate"), [(1, 60.0), (2, 1.0), (500, 1000.0), (90, 30.0)])
     def test_clips_of_any_length_and_rate(self, robot, frames, rate):

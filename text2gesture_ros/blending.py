@@ -1,4 +1,4 @@
-"""What the joints ought to do at any time: play, hold, blend over, return to rest. No limits yet."""
+"""What the joints ought to do at any time: which gesture plays, how it takes over. No limits yet."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,17 @@ import numpy as np
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.kinematics import Array
 from text2gesture_ros.motion import Name
+from text2gesture_ros.ownership import ALWAYS, GROUPS, MODES, NEVER
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting import MAX_SCALE, scaled
 from text2gesture_ros.robot import Robot
+from text2gesture_ros.skeleton import FloatArray
 
 # The node's defaults are ours.
 DEFAULTS = GestureRetargeterParameters()
 
-# How far ahead of time frames are read [s]: the limiter, always ready to stop, trails smooth targets by about
-# this.
-LEAD = 0.05
-
 # Frames played this long ago are forgotten [s].
 _MEMORY = 1.0
-# Way back to rest: part of a joint's velocity and acceleration that it may take.
-_EASE = 0.5
 
 
 @dataclass(frozen=True)
@@ -33,6 +29,7 @@ class Settings:
         mirror: exchange left and right; counts from the next gesture on.
         blend_time: how long taking over from the present command lasts [s], in [0, 10].
         frame_timeout: how long the last frame is held when no more come [s], in [0, 60].
+        waist, head, left_arm, right_arm: when the group is commanded, one of `ownership.MODES`.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -42,38 +39,105 @@ class Settings:
     mirror: bool = DEFAULTS.mirror
     blend_time: float = DEFAULTS.blend_time
     frame_timeout: float = DEFAULTS.frame_timeout
+    waist: str = DEFAULTS.waist
+    head: str = DEFAULTS.head
+    left_arm: str = DEFAULTS.left_arm
+    right_arm: str = DEFAULTS.right_arm
 
     def __post_init__(self) -> None:
         for name, most in (("scale", MAX_SCALE), ("blend_time", 10.0), ("frame_timeout", 60.0)):
             if not 0.0 <= getattr(self, name) <= most:
                 raise ConfigurationError(f"{name} must be in [0, {most:g}] but is {getattr(self, name)}")
+        for name in GROUPS:
+            if getattr(self, name) not in MODES:
+                raise ConfigurationError(
+                    f"{name} must be one of {', '.join(MODES)} but is {getattr(self, name)!r}"
+                )
+
+    def commands(self, group: str, used: frozenset[str]) -> bool:
+        """Return whether a group is commanded while a gesture uses the groups `used`."""
+        mode = getattr(self, group)
+        return bool(mode == ALWAYS or (mode != NEVER and group in used))
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Joint angles of one gesture, as far as they have come: times (T,) [s] and unscaled angles (T, N)."""
+    """Joint angles of one gesture, as far as they have come.
+
+    Attributes:
+        name: which gesture.
+        times: (T,) when each frame is due [s], increasing.
+        angles: (T, N) unscaled [rad].
+        complete: whether the gesture ends with the last frame.
+        used: the joint groups it uses.
+    """
 
     name: Name
     times: Array
     angles: Array
     complete: bool
+    used: frozenset[str] = frozenset(GROUPS)
 
-    def at(self, time: float) -> Array:
-        """Return the angles (N,) at a time [s]: linear between frames, the first or last one held outside."""
-        index = int(np.searchsorted(self.times, time))
-        if index == 0:
-            return np.asarray(self.angles[0])
-        if index == len(self.times):
-            return np.asarray(self.angles[-1])
-        before, after = self.times[index - 1], self.times[index]
-        weight = (time - before) / (after - before)
-        return np.asarray(self.angles[index - 1] + weight * (self.angles[index] - self.angles[index - 1]))
+    @property
+    def begin(self) -> float:
+        """When the first frame is due [s]."""
+        return float(self.times[0])
+
+    @property
+    def end(self) -> float:
+        """When the last frame is due [s]."""
+        return float(self.times[-1])
+
+    def at(self, times: FloatArray) -> Array:
+        """Return the angles (M, N) at times (M,) [s]: cubic between frames, held outside.
+
+        Through the frames, with slopes of central differences (Catmull and Rom, 1974): straight lines would
+        cut every curve short, and turn at every frame faster than any joint can.
+        """
+        if len(self.times) == 1:
+            return np.repeat(self.angles, len(times), axis=0)
+        # What the times need, and a frame more on either side for the slopes.
+        first = max(0, int(np.searchsorted(self.times, times.min(initial=np.inf))) - 2)
+        last = int(np.searchsorted(self.times, times.max(initial=-np.inf))) + 2
+        frames, angles = self.times[first:last], self.angles[first:last]
+        if len(frames) < 2:
+            return np.repeat(self.angles[-1:], len(times), axis=0)
+        slopes = np.gradient(angles, frames, axis=0)
+        index = np.clip(np.searchsorted(frames, times, side="right") - 1, 0, len(frames) - 2)
+        span = (frames[index + 1] - frames[index])[:, None]
+        u = np.clip((times - frames[index])[:, None] / span, 0.0, 1.0)
+        before, after = angles[index], angles[index + 1]
+        inner = u * (1.0 - u) * span
+        return np.asarray(
+            before
+            + u * u * (3.0 - 2.0 * u) * (after - before)
+            + inner * ((1.0 - u) * slopes[index] - u * slopes[index + 1])
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Fade:
+    """A distance (N,) [rad] that vanishes in `duration` from `start` on [s], along a minimum-jerk curve."""
+
+    offset: Array
+    start: float
+    duration: float
+
+    def at(self, times: FloatArray) -> Array:
+        """Return what is left of the distance (M, N) at times (M,) [s]."""
+        elapsed = np.maximum(0.0, times - self.start)
+        ratio = np.minimum(1.0, elapsed / self.duration) if self.duration > 0.0 else np.ones_like(elapsed)
+        # Flash and Hogan, 1985.
+        weight = ratio**3 * (10.0 + ratio * (6.0 * ratio - 15.0))
+        return np.asarray((1.0 - weight)[:, None] * self.offset)
 
 
 class Score:
-    """Says where the joints ought to be at a time: in a gesture, at rest, or blending from one to the other.
+    """What is played and what comes next.
 
-    Holds only values that are replaced, never changed, so that copy.copy makes an independent twin.
+    Attributes:
+        playing: the gesture that has begun, None: none has.
+        next: one that will take over when its first frame is due, None: none will.
     """
 
     def __init__(self, robot: Robot, settings: Settings) -> None:
@@ -81,40 +145,35 @@ class Score:
         self.settings = settings
         self.playing: Clip | None = None
         self.next: Clip | None = None
-        self.blend_due = False
-        self._offset = np.zeros_like(robot.rest)
-        self._start = 0.0
-        self._duration = 0.0
 
-    def target(self, time: float, position: Array) -> Array:
-        """Return the target (N,) at a time [s]; blends start from the present command `position` (N,)."""
-        time += LEAD
-        if self.next is not None and time >= self.next.times[0]:
-            self.playing, self.next, self.blend_due = self.next, None, True
-        if self.playing is not None:
-            patience = 0.0 if self.playing.complete else LEAD + self.settings.frame_timeout
-            if time > self.playing.times[-1] + patience:
-                self.playing, self.blend_due = None, True
-        if self.playing is None:
-            goal = self.robot.rest
-        else:
-            goal = scaled(self.robot, self.playing.at(time), self.settings.scale)
-        if self.blend_due:
-            self.blend_due = False
-            self._offset, self._start, self._duration = position - goal, time, self.settings.blend_time
-            if self.playing is None:
-                self._duration = max(self._duration, self._ease(position))
-        if time >= self._start + self._duration:
-            return goal
-        ratio = max(0.0, time - self._start) / self._duration
-        # Minimum jerk (Flash and Hogan, 1985). It is the distance at the start that fades, not the gesture:
-        # one that starts where the robot is loses nothing of its first movement.
-        weight = ratio**3 * (10.0 + ratio * (6.0 * ratio - 15.0))
-        return np.asarray(goal + (1.0 - weight) * self._offset)
+    def cast(self, time: float) -> tuple[Clip | None, Clip | None]:
+        """Return what plays at a time [s], as far as is known now, and what takes over after it."""
+        if self.next is not None and time >= self.next.begin:
+            return self.next, None
+        playing = self.playing
+        if playing is not None and playing.complete and time > playing.end:
+            playing = None
+        return playing, self.next
+
+    def advance(self, time: float) -> None:
+        """Let what begins by a time [s] begin, and what is complete end."""
+        self.playing, self.next = self.cast(time)
+
+    def expired(self, time: float) -> bool:
+        """Return whether frames have been missing for so long at a time [s] that no more are waited for."""
+        playing = self.playing
+        return playing is not None and time > playing.end + self.settings.frame_timeout
+
+    def wanted(self, clip: Clip, times: FloatArray) -> Array:
+        """Return where the joints ought to be (M, N) at times (M,) [s] of a clip, within position limits."""
+        angles = scaled(self.robot, clip.at(times), self.settings.scale)
+        for group, joints in self.robot.groups.items():
+            if not self.settings.commands(group, clip.used):
+                angles[:, list(joints)] = self.robot.rest[list(joints)]
+        return angles
 
     def extend(self, clip: Clip, now: float) -> None:
         """Append `clip` to what is to be played of its gesture; `now` is the present [s]."""
-        pending = self.next is not None
         known = self.next or self.playing
         if known is None or known.name != clip.name:
             # Its frames had stopped coming for so long that the robot left for rest: it takes up from there.
@@ -127,18 +186,9 @@ class Score:
             np.concatenate([known.times[kept], clip.times]),
             np.concatenate([known.angles[kept], clip.angles]),
             clip.complete,
+            clip.used,
         )
-        if pending:
+        if self.next is not None:
             self.next = joined
         else:
             self.playing = joined
-            # Frames that come after their time find the robot waiting where the last one left it.
-            self.blend_due |= now + LEAD > known.times[-1]
-
-    def _ease(self, position: Array) -> float:
-        """Return how long a minimum-jerk move to rest takes that is easy for every joint [s]."""
-        distance = np.abs(position - self.robot.rest)
-        # Peaks of minimum jerk over a distance d in a time T: 1.875 d / T and 5.774 d / T^2.
-        by_velocity = 1.875 * distance / (_EASE * self.robot.velocity)
-        by_acceleration = np.sqrt(5.774 * distance / (_EASE * self.robot.acceleration))
-        return float(np.maximum(by_velocity, by_acceleration).max())

@@ -5,7 +5,6 @@ from any state to standstill on a target, as fast as the limits allow. Where fra
 at an interruption and on the way to rest the robot follows such ways; else a chunk is planned (planning.py).
 """
 
-import copy
 import logging
 from dataclasses import dataclass
 
@@ -18,8 +17,8 @@ from text2gesture_ros.robot import Robot
 
 _LOGGER = logging.getLogger(__name__)
 
-# Part of each limit that a way uses: the rest lets the next chunk, whose jerk changes at its knots only, go on
-# from any state on the way.
+# Part of each limit that a way uses: the rest lets the next chunk, whose jerk changes at its knots only, go
+# on from any state on the way.
 _USED = 0.95
 # Longest way that is believed [s].
 _LONGEST = 60.0
@@ -83,7 +82,7 @@ def joined(*parts: Samples) -> Samples:
     )
 
 
-class WayFinder:
+class Limiter:
     """Finds ways from any state to standstill on a target."""
 
     def __init__(self, robot: Robot, period: float) -> None:
@@ -146,85 +145,11 @@ class WayFinder:
         values[-1, 0], values[-1, 1:] = target, 0.0  # to the last digit
         return Samples(values[:, 0], values[:, 1], values[:, 2])
 
-
-class Limiter:
-    """Follows targets as fast as the limits allow."""
-
-    def __init__(self, robot: Robot, period: float) -> None:
-        """Make a limiter that stands still at the robot's rest pose.
-
-        Args:
-            robot: whose limits count.
-            period: time from one step to the next [s].
-
-        Raises:
-            ConfigurationError: the period is not in [0.0005, 1] s.
-        """
-        if not 0.0005 <= period <= 1.0:
-            raise ConfigurationError(f"period must be in [0.0005, 1] s but is {period}")
-        self._robot = robot
-        self._period = period
-        joints = len(robot.joint_names)
-        self._generator = ruckig.Ruckig(joints, period)
-        self._request = ruckig.InputParameter(joints)
-        self._request.synchronization = ruckig.Synchronization.No
-        self._request.max_velocity = ((1.0 - 1e-6) * robot.velocity).tolist()
-        self._request.max_acceleration = ((1.0 - 1e-6) * robot.acceleration).tolist()
-        self._request.max_jerk = ((1.0 - 1e-6) * robot.jerk).tolist()
-        self.failures = 0
-        self.reset(robot.rest)
-
-    @property
-    def state(self) -> JointState:
-        """What was commanded last."""
-        return self._state
-
-    @property
-    def target(self) -> Array:
-        """Where the commands lead (N,) [rad]."""
-        return self._target
-
-    def reset(self, position: Array) -> None:
-        """Stand still at `position` (N,), clamped to the limits. For starting, not while the robot moves."""
-        position = np.clip(position, self._robot.lower, self._robot.upper)
-        self._state = JointState(position, np.zeros_like(position), np.zeros_like(position))
-        self._target = position
-        self._plan, self._elapsed = self._planned(position), 0.0
-
-    def step(self, target: Array) -> JointState:
-        """Return the command one period later on the way to `target` (N,) [rad].
-
-        A target beyond the limits is clamped; where it is not a number, the joint's target before is kept.
-        """
-        finite = np.isfinite(target)
-        if not finite.all():
-            target = np.where(finite, target, self._target)
-        target = np.minimum(np.maximum(target, self._robot.lower), self._robot.upper)
-        if (target != self._target).any():
-            try:
-                self._plan, self._elapsed = self._planned(target), 0.0
-                self._target = target
-            except ruckig.RuckigError as error:
-                # The plan made before ends at standstill within the limits: it is safe to go on with it.
-                self.failures += 1
-                _LOGGER.warning("no way to the new target, staying with the one before: %s", str(error)[:60])
-        self._elapsed += self._period
-        position, velocity, acceleration = self._plan.at_time(self._elapsed)[:3]
-        self._state = JointState(np.array(position), np.array(velocity), np.array(acceleration))
-        return self._state
-
-    def copy(self) -> "Limiter":
-        """Return a limiter in the same state that goes its own way from here."""
-        # Shared: the generator and the request, which every step fills anew, and the plan, which no step
-        # changes.
-        return copy.copy(self)
-
-    def _planned(self, target: Array) -> ruckig.Trajectory:
-        request, state = self._request, self._state
-        request.current_position = state.position.tolist()
-        request.current_velocity = state.velocity.tolist()
-        request.current_acceleration = state.acceleration.tolist()
-        request.target_position = target.tolist()
-        plan = ruckig.Trajectory(len(target))
-        self._generator.calculate(request, plan)
-        return plan
+    def stop(self, start: JointState) -> Samples | None:
+        """Return a way from `start` to standstill, about where it comes to stand soonest."""
+        robot = self._robot
+        speed, acceleration = start.velocity, start.acceleration
+        # First the acceleration is taken back by the jerk, then the speed by the acceleration.
+        later = speed + acceleration * np.abs(acceleration) / (2.0 * robot.jerk)
+        where = start.position + later * np.abs(later) / (2.0 * _USED * robot.acceleration)
+        return self.way(start, where + later * _USED * robot.acceleration / (2.0 * robot.jerk))

@@ -1,36 +1,50 @@
 """The real-time core of the retargeter: frames with due times in, one checked command per control period out.
 
-Frames are turned into joint angles when they arrive. Every tick reads off the angles due now (`Score`), lets
-the limiter take one step towards them and has the verifier check it. All state that the future depends on can
-be copied cheaply, so a look-ahead is the same code run on a copy: it cannot differ from what will be
-commanded.
+Frames are turned into joint angles when they arrive. Of what the joints ought to do (`Score`) a plan is
+composed (`Composer`): samples at the control rate that end at standstill. The verifier judges it as a whole
+before its first sample is sent; a plan that fails is never begun, and the robot goes on with the one before,
+which stops by itself. So a tick only reads the next sample, and looking ahead is reading the others.
 """
 
-import copy
 import logging
-from collections import Counter, OrderedDict
-from dataclasses import asdict, dataclass
+from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from text2gesture_ros.blending import DEFAULTS, Clip, Score, Settings
+from text2gesture_ros.blending import DEFAULTS, Clip, Fade, Score, Settings
+from text2gesture_ros.collision import Clearance
+from text2gesture_ros.composing import NOBODY, Composer, Plan, Span, padded
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Array
-from text2gesture_ros.limiting import JointState, Limiter
+from text2gesture_ros.limiting import JointState, Limiter, Samples, joined, standing
 from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock, Motion, Name
+from text2gesture_ros.ownership import used_by
+from text2gesture_ros.planning import TAIL
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import FloatArray
-from text2gesture_ros.verification import Verifier, Violation
+from text2gesture_ros.verification import LEAST_CLEARANCE, Verifier, Violation
 
 _LOGGER = logging.getLogger(__name__)
 
 # Frames due later than this are a mistake of somebody's clock [s].
 _MAX_AHEAD = 10.0
 _REMEMBERED_GESTURES = 256
-_HORIZON = 3.0
 # A clock that falls back by more than this was set anew [s].
 _SET_BACK = 1.0
+# Where more frames come, the plan is made anew from so long before the end of those known: there it began to
+# stop [s].
+_ANEW = TAIL
+# A robot that has waited this long for a frame blends into the one that comes at last [s].
+_WAITED = 0.1
+# How much of the way it came is remembered, to go back on [s].
+_TRAIL = 60.0
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,21 +52,27 @@ class Command:
     """What the robot is to do now.
 
     Attributes:
+        time: when it is to be there [s], on the clock of `tick`. One control period after the command before,
+            however late the tick: over these times every limit is kept. They catch up where the robot stands.
         position: (N,) [rad].
         velocity: (N,) [rad/s].
         acceleration: (N,) [rad/s^2].
         utterance_id: what is performed, empty at rest and on the way there.
         clause: which clause of it.
         moving: whether something moves or is performed.
+        owned: (N,) which joints are commanded; the others stand at rest here, and are left to whom they
+            belong.
         violations: what the verifier found in the sample that was due, which was therefore not sent.
     """
 
+    time: float
     position: Array
     velocity: Array
     acceleration: Array
     utterance_id: str
     clause: int
     moving: bool
+    owned: BoolArray
     violations: tuple[Violation, ...]
 
 
@@ -65,11 +85,13 @@ class Trajectory:
             next command is due or late, else positive.
         positions: (P, N) [rad].
         velocities: (P, N) [rad/s].
+        owned: (N,) which joints are commanded at any of these times.
     """
 
     times: FloatArray
     positions: Array
     velocities: Array
+    owned: BoolArray
 
 
 class Performer:
@@ -77,7 +99,11 @@ class Performer:
 
     Attributes:
         counts: how many blocks were accepted and how many rejected for which reason (stale, duplicate,
-            out_of_order, unknown, future), and how many samples the verifier kept from being sent (withheld).
+            out_of_order, unknown, future).
+        plans: how many plans were begun (begun), how many of them had to be made with more care (bent), how
+            often none passed and the one before was kept (kept), how often not even a way to rest passed
+            (stuck), and how many samples of a plan the verifier kept from being sent after all (withheld).
+        worst: how much of its limit was used at most, by kind, and `clearance`: the smallest [m].
     """
 
     def __init__(
@@ -89,6 +115,7 @@ class Performer:
         mirror: bool = DEFAULTS.mirror,
         blend_time: float = DEFAULTS.blend_time,
         frame_timeout: float = DEFAULTS.frame_timeout,
+        **groups: str,
     ) -> None:
         """Make a performer whose robot stands still at rest.
 
@@ -99,6 +126,7 @@ class Performer:
             mirror: see `Settings`.
             blend_time: see `Settings` [s].
             frame_timeout: see `Settings` [s].
+            groups: see `Settings`: waist, head, left_arm, right_arm.
 
         Raises:
             ConfigurationError: a value is out of its range.
@@ -107,16 +135,35 @@ class Performer:
             raise ConfigurationError(f"rate must be in [1, 1000] Hz but is {rate}")
         self._robot = robot
         self._period = 1.0 / rate
-        self._settings = Settings(scale, mirror, blend_time, frame_timeout)
+        self._settings = _changed(Settings(scale, mirror, blend_time, frame_timeout), groups)
         self._score = Score(robot, self._settings)
-        self._limiter = Limiter(robot, self._period)
-        self._verifier = Verifier(robot, self._period)
+        self._clearance = Clearance(robot)
+        # A robot that is nearer to itself at rest may be as near as that.
+        self._least = min(LEAST_CLEARANCE, float(self._clearance.smallest(robot.rest)) - 1e-6)
+        self._composer = Composer(robot, self._period, self._clearance)
+        self._verifier = Verifier(robot, self._period, self._clearance)
         self._retargeter = Retargeter(robot)
+        self._mirrored = mirror
         # Of every gesture of late: the highest sequence number seen and when its last frame is due.
         self._gestures: OrderedDict[Name, tuple[int, float]] = OrderedDict()
         self._latest: Name | None = None
-        self._time = -np.inf
+
+        # Rows count control periods; `_row` was sent last. The plan begins with the row `_first`.
+        self._row = -1
+        self._plan, self._first = standing(robot.rest), 0
+        self._spans = [Span(0, NOBODY, frozenset())]
+        self._sent = self._plan.state(0)
+        self._trail: deque[JointState] = deque(maxlen=max(4, round(_TRAIL * rate)))
+        self._origin = -np.inf  # when row 0 is due [s]
+        self._lag = 0.0  # of `Command.time` [s]
+        self._knot = 0  # a row from which plans are well continued
+        self._followed = 0  # row at which the frames known to the plan end
+        self._fade: tuple[Name, int, Fade] | None = None  # how the latest gesture in the plan takes over
+        self._asked: int | None = None  # row from which on another plan is wanted
+        self._stuck = False
         self.counts: Counter[str] = Counter()
+        self.plans: Counter[str] = Counter()
+        self.worst: dict[str, float] = {}
 
     @property
     def period(self) -> float:
@@ -129,23 +176,28 @@ class Performer:
         return self._settings
 
     @property
-    def failures(self) -> int:
-        """How often the limiter found no way to a target and stayed with the one before."""
-        return self._limiter.failures
+    def stuck(self) -> bool:
+        """Whether the robot stands still because no way to rest is within limits and clear."""
+        return self._stuck
 
-    def configure(self, **changes: float | bool) -> None:
+    def configure(self, **changes: float | bool | str) -> None:
         """Change some of the `Settings`; the robot blends over, nothing jumps.
 
         Raises:
             ConfigurationError: a name is unknown or a value out of its range; nothing has changed then.
         """
-        unknown = [name for name in changes if name not in Settings.__dataclass_fields__]
-        if unknown:
-            known = ", ".join(Settings.__dataclass_fields__)
-            raise ConfigurationError(f"unknown setting {unknown[0]!r}. Known: {known}")
-        settings = Settings(**{**asdict(self._settings), **changes})
-        self._score.blend_due |= settings.scale != self._settings.scale
+        settings, old = _changed(self._settings, changes), self._settings
         self._settings = self._score.settings = settings
+        # The others count from the next event on.
+        later = replace(
+            old,
+            mirror=settings.mirror,
+            blend_time=settings.blend_time,
+            frame_timeout=settings.frame_timeout,
+        )
+        if settings != later:
+            self._fade = None
+            self._ask(self._row)
 
     def receive(self, block: FrameBlock, now: float) -> bool:
         """Take in a block of frames; return whether it will be played.
@@ -180,40 +232,105 @@ class Performer:
             block.due + np.arange(len(block.positions)) / block.frame_rate,
             self._retargeter.motion(block.positions),
             block.last,
+            used_by(block.gesture, self._mirrored),
         )
+        if self._origin == -np.inf:
+            self._origin = now
         if block.sequence == 0:
             self._score.next = clip
-        else:
-            self._score.extend(clip, max(now, self._time))
+            self._ask(int(np.ceil((clip.begin - self._origin) / self._period - 1e-6)) - 1)
+            return True
+        now = max(now, self._time(self._row))
+        known, upcoming = self._score.cast(now)
+        if upcoming is None and known is not None and now > known.end + _WAITED:
+            self._fade = None
+        self._score.extend(clip, now)
+        planned = self._fade is not None and self._fade[0] == clip.name
+        self._ask(self._followed - round(_ANEW / self._period) if planned else self._row)
         return True
 
     def tick(self, now: float) -> Command:
-        """Return the command for this control period [s]; call it once per period, whatever arrives."""
-        if now < self._time - _SET_BACK:
-            # A simulation was restarted, say: what is known belongs to another time.
-            self.to_rest()
-            self._gestures.clear()
-        self._time = self._next_time(now)
-        violations: tuple[Violation, ...] = ()
-        before = self._limiter.copy()
-        target = self._score.target(self._time, before.state.position)
-        state = self._limiter.step(target)
+        """Return the command for this control period [s]; call it once per period, whatever arrives.
+
+        What arrived is planned before. Who must send the command in time calls `step`, sends it, then
+        `prepare`.
+        """
+        self._follow(now)
+        self.prepare()
+        return self.step(now)
+
+    def step(self, now: float) -> Command:
+        """Return the command for this control period [s] as it was planned so far."""
+        self._follow(now)
+        self._row += 1
+        state = self._state(self._row)
         violations = self._verifier.check(state.position)
         if violations:
-            self.counts["withheld"] += 1
+            self.plans["withheld"] += 1
             _LOGGER.error("command withheld: %s", violations[0])
-            state = self._recover(before)
-        playing = self._score.playing
-        utterance_id, clause = playing.name if playing else ("", 0)
+            state = self._recover()
+        self._remember(state)
+        time = self._time(self._row)
+        before = self._score.playing
+        self._score.advance(time)
+        playing, over = self._score.playing, self._row >= self._end
+        if over and self._score.expired(time):
+            playing = self._score.playing = None
+        if (
+            playing is not None
+            and playing is not before
+            and (self._fade is None or self._fade[0] != playing.name)
+        ):
+            self._ask(self._row)  # there was no way into it, perhaps there is one now
+        rests = state.still and bool(np.abs(state.position - self._robot.rest).max() < 1e-9)
+        if over and playing is None and not (rests or self._stuck):
+            self._ask(self._row)
+        span = next(span for span in reversed(self._spans) if span.row <= self._row)
         return Command(
+            time=time - self._lag,
             position=state.position,
             velocity=state.velocity,
             acceleration=state.acceleration,
-            utterance_id=utterance_id,
-            clause=clause,
-            moving=playing is not None or not self._rests(self._limiter),
+            utterance_id=span.name[0],
+            clause=span.name[1],
+            moving=span.name != NOBODY or not rests,
+            owned=self._owned(state.position[None], [span]),
             violations=violations,
         )
+
+    def prepare(self) -> bool:
+        """Make the plan that what arrived asks for; return whether there is a new one.
+
+        It takes over from the next sample on, or one soon after it.
+        """
+        if self._asked is None or self._origin == -np.inf:
+            return False
+        base = self._base(max(self._row, self._asked, 0))  # the first command of all is the rest pose
+        self._asked = None
+        start, time = self._state(base), self._time(base)
+        fade = None
+        if self._fade is not None and base > self._fade[1]:
+            fade = self._fade[0], self._fade[2]
+        trail = list(self._trail) if self._row >= self._end else []
+        # What is nearer to itself already may only come away from there.
+        near = min(self._least, float(self._clearance.smallest(start.position)) - 1e-6)
+        attempts: list[dict[str, Any]] = [
+            {"least": None},
+            {"least": near, "trail": trail},
+            {"least": near, "trail": trail, "alone": True},
+        ]
+        for number, options in enumerate(attempts):
+            plan = self._composer.compose(start, time, self._score, fade, **options)
+            if plan is not None and self._install(base, plan, near):
+                self.plans["begun"] += 1
+                self.plans["bent"] += number > 0
+                return True
+        self.plans["kept"] += 1
+        if self._row >= self._end and self._score.playing is None and not self._stuck:
+            self._stuck = True
+            self.plans["stuck"] += 1
+            _LOGGER.error("no way to rest is within limits and clear: the robot stands still where it is")
+        return False
 
     def look_ahead(self, now: float) -> Trajectory:
         """Return what `tick` will command from its next call on if nothing arrives, up to standstill.
@@ -221,37 +338,114 @@ class Performer:
         Args:
             now: the present [s], on the clock of `tick`; times count from it.
         """
-        score, limiter = copy.copy(self._score), self._limiter.copy()
-        first = max(self._time + self._period, now) if np.isfinite(self._time) else now + self._period
-        time = first
-        states: list[JointState] = []
-        for _ in range(round(_HORIZON / self._period)):
-            states.append(limiter.step(score.target(time, limiter.state.position)))
-            time += self._period
-            if score.playing is None and score.next is None and self._rests(limiter):
-                break
-        # Beyond the horizon: to where the commands lead just then, which ends at standstill.
-        while not states[-1].still:
-            states.append(limiter.step(limiter.target))
+        first = max(self._time(self._row + 1), now) if self._origin > -np.inf else now + self._period
+        self._follow(first)
+        self.prepare()
+        ahead = self._rows(self._row, max(self._end, self._row + 1))
+        spans = [span for span in self._spans if span.row > self._row]
+        spans.append(next(span for span in reversed(self._spans) if span.row <= self._row + 1))
         return Trajectory(
-            times=first - now + self._period * np.arange(len(states)),
-            positions=np.stack([state.position for state in states]),
-            velocities=np.stack([state.velocity for state in states]),
+            times=first - now + self._period * np.arange(len(ahead)),
+            positions=ahead.positions,
+            velocities=ahead.velocities,
+            owned=self._owned(ahead.positions, spans),
         )
 
     def to_rest(self) -> None:
         """Drop what is played and what is to come, and go to rest."""
         self._score.next = self._score.playing = None
-        self._score.blend_due = True
         self._latest = None
+        self._stuck = False
+        self._ask(self._row)
 
-    def _rests(self, limiter: Limiter) -> bool:
-        return limiter.state.still and bool((limiter.target == self._robot.rest).all())
+    # The clock
 
-    def _next_time(self, now: float) -> float:
-        """Return the time to play: ticks count it, so that jitter of the caller does not reach the robot."""
-        expected = self._time + self._period
-        return expected if abs(now - expected) <= self._period / 2.0 else now
+    def _time(self, row: int) -> float:
+        return self._origin + row * self._period
+
+    def _follow(self, now: float) -> None:
+        """Let the next row be due `now` [s], unless that is jitter of the caller, which is not to be seen."""
+        if now < self._time(self._row) - _SET_BACK:
+            # A simulation was restarted, say: what is known belongs to another time.
+            self.to_rest()
+            self._gestures.clear()
+        if self._origin == -np.inf:
+            self._origin = now - (self._row + 1) * self._period
+        late = now - self._time(self._row + 1)
+        if abs(late) > self._period:
+            self._origin += late
+            self._lag += late
+            if self._score.playing is not None or self._score.next is not None:
+                if abs(late) > _WAITED:
+                    self._fade = None
+                self._ask(self._row)
+        if self._sent.still:
+            # Time that passes at standstill breaks no limit; it must go on, though, unless the clock was set.
+            self._lag = 0.0 if not -_SET_BACK < self._lag < 0.0 else min(0.0, self._lag + self._period / 2.0)
+
+    # The plan
+
+    @property
+    def _end(self) -> int:
+        """The last row of the plan; behind it the robot stands still."""
+        return self._first + len(self._plan) - 1
+
+    def _state(self, row: int) -> JointState:
+        return self._plan.state(min(max(row - self._first, 0), len(self._plan) - 1))
+
+    def _rows(self, after: int, last: int) -> Samples:
+        """Return the rows after `after` up to `last`."""
+        return padded(self._plan[max(0, after + 1 - self._first) :] or self._plan[-1:], last - after)
+
+    def _ask(self, row: int) -> None:
+        """Want another plan from a row on."""
+        self._asked = row if self._asked is None else min(row, self._asked)
+
+    def _base(self, row: int) -> int:
+        """Return the first row from `row` on behind which a plan is well begun."""
+        while (row - self._knot) % self._composer.stride and not self._state(row).still:
+            row += 1
+        return row
+
+    def _install(self, base: int, plan: Plan, least: float) -> bool:
+        """Take over a plan behind a row, if all of it passes."""
+        kept = self._rows(self._row, base)
+        before = [*self._verifier.history, *kept.positions][-3:]
+        report = self._verifier.judge(before, plan.samples.positions, plan.samples.velocities, least)
+        if report.violations:
+            _LOGGER.info("plan not begun: %s", report.violations[0])
+            return False
+        for kind, worst in report.worst.items():
+            self.worst[kind] = max(worst, self.worst.get(kind, 0.0))
+        self.worst["clearance"] = min(report.clearance, self.worst.get("clearance", np.inf))
+        self._plan, self._first = joined(kept, plan.samples), self._row + 1
+        spans = [span for span in self._spans if span.row <= base]
+        past = [span for span in spans if span.row <= self._row][:-1]
+        self._spans = spans[len(past) :] + [replace(span, row=base + span.row) for span in plan.spans]
+        self._knot, self._followed, self._stuck = base, base + plan.followed, False
+        if plan.fade is not None:
+            name, row, fade = plan.fade
+            self._fade = name, base + row if row or self._fade is None else self._fade[1], fade
+        return True
+
+    def _owned(self, positions: Array, spans: Sequence[Span]) -> BoolArray:
+        """Return which joints (N,) are commanded where gestures perform and positions (P, N) are passed."""
+        away: BoolArray = np.any(np.abs(positions - self._robot.rest) > 1e-9, axis=0)
+        owned = np.zeros(len(away), dtype=np.bool_)
+        for group, joints in self._robot.groups.items():
+            index = list(joints)
+            wanted = any(self._settings.commands(group, span.used) for span in spans)
+            # What is no longer wanted is given back at rest, where it was taken.
+            owned[index] = wanted or away[index].any()
+        return owned
+
+    def _remember(self, state: JointState) -> None:
+        """Note what is sent, and the way from rest."""
+        if state.still and np.abs(state.position - self._robot.rest).max() < 1e-9:
+            self._trail.clear()
+        if not (state.still and self._sent.still and self._trail):
+            self._trail.append(state)
+        self._sent = state
 
     def _refusal(self, block: FrameBlock) -> str:
         """Return why a block does not continue the latest gesture nor begin another, empty if it does."""
@@ -271,24 +465,27 @@ class Performer:
     def _note(self, block: FrameBlock) -> None:
         if block.sequence == 0:
             self._latest = block.name
-            self._retargeter = Retargeter(self._robot, mirror=self._settings.mirror)
+            self._mirrored = self._settings.mirror
+            self._retargeter = Retargeter(self._robot, mirror=self._mirrored)
             self._score.next = None
         self._gestures[block.name] = (block.sequence, block.end)
         self._gestures.move_to_end(block.name)
         if len(self._gestures) > _REMEMBERED_GESTURES:
             self._gestures.popitem(last=False)
 
-    def _recover(self, before: Limiter) -> JointState:
-        """Return what is sent instead: the next step to the target before, else no movement."""
-        self._limiter = before
-        state = before.step(before.target)
-        if self._verifier.check(state.position):
-            held = before.copy().state.position
-            self._limiter.reset(held)
+    def _recover(self) -> JointState:
+        """Return what is sent instead of a sample that failed: the begin of a stop, else no movement."""
+        held = self._sent
+        way = Limiter(self._robot, self._period).stop(held)
+        if way is None or self._verifier.check(way.positions[0]):
+            way = standing(held.position)
             self._verifier.reset()
-            self._verifier.accept(held)
-            state = self._limiter.state
-        return state
+            self._verifier.accept(held.position)
+        self._plan, self._first, self._knot, self._followed = way, self._row, self._row, self._row
+        self._spans = [Span(self._row, NOBODY, frozenset())]
+        self._fade = None
+        self.to_rest()
+        return way.state(0)
 
 
 def retarget_motion(
@@ -345,3 +542,16 @@ def retarget_motion(
         if fed == len(blocks) and not command.moving and time > motion.duration:
             break
     return np.arange(len(positions)) * performer.period, np.stack(positions)
+
+
+def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """Return settings with some values changed.
+
+    Raises:
+        ConfigurationError: a name is unknown or a value out of its range.
+    """
+    known = asdict(settings)
+    unknown = [name for name in changes if name not in known]
+    if unknown:
+        raise ConfigurationError(f"unknown setting {unknown[0]!r}. Known: {', '.join(known)}")
+    return Settings(**{**known, **changes})

@@ -1,14 +1,14 @@
 """A chunk of motion that follows a reference without lag, within every limit, up to standstill.
 
 Each joint moves on a uniform cubic B-spline, whose differences say everything about its limits: jerk is
-constant between knots and equals the third difference of the control points, acceleration is linear and equals
-the second difference at the knots, velocity and position lie between the first differences and the points
-themselves (convex hull; de Boor, "A Practical Guide to Splines", 2001, ch. IX-XI). So linear bounds on control
-points keep the limits at all times, not at samples alone. The first three points are given by the state that
-the chunk continues (position, velocity and acceleration are continuous), the last three are equal: the spline
-ends at standstill. Between them the squared distance to the reference, with a little squared jerk, is least: a
-quadratic program. Most joints need no bound, and their least is one product with a matrix; the others are
-solved by PIQP (Schwan et al., CDC 2023).
+constant between knots and equals the third difference of the control points, acceleration is linear and
+equals the second difference at the knots, velocity and position lie between the first differences and the
+points themselves (convex hull; de Boor, "A Practical Guide to Splines", 2001, ch. IX-XI). So linear bounds on
+control points keep the limits at all times, not at samples alone. The first three points are given by the
+state that the chunk continues (position, velocity and acceleration are continuous), the last three are equal:
+the spline ends at standstill. Between them the squared distance to the reference, with a little squared jerk,
+is least: a quadratic program. Most joints need no bound, and their least is one product with a matrix; the
+others are solved by PIQP (Schwan et al., CDC 2023).
 
 A chunk begins on a knot of the one before: what the one before would have gone on with is then a solution of
 the new program too, so that there always is one.
@@ -34,8 +34,8 @@ _KNOT = 0.02
 TAIL = 0.3
 # Reference that is solved for at once, and how much of that is kept where more follows [s].
 _WINDOW, _KEPT = 1.0, 0.7
-# Cost of squared jerk beside that of squared distance [s^6]: half of a motion of 1 / (2 pi 1e-11^(1/6)), 11 Hz,
-# is smoothed away, and 1 in 1000 of one of 3.4 Hz.
+# Cost of squared jerk beside that of squared distance [s^6]: half of a motion of 11 Hz is smoothed
+# away (1e-11^(-1/6) / 2 pi), a thousandth of one of 3.4 Hz.
 _JERK_COST = 1e-11
 # Part of each limit that is used: what the solver may be off by is less.
 _USED = 1.0 - 2e-4
@@ -71,7 +71,7 @@ class _Program:
 
 
 def _basis(times: FloatArray, points: int, derivative: int = 0) -> Array:
-    """Return what each of `points` control points adds at `times` (T,) [knots], or to a derivative: (T, n)."""
+    """Return what each control point adds at `times` (T,) [knots], or to a derivative there, (T, n)."""
     segment = np.minimum(np.floor(times + 1e-9).astype(int), points - 4)
     u = times - segment
     one = np.ones_like(u)
@@ -118,7 +118,7 @@ def _program(tracked: int, tail: int, knot: float) -> _Program:
         pull=free.T @ track.T,
         carry=free.T @ cost @ start,
         hessian=hessian,
-        least=np.linalg.inv(hessian),
+        least=np.asarray(np.linalg.inv(hessian), dtype=np.float64),
         bounded=stacked @ free,
         given=stacked @ start,
         orders=np.repeat([0, 1, 2], [len(row) for row in rows]),
@@ -153,8 +153,12 @@ class Planner:
         self.solved = 0
 
     def grid(self, duration: float) -> FloatArray:
-        """Return the times (R,) after the start [s] at which `follow` wants a reference of this duration [s]."""
-        return np.arange(1, 2 * int(duration / self._knot + 1e-6) + 1) * self._knot / 2.0
+        """Return the times (R,) [s] at which `follow` wants a reference of this duration [s]."""
+        return self.times(2 * max(0, int(duration / self._knot + 1e-6)))
+
+    def times(self, count: int) -> FloatArray:
+        """Return the times after the start [s] of a reference of `count` rows."""
+        return np.arange(1, count + 1) * self._knot / 2.0
 
     def follow(self, start: JointState, reference: Array) -> tuple[Samples, int] | None:
         """Return samples that follow a reference and then stop.

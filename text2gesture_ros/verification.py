@@ -183,14 +183,15 @@ def _judge(
 
 
 class Verifier:
-    """Checks commands one by one, as they are about to be sent at a fixed period."""
+    """Checks plans as a whole, and commands one by one as they are about to be sent, at a fixed period."""
 
-    def __init__(self, robot: Robot, period: float) -> None:
+    def __init__(self, robot: Robot, period: float, clearance: Clearance | None = None) -> None:
         """Make a verifier that knows nothing of the past.
 
         Args:
             robot: whose limits count.
             period: time between samples [s].
+            clearance: tells of plans how near the parts of the robot are to each other; None: not checked.
 
         Raises:
             ConfigurationError: the period is not positive.
@@ -199,6 +200,7 @@ class Verifier:
             raise ConfigurationError(f"period must be positive [s] but is {period}")
         self._robot = robot
         self._period = period
+        self._clearance = clearance
         self._history: deque[Array] = deque(maxlen=3)
         self._samples = 0
 
@@ -206,6 +208,38 @@ class Verifier:
     def samples(self) -> int:
         """How many samples have passed."""
         return self._samples
+
+    @property
+    def history(self) -> tuple[Array, ...]:
+        """The positions (N,) that the next one continues, at most three."""
+        return tuple(self._history)
+
+    def judge(
+        self, before: Sequence[Array], positions: Array, velocities: Array, least: float = LEAST_CLEARANCE
+    ) -> Report:
+        """Return what is wrong with a plan; what was before it was judged before.
+
+        Args:
+            before: positions (N,) [rad] that it continues, the three last at most.
+            positions: (P, N) [rad].
+            velocities: (P, N) what it says of them [rad/s].
+            least: how near the parts of the robot may be to each other [m].
+        """
+        start = len(before) * self._period
+        whole = np.concatenate([np.reshape(before, (-1, positions.shape[1])), positions])
+        times = np.arange(len(whole)) * self._period
+        limits = verify(self._robot, times, whole)
+        rest = verify(
+            self._robot,
+            times[len(before) :],
+            positions,
+            velocities=velocities,
+            clearance=self._clearance,
+            least=least,
+        )
+        new = [violation for violation in limits.violations if violation.time > start - self._period / 2.0]
+        new += [violation for violation in rest.violations if violation.kind in ("continuity", "clearance")]
+        return Report(len(positions), tuple(new), {**rest.worst, **limits.worst}, rest.clearance)
 
     def check(self, position: Array) -> tuple[Violation, ...]:
         """Return what sending `position` (N,) [rad] next would violate; times count from the first sample.

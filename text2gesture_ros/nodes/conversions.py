@@ -26,7 +26,7 @@ from text2gesture_ros.skeleton import BONES, JOINTS, FloatArray, order_joints
 if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
     from text2gesture_ros.classifier import Intent, Prediction
     from text2gesture_ros.kinematics import Array
-    from text2gesture_ros.performing import Trajectory
+    from text2gesture_ros.performing import BoolArray, Command, Trajectory
     from text2gesture_ros.robot import Robot
 
 MOST_CLAUSES = 2000  # of the longest text; its intents are published at once
@@ -251,14 +251,21 @@ def _check_id(utterance_id: str) -> str:
     return utterance_id
 
 
-def joint_state_message(
-    names: Sequence[str], positions: FloatArray, velocities: FloatArray, utterance_id: str, now: float
-) -> JointState:
-    """Return a command: positions (N,) [rad] and velocities (N,) [rad/s], `now` [s] on the ROS clock."""
-    message = JointState(name=list(names), position=positions.tolist(), velocity=velocities.tolist())
-    message.header.stamp = to_time(now)
-    message.header.frame_id = utterance_id
+def joint_state_message(names: Sequence[str], command: "Command", due: float) -> JointState:
+    """Return a command for those of the N joints that are owned, due [s] on the ROS clock."""
+    owned = command.owned
+    message = JointState(
+        name=_owned_names(names, owned),
+        position=command.position[owned].tolist(),
+        velocity=command.velocity[owned].tolist(),
+    )
+    message.header.stamp = to_time(due)
+    message.header.frame_id = command.utterance_id
     return message
+
+
+def _owned_names(names: Sequence[str], owned: "BoolArray") -> list[str]:
+    return [name for name, is_owned in zip(names, owned.tolist(), strict=True) if is_owned]
 
 
 def trajectory_message(
@@ -267,7 +274,7 @@ def trajectory_message(
     """Return a look-ahead as a message.
 
     Args:
-        names: the N joints.
+        names: the N joints; those that are owned become part of it.
         trajectory: times (P,) after `start` [s], positions (P, N) [rad], velocities (P, N) [rad/s].
         utterance_id: what it performs.
         start: when it starts [s], on the ROS clock.
@@ -276,12 +283,12 @@ def trajectory_message(
         JointTrajectoryPoint(positions=positions, velocities=velocities, time_from_start=_duration(time))
         for time, positions, velocities in zip(
             trajectory.times.tolist(),
-            trajectory.positions.tolist(),
-            trajectory.velocities.tolist(),
+            trajectory.positions[:, trajectory.owned].tolist(),
+            trajectory.velocities[:, trajectory.owned].tolist(),
             strict=True,
         )
     ]
-    message = JointTrajectory(joint_names=list(names), points=points)
+    message = JointTrajectory(joint_names=_owned_names(names, trajectory.owned), points=points)
     message.header.stamp = to_time(start)
     message.header.frame_id = utterance_id
     return message

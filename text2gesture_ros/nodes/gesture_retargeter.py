@@ -1,7 +1,9 @@
 """Node gesture_retargeter: human motion -> commands for the robot. The only one that commands it.
 
 Subscribes gesture_frames (GestureFrames). Publishes joint_command (sensor_msgs/JointState) at the control
-rate, joint_trajectory (trajectory_msgs/JointTrajectory) when blocks have come, and gesture_markers for RViz.
+rate, joint_trajectory (trajectory_msgs/JointTrajectory) whenever there is a new plan, and gesture_markers for
+RViz. Both name only the joints that are the retargeter's at that time (parameters head, left_arm, ...). The
+stamp of a command is when it was due: over the stamps every limit is kept, however late a busy machine sends.
 The first command is the rest pose of the robot file: the robot is expected to stand in it already.
 """
 
@@ -26,6 +28,7 @@ from text2gesture_ros.nodes.conversions import (
     read_frames,
     trajectory_message,
 )
+from text2gesture_ros.ownership import GROUPS
 from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
 from text2gesture_ros.performing import Command, Performer
 from text2gesture_ros.robot import load_robot
@@ -48,8 +51,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._shown: deque[FrameBlock] = deque(maxlen=100)
         self._moving = False
         self._announced: str | None = None  # utterance of the latest trajectory
-        self._to_announce: str | None = None  # utterance that has blocks newer than its latest trajectory
-        self._looked_ahead = False  # since the last tick
+        self._arrived: str | None = None  # utterance that has blocks newer than its latest trajectory
+        self._performing = ""  # utterance of the latest command
+        self._prepared = False  # since the last tick
         self._ticks = self._late = self._violations = 0
 
     def load(self) -> None:
@@ -62,7 +66,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Begin to command the robot, from its rest pose."""
         self.get_logger().info("starts from the rest pose: bring the robot there first")
         self._last_tick = self.loop_now()
-        self._announced = self._to_announce = None
+        self._announced = self._arrived = None
         self._timer = self.create_timer(self._performer.period, self._tick, clock=self.loop_clock)
 
     def stop(self) -> None:
@@ -76,6 +80,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         for step in range(1, round(LONGEST_RETURN / period)):
             if not self._command(now + step * period).moving:
                 break
+            self._performer.prepare()
             time.sleep(max(0.0, beginning + step * period - time.monotonic()))
 
     def check(self, new: GestureRetargeterParameters) -> None:
@@ -104,25 +109,28 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if not self._performer.receive(block, now):
             return
         self._shown.append(block)
-        self._to_announce = block.utterance_id
-        # Looking ahead takes as long as many commands: once between two of them, and best right after one.
-        # Only the beginning of an utterance is worth the risk of a late command: somebody waits for it.
+        self._arrived = block.utterance_id
+        # Planning takes as long as many commands: once between two of them, and best right after one. Only
+        # the beginning of an utterance is worth the risk of a late command: somebody waits for it.
         begins = block.sequence == 0 or block.utterance_id != self._announced
-        if begins and not self._looked_ahead:
-            self._announce(now)
+        if begins and not self._prepared:
+            self._prepare(now)
 
-    def _announce(self, now: float) -> None:
-        if self._to_announce is None:
-            return
-        self._publish_trajectory(self._to_announce, now)
-        self._announced, self._to_announce, self._looked_ahead = self._to_announce, None, True
+    def _prepare(self, now: float) -> None:
+        """Plan what arrived, and say so."""
+        if self._performer.prepare():
+            utterance_id = self._performing if self._arrived is None else self._arrived
+            self._publish_trajectory(utterance_id, now)
+            self._announced, self._prepared = utterance_id, True
+        self._arrived = None
 
     def _publish_trajectory(self, utterance_id: str, now: float) -> None:
         trajectory = self._performer.look_ahead(now)
-        names = self._robot.joint_names
-        self._trajectories.publish(
-            trajectory_message(names, trajectory, utterance_id, now + self.clock_offset())
-        )
+        if trajectory.owned.any():
+            names = self._robot.joint_names
+            self._trajectories.publish(
+                trajectory_message(names, trajectory, utterance_id, now + self.clock_offset())
+            )
 
     def _tick(self) -> None:
         now = self.loop_now()
@@ -130,8 +138,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._last_tick = now
         command = self._command(now)
         self._ticks += 1
-        self._looked_ahead = False
-        self._announce(now)
+        self._prepared = False
+        self._prepare(now)
         every = max(1, round(self.parameters.rate / _MARKER_RATE))
         wanted = self.parameters.publish_markers and self._ticks % every == 0
         if wanted and self._markers.get_subscription_count():
@@ -150,13 +158,12 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         return np.asarray(block.positions[frame])
 
     def _command(self, now: float) -> Command:
-        command = self._performer.tick(now)
+        command = self._performer.step(now)
         self._violations += len(command.violations)
-        self._moving = command.moving
-        names = self._robot.joint_names
-        self._commands.publish(
-            joint_state_message(names, command.position, command.velocity, command.utterance_id, self.now())
-        )
+        self._moving, self._performing = command.moving, command.utterance_id
+        if command.owned.any():
+            due = command.time + self.clock_offset()
+            self._commands.publish(joint_state_message(self._robot.joint_names, command, due))
         return command
 
     def report(self) -> Mapping[str, object]:
@@ -169,8 +176,14 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         }
         if self.configured:
             counts |= {f"blocks {what.replace('_', ' ')}": n for what, n in self._performer.counts.items()}
+            counts |= {f"plans {what}": number for what, number in self._performer.plans.items()}
+            for kind, worst in self._performer.worst.items():
+                unit = "smallest [m]" if kind == "clearance" else "share of limit used"
+                counts[f"{kind}, {unit}"] = f"{worst:.4g}"
         if self._violations:
             counts["warning"] = f"{self._violations} commands would have exceeded a limit and were withheld"
+        elif self.configured and self._performer.stuck:
+            counts["warning"] = "no way to rest is within limits and clear: the robot stands still"
         elif self._ticks >= _FEWEST and self._late > _LATE_ALLOWED * self._ticks:
             counts["warning"] = f"{self._late} of {self._ticks} commands were late"
         return counts
@@ -182,6 +195,7 @@ def _settings(given: GestureRetargeterParameters) -> dict[str, Any]:
         "mirror": given.mirror,
         "blend_time": given.blend_time,
         "frame_timeout": given.frame_timeout,
+        **{group: getattr(given, group) for group in GROUPS},
     }
 
 

@@ -1,0 +1,119 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from robot_cases import ROBOTS, lively, name_of
+
+from text2gesture_ros.limiting import Limiter, joined, standing
+from text2gesture_ros.planning import Planner
+from text2gesture_ros.retargeting import Retargeter
+from text2gesture_ros.verification import verify
+
+RATES = [10.0, 20.0, 60.0, 100.0, 200.0, 1000.0]
+ANIMATIONS = Path(os.environ.get("TEXT2GESTURE_MOTION", "missing")) / "pepper_qianim"
+
+
+def storm(robot, kind, times, seed=0):
+    """Return a reference (R, N) nobody should ask for, within position limits."""
+    generator = np.random.default_rng(seed)
+    shape = (len(times), len(robot.joint_names))
+    if kind == "white noise":
+        values = generator.uniform(-4.0, 4.0, shape)
+    elif kind == "steps":
+        values = np.repeat(np.where(generator.random((shape[0] // 7 + 1, shape[1])) < 0.5, -9.0, 9.0), 7, 0)
+        values = values[: shape[0]]
+    elif kind == "near the limits":
+        ends = np.where(generator.random(shape) < 0.5, robot.lower, robot.upper)
+        values = ends + generator.normal(size=shape) * 0.05
+    elif kind == "frozen":
+        values = np.tile(generator.uniform(-2.0, 2.0, shape[1]), (shape[0], 1))
+    else:
+        fast = Retargeter(robot).motion(lively(robot, 10.0, seed))[::10]
+        values = np.resize(fast, shape)
+    return np.clip(values, robot.lower, robot.upper)
+
+
+KINDS = ["white noise", "steps", "near the limits", "frozen", "ten times too fast"]
+
+
+def check(robot, start, samples, rate):
+    whole = joined(standing(start.position), samples)
+    velocities = np.concatenate([start.velocity[None], samples.velocities])
+    report = verify(robot, np.arange(len(whole)) / rate, whole.positions, velocities=velocities)
+    assert not report.violations, report.violations[:3]
+    assert samples.state(-1).still
+
+
+@pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
+class TestEveryRobot:
+    @pytest.mark.parametrize("rate", RATES)
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_no_limit_is_exceeded_whatever_is_asked(self, robot, rate, kind):
+        planner = Planner(robot, 1.0 / rate)
+        start = standing(robot.rest).state(0)
+        samples, followed = planner.follow(start, storm(robot, kind, planner.grid(1.7)))
+        check(robot, start, samples, rate)
+        assert 1.6 * rate - 1 <= followed <= 1.7 * rate + 1
+        assert followed < len(samples)
+
+    @settings(max_examples=15, deadline=None)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        rate=st.sampled_from([20.0, 60.0, 100.0, 200.0]),
+        kinds=st.lists(st.sampled_from(KINDS), min_size=2, max_size=4),
+    )
+    def test_wherever_a_plan_is_left_there_is_another(self, robot, seed, rate, kinds):
+        """Also where it is about to stop: what it would have gone on with is a solution of the next."""
+        generator = np.random.default_rng(seed)
+        planner = Planner(robot, 1.0 / rate)
+        start = state = standing(robot.rest).state(0)
+        parts = []
+        for index, kind in enumerate(kinds):
+            reference = storm(robot, kind, planner.grid(generator.uniform(0.1, 0.6)), seed + index)
+            found = planner.follow(state, reference)
+            assert found is not None
+            rows = int(generator.integers(1, len(found[0]) // planner.stride)) * planner.stride
+            parts.append(found[0][:rows])
+            state = parts[-1].state(-1)
+        parts.append(found[0][rows:])
+        check(robot, start, joined(*parts), rate)
+
+    def test_it_goes_on_from_a_way_to_a_target(self, robot):
+        limiter, planner = Limiter(robot, 0.01), Planner(robot, 0.01)
+        way = limiter.way(standing(robot.rest).state(0), (robot.lower + robot.upper) / 2.0)
+        for row in range(0, len(way), 3):
+            state = way.state(row)
+            samples, _ = planner.follow(state, storm(robot, "white noise", planner.grid(0.2)))
+            check(robot, standing(robot.rest).state(0), joined(way[: row + 1], samples), 100.0)
+
+    def test_what_is_within_the_limits_comes_back_unchanged_and_without_lag(self, robot):
+        planner = Planner(robot, 0.01)
+        times = planner.grid(3.0)
+        # From standstill, with less than half of every limit.
+        swing = np.minimum(0.3, 0.4 * np.maximum(robot.upper - robot.rest, robot.rest - robot.lower))
+        swing = swing * np.where(robot.upper - robot.rest > robot.rest - robot.lower, 1.0, -1.0)
+        wave = (1.0 - np.cos(np.pi * times)) ** 2 / 4.0
+        samples, followed = planner.follow(standing(robot.rest).state(0), robot.rest + wave[:, None] * swing)
+        now = np.arange(1, followed + 1) * 0.01
+        expected = robot.rest + ((1.0 - np.cos(np.pi * now)) ** 2 / 4.0)[:, None] * swing
+        np.testing.assert_allclose(samples.positions[:followed], expected, atol=1e-3)
+        assert planner.solved == 0
+
+    def test_a_reference_that_is_known_to_the_end_does_not_depend_on_the_windows(self, robot):
+        planner = Planner(robot, 0.01)
+        reference = robot.rest + 0.1 * np.sin(3.0 * planner.grid(4.0))[:, None] ** 2
+        reference = np.clip(reference, robot.lower, robot.upper)
+        long, _ = planner.follow(standing(robot.rest).state(0), reference)
+        short, followed = planner.follow(standing(robot.rest).state(0), reference[: 2 * 45])
+        np.testing.assert_allclose(
+            long.positions[: followed - 10], short.positions[: followed - 10], atol=2e-3
+        )
+
+    def test_where_the_solver_fails_none_is_returned(self, robot):
+        planner = Planner(robot, 0.01)
+        # Faster than allowed, and beyond the range: nothing within limits continues this.
+        state = standing(robot.upper + 1.0).state(0)
+        assert planner.follow(state, storm(robot, "frozen", planner.grid(0.3))) is None

@@ -1,0 +1,254 @@
+"""Plans out of what is to be played: follow the frames that are known, stop, return to rest.
+
+A plan continues a state and ends at standstill. What is composed here is judged elsewhere, as a whole; where
+it failed it is composed once more with care: bent away from the robot's own body, by detours to rest.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from text2gesture_ros.blending import Clip, Fade, Score
+from text2gesture_ros.collision import Clearance
+from text2gesture_ros.kinematics import Array
+from text2gesture_ros.limiting import JointState, Limiter, Samples, joined, standing
+from text2gesture_ros.motion import Name
+from text2gesture_ros.planning import Planner
+from text2gesture_ros.robot import Robot
+from text2gesture_ros.verification import verify
+
+NOBODY: Name = ("", 0)
+"""Who performs when no gesture does."""
+
+# A chunk is worth its while from so much known motion on; less is aimed at [s].
+_AHEAD = 0.04
+# Way back to rest: part of a joint's velocity and acceleration that it may take.
+_EASE = 0.5
+# Where a plan comes too near to the robot itself its frames are bent away: how often, by how much more than
+# is missing [m], how far around in time [s], how far a joint at most [rad], and at how many samples at most.
+_BENDS, _EXTRA, _AROUND, _BENT, _PLACES = 4, 0.004, 0.12, 0.3, 12
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """From which sample on a gesture performs, and which joint groups it uses."""
+
+    row: int
+    name: Name
+    used: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A plan behind a state.
+
+    Attributes:
+        samples: what is commanded; the last one stands still.
+        spans: who performs.
+        followed: how many samples it takes to the end of the frames that are known.
+        fade: how the last gesture in it takes over, and from which sample on.
+    """
+
+    samples: Samples
+    spans: tuple[Span, ...]
+    followed: int = 0
+    fade: tuple[Name, int, Fade] | None = None
+
+
+class Composer:
+    """Composes plans for one robot."""
+
+    def __init__(self, robot: Robot, period: float, clearance: Clearance) -> None:
+        """Make a composer.
+
+        Args:
+            robot: whose limits count.
+            period: time between samples [s].
+            clearance: tells how near the parts of the robot are to each other.
+        """
+        self._robot = robot
+        self._period = period
+        self._clearance = clearance
+        self._planner = Planner(robot, period)
+        self._limiter = Limiter(robot, period)
+
+    @property
+    def stride(self) -> int:
+        """How many samples apart the states are that a plan is best continued from."""
+        return self._planner.stride
+
+    def compose(
+        self,
+        start: JointState,
+        time: float,
+        score: Score,
+        fade: tuple[Name, Fade] | None,
+        *,
+        least: float | None = None,
+        trail: Sequence[JointState] = (),
+        alone: bool = False,
+    ) -> Plan | None:
+        """Return a plan for what the score knows now.
+
+        Args:
+            start: the state to continue.
+            time: when the robot is there [s].
+            score: what plays and what comes next.
+            fade: how the gesture that plays took over, None: it takes over now.
+            least: smallest distance between parts of the robot to keep with care [m]; None: without care.
+            trail: the states the robot came through, where it stands still.
+            alone: without what comes next.
+
+        Returns:
+            None: nothing was found.
+        """
+        clip, upcoming = score.cast(time + self._period)
+        plan = self._part(start, time, score, clip, fade, least, trail)
+        if plan is None or upcoming is None or alone:
+            return plan
+        rows = int(np.ceil((upcoming.begin - time) / self._period - 1e-6)) - 1
+        rows -= max(0, rows) % self.stride
+        if rows <= 0:
+            return self._part(start, time, score, upcoming, None, least, trail)
+        before = padded(plan.samples, rows)
+        handed = time + rows * self._period
+        then = self._part(before.state(-1), handed, score, upcoming, None, least, ())
+        if then is None:
+            return None
+        spans = [span for span in plan.spans if span.row <= rows]
+        spans += [Span(span.row + rows, span.name, span.used) for span in then.spans]
+        taken = (then.fade[0], then.fade[1] + rows, then.fade[2]) if then.fade else None
+        return Plan(joined(before, then.samples), tuple(spans), rows + then.followed, taken)
+
+    def _part(
+        self,
+        start: JointState,
+        time: float,
+        score: Score,
+        clip: Clip | None,
+        fade: tuple[Name, Fade] | None,
+        least: float | None,
+        trail: Sequence[JointState],
+    ) -> Plan | None:
+        """Return a plan for one clip, or for none."""
+        blend = score.settings.blend_time
+        if clip is None:
+            home = self._home(start, blend, least, trail)
+            return _planned(home, (Span(1, NOBODY, frozenset()),))
+        if fade is None or fade[0] != clip.name:
+            offset = start.position - score.wanted(clip, np.array([time]))[0]
+            fade = clip.name, Fade(offset, time, blend)
+        patience = 0.0 if clip.complete else score.settings.frame_timeout
+        over = max(1, int((clip.end + patience - time) / self._period + 1e-6) + 1)
+        spans = (Span(1, clip.name, clip.used), Span(over, NOBODY, frozenset()))
+        taken = fade[0], 0, fade[1]
+
+        times = time + self._planner.grid(clip.end - time)
+        if clip.end - time >= _AHEAD and len(times):
+            wanted = score.wanted(clip, times) + fade[1].at(times)
+            found = self._chunk(start, wanted, least)
+            if found is not None:
+                samples, followed = found
+                if clip.complete:
+                    home = self._home(samples.state(followed - 1), blend, least, ())
+                    if home is not None:
+                        samples = joined(samples[:followed], home)
+                return Plan(samples, spans, followed, taken)
+            target = wanted[-1]
+        elif clip.complete:
+            home = self._home(start, blend, least, trail)
+            return _planned(home, spans, taken)
+        else:
+            target = (score.wanted(clip, np.array([clip.end])) + fade[1].at(np.array([time])))[0]
+        way = self._limiter.way(start, target)
+        return _planned(way, spans, taken)
+
+    def _chunk(self, start: JointState, wanted: Array, least: float | None) -> tuple[Samples, int] | None:
+        """Return samples that follow `wanted` (R, N) and stop, and how many follow; bent away with care."""
+        reference = self._within(wanted)
+        found = self._planner.follow(start, reference)
+        for _ in range(_BENDS if least is not None else 0):
+            if found is None or least is None:
+                break
+            push = self._push(found[0], len(reference), least)
+            if push is None:
+                break
+            reference = self._within(reference + push)
+            found = self._planner.follow(start, reference) or found
+        return found
+
+    def _push(self, samples: Samples, count: int, least: float) -> Array | None:
+        """Return what bends a reference of `count` rows away from the robot's body (R, N); None: no need."""
+        distances = self._clearance.smallest(samples.positions)
+        near = np.flatnonzero(distances < least)
+        if not len(near):
+            return None
+        times = self._planner.times(count)
+        push, weights = np.zeros((count, samples.positions.shape[1])), np.zeros(count)
+        for row in near[:: -(-len(near) // _PLACES)]:
+            gaps, gradients = self._clearance.rows(samples.positions[row], least + _EXTRA)
+            # The least turn that opens all gaps, to first order (damped least squares).
+            square = gradients @ gradients.T + 1e-6 * np.eye(len(gaps))
+            turn = gradients.T @ np.linalg.solve(square, least + _EXTRA - gaps)
+            away = np.minimum(np.abs(times - min((row + 1) * self._period, times[-1])) / _AROUND, 1.0)
+            weight = (1.0 + np.cos(np.pi * away)) / 2.0
+            push += weight[:, None] * np.clip(turn, -_BENT, _BENT)
+            weights += weight
+        return push / np.maximum(weights, 1.0)[:, None]
+
+    def _home(
+        self, start: JointState, blend: float, least: float | None, trail: Sequence[JointState]
+    ) -> Samples | None:
+        """Return a way to rest, else to standstill; with care the first that is clear."""
+        ways = self._ways_home(start, blend, trail)
+        if least is None:
+            return next(ways)
+        return next((way for way in ways if way is not None and self._clear(start, way, least)), None)
+
+    def _ways_home(
+        self, start: JointState, blend: float, trail: Sequence[JointState]
+    ) -> Iterator[Samples | None]:
+        """Yield ways home: easily, as fast as can be, back the way the robot came, and only to standstill."""
+        rest = self._robot.rest
+        yield self._limiter.way(start, rest, ease=_EASE, together=blend)
+        yield self._limiter.way(start, rest)
+        if trail:
+            # Gone backwards a path keeps every limit it kept, and it was clear: sooner or later there is a
+            # place from which the straight way is.
+            back = Samples(
+                np.stack([state.position for state in reversed(trail)]),
+                -np.stack([state.velocity for state in reversed(trail)]),
+                np.stack([state.acceleration for state in reversed(trail)]),
+            )
+            rows = max(1, round(0.25 / self._period))
+            while rows < 2 * len(back):
+                part = back[:rows]
+                way = self._limiter.way(part.state(-1), rest, ease=_EASE, together=0.0)
+                yield None if way is None else joined(part, way)
+                rows *= 2
+        if not start.still:
+            yield self._limiter.stop(start)
+
+    def _clear(self, start: JointState, way: Samples, least: float) -> bool:
+        positions = np.concatenate([start.position[None], way.positions])
+        times = self._period * np.arange(len(positions))
+        return not verify(self._robot, times, positions, clearance=self._clearance, least=least).violations
+
+    def _within(self, angles: Array) -> Array:
+        return np.minimum(np.maximum(angles, self._robot.lower), self._robot.upper)
+
+
+def _planned(
+    way: Samples | None, spans: tuple[Span, ...], fade: tuple[Name, int, Fade] | None = None
+) -> Plan | None:
+    return None if way is None else Plan(way, spans, 0, fade)
+
+
+def padded(samples: Samples, rows: int) -> Samples:
+    """Return the first rows; behind its end a plan stands still."""
+    missing = rows - len(samples)
+    if missing <= 0:
+        return samples[:rows]
+    last = standing(samples.positions[-1])
+    return joined(samples, *[last] * missing)
