@@ -2,7 +2,7 @@
 
 A capsule is all points within a radius of a line segment, so that two of them are as far apart as their
 segments less their radii. Closest points of two segments: C. Ericson, "Real-Time Collision Detection" (2005),
-sec. 5.1.9. Coordinates come first in the arrays here, (3, ...): numpy then works on long rows.
+sec. 5.1.9, whose scalar products of all pairs are read from one Gram matrix of all segments.
 """
 
 import numpy as np
@@ -14,25 +14,27 @@ from text2gesture_ros.robot import BASE, Robot
 _Indices = npt.NDArray[np.intp]
 
 # As many samples are worked on at once: enough to be quick, little enough to stay in the processor's cache.
-_CHUNK = 512
+_CHUNK = 256
 # Shorter than this a segment is a point and a distance none [m].
 _SMALLEST = 1e-9
 # Squared sine of the angle below which segments count as parallel.
 _PARALLEL = 1e-9
+# (3, 9): row vectors times this are their cross product matrices, flat.
+_CROSS = np.array(
+    [[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]], float
+)
 
 
-def closest(start_a: Array, along_a: Array, start_b: Array, along_b: Array) -> tuple[Array, Array]:
-    """Return how far along two segments (3, ...) their closest points are, each (...) in [0, 1].
+def closest(aa: Array, bb: Array, ab: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Return how far along two segments their closest points are, each (...) in [0, 1].
 
     Args:
-        start_a: (3, ...) where one begins.
-        along_a: (3, ...) from its beginning to its end; zero for a point.
-        start_b: (3, ...) where the other begins.
-        along_b: (3, ...) from its beginning to its end; zero for a point.
+        aa: (...) squared length of the first; zero for a point [m^2].
+        bb: (...) squared length of the second; zero for a point [m^2].
+        ab: (...) product of the vectors along them [m^2].
+        a: (...) product of the first with the vector from the second's start to the first's [m^2].
+        b: (...) product of the second with that [m^2].
     """
-    between = start_a - start_b
-    aa, bb, ab = _dot(along_a, along_a), _dot(along_b, along_b), _dot(along_a, along_b)
-    a, b = _dot(along_a, between), _dot(along_b, between)
     square = aa * bb
     across = square - ab * ab
     # Of the equal points of parallel segments the middle: it is the last to jump when they turn.
@@ -57,17 +59,26 @@ class Clearance:
         self.pairs = robot.pairs
         capsules = robot.capsules
         self._joints = np.array([capsule.joint for capsule in capsules], dtype=np.intp)
+        self._fixed = np.flatnonzero(self._joints == BASE)
         starts = np.array([capsule.start for capsule in capsules]).reshape(-1, 3)
         ends = np.array([capsule.end for capsule in capsules]).reshape(-1, 3)
-        self._starts, self._alongs = starts, ends - starts
+        # (C, 2, 3): where the segment starts and what it extends over, in the frame of its joint.
+        self._local = np.stack([starts, ends - starts], axis=1)
         radii = np.array([capsule.radius for capsule in capsules])
-        self._one, self._other = self.pairs[:, 0], self.pairs[:, 1]
-        self._radii = radii[self._one] + radii[self._other]
+        one, other = self.pairs.T
+        self._one, self._other = one, other
+        self._radii = radii[one] + radii[other]
+        squares = ((ends - starts) ** 2).sum(axis=1)
+        self._aa, self._bb = squares[one], squares[other]
+        # Where the products stand in the flat Gram matrix of start and extension of every capsule.
+        x, d, y, e = 2 * one, 2 * one + 1, 2 * other, 2 * other + 1
+        self._products = np.stack([(d, e), (d, x), (d, y), (e, x), (e, y), (x, x), (x, y), (y, y)])
+        self._products = self._products[:, 0] * (2 * len(capsules)) + self._products[:, 1]
         carried = _carried(robot)[self._joints]
-        self._carried_one, self._carried_other = carried[self._one], carried[self._other]
-        self._axes = np.zeros((len(robot.joint_names), 3))
+        self._carried = carried[one] - carried[other]
+        self._axes = np.zeros((len(robot.joint_names), 3, 1))
         for chain in robot.chains.values():
-            self._axes[list(chain.joints)] = chain.axes
+            self._axes[list(chain.joints)] = chain.axes[..., None]
 
     def distances(self, angles: Array) -> Array:
         """Return the signed distance of every pair (..., P) [m]; negative where two go into each other.
@@ -80,8 +91,7 @@ class Clearance:
         result = np.empty((len(samples), len(self.pairs)))
         for first in range(0, len(samples), _CHUNK) if len(self.pairs) else ():
             chunk = slice(first, first + _CHUNK)
-            starts, alongs = self._segments(*self._robot.frames(samples[chunk]))
-            result[chunk] = self._between(starts, alongs, self._one, self._other)[0].T - self._radii
+            result[chunk] = self._between(self._segments(*self._robot.frames(samples[chunk])))[0]
         return result.reshape(*angles.shape[:-1], len(self.pairs))
 
     def smallest(self, angles: Array) -> Array:
@@ -111,58 +121,42 @@ class Clearance:
         """
         if not len(self.pairs):
             return np.empty(0, dtype=np.intp), np.empty(0), np.empty((0, len(places)))
-        starts, alongs = self._segments(turns[None], places[None])
-        starts, alongs = starts[..., 0], alongs[..., 0]
-        # First by the balls around the segments, which is most of the pairs with little work.
-        middles, halves = starts + 0.5 * alongs, 0.5 * np.sqrt(_dot(alongs, alongs))
-        reach = self._radii + within + halves[self._one] + halves[self._other]
-        apart = middles[:, self._one] - middles[:, self._other]
-        pairs = np.flatnonzero(_dot(apart, apart) < reach * reach)
-        distances, on_one, on_other, normals = self._between(
-            starts, alongs, self._one[pairs], self._other[pairs]
-        )
-        distances = distances - self._radii[pairs]
-        kept = distances < within[pairs]
-        pairs, normals = pairs[kept], normals[:, kept].T
-        # A distance changes by the normal times the velocity of the two points. Of a turn about an axis w
-        # through c, a point p has the velocity w x (p - c) = w x p + c x w.
-        axes = (turns @ self._axes[..., None])[..., 0]
-        moments = cross(places, axes)
-        sweep = normals @ moments.T
-        gradients = (cross(on_one[:, kept].T, normals) @ axes.T + sweep) * self._carried_one[pairs]
-        gradients -= (cross(on_other[:, kept].T, normals) @ axes.T + sweep) * self._carried_other[pairs]
-        return pairs, distances[kept], gradients
+        segments = self._segments(turns, places)
+        every, on_one, on_other = self._between(segments)
+        pairs = np.flatnonzero(every < within)
+        one, other = segments[self._one[pairs]], segments[self._other[pairs]]
+        point = one[:, 0] + on_one[pairs, None] * one[:, 1]
+        normals = point - other[:, 0] - on_other[pairs, None] * other[:, 1]
+        normals /= np.maximum(np.sqrt((normals * normals).sum(axis=1, keepdims=True)), _SMALLEST)
+        # A distance changes by the normal n times the velocities of the two points. A turn about an axis w
+        # through c moves a point p by w x p + c x w, so that n has it change by w (p x n) + n (c x w); the
+        # other point will do for p: it lies on the line through p along n.
+        axes = (turns @ self._axes)[..., 0]
+        gradients = cross(point, normals) @ axes.T + normals @ cross(places, axes).T
+        return pairs, every[pairs], gradients * self._carried[pairs]
 
-    def _segments(self, turns: Array, places: Array) -> tuple[Array, Array]:
-        """Return where the segments start and what they extend over, (3, C, S), for frames of S samples."""
-        base = self._joints == BASE
-        turns, places = turns[:, self._joints], places[:, self._joints]
-        starts = places + (turns @ self._starts[..., None])[..., 0]
-        alongs = (turns @ self._alongs[..., None])[..., 0]
-        starts[:, base], alongs[:, base] = self._starts[base], self._alongs[base]
-        return np.ascontiguousarray(starts.T), np.ascontiguousarray(alongs.T)
+    def _segments(self, turns: Array, places: Array) -> Array:
+        """Return where the segments start and what they extend over, (..., C, 2, 3) in the base frame [m]."""
+        segments = self._local @ turns[..., self._joints, :, :].swapaxes(-1, -2)
+        segments[..., 0, :] += places[..., self._joints, :]
+        segments[..., self._fixed, :, :] = self._local[self._fixed]
+        return np.asarray(segments)
 
-    @staticmethod
-    def _between(starts: Array, alongs: Array, one: _Indices, other: _Indices) -> tuple[Array, ...]:
-        """Return the distance (R, ...) of segments, their closest points and the unit vector between them.
-
-        Points and vector are (3, R, ...); the vector points to the first, and is zero where they cross.
-        """
-        start_a, along_a, start_b, along_b = (
-            starts[:, one],
-            alongs[:, one],
-            starts[:, other],
-            alongs[:, other],
-        )
-        on_a, on_b = closest(start_a, along_a, start_b, along_b)
-        point_a, point_b = start_a + on_a * along_a, start_b + on_b * along_b
-        apart = point_a - point_b
-        distance = np.sqrt(_dot(apart, apart))
-        return distance, point_a, point_b, apart / np.maximum(distance, _SMALLEST)
+    def _between(self, segments: Array) -> tuple[Array, Array, Array]:
+        """Return the distances of the pairs (..., P) [m], and how far along the segments they are closest."""
+        leading = segments.shape[:-3]
+        flat = segments.reshape(*leading, -1, 3)
+        gram = (flat @ flat.swapaxes(-1, -2)).reshape(*leading, -1)[..., self._products]
+        ab, dx, dy, ex, ey, xx, xy, yy = (gram[..., product, :] for product in range(8))
+        a, b = dx - dy, ex - ey
+        on_a, on_b = closest(self._aa, self._bb, ab, a, b)
+        square = xx - 2.0 * xy + yy + on_a * (on_a * self._aa + 2.0 * (a - on_b * ab))
+        square += on_b * (on_b * self._bb - 2.0 * b)
+        return np.sqrt(np.maximum(square, 0.0)) - self._radii, on_a, on_b
 
 
 def _carried(robot: Robot) -> Array:
-    """Return which joints move what is fixed to each joint (N + 1, N), 1 or 0; the last row is of the base."""
+    """Return which joints move what is fixed to each joint (N + 1, N), 1 or 0; the last row: the base."""
     count = len(robot.joint_names)
     carried = np.zeros((count + 1, count))
     for joint, parent in enumerate(robot.parents):
@@ -173,12 +167,6 @@ def _carried(robot: Robot) -> Array:
     return carried
 
 
-def _dot(a: Array, b: Array) -> Array:
-    return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
-
-
 def cross(a: Array, b: Array) -> Array:
-    """Return the cross product over the last axis, (..., 3)."""
-    x, y, z = a[..., 0], a[..., 1], a[..., 2]
-    u, v, w = b[..., 0], b[..., 1], b[..., 2]
-    return np.stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=-1)
+    """Return the cross product over the last axis, (..., 3): quicker than numpy's for a few vectors."""
+    return np.asarray(((a @ _CROSS).reshape(*a.shape, 3) @ b[..., None])[..., 0])

@@ -69,7 +69,7 @@ class PoseSolver:
             for free in [(0,), (1,), (0, 1)]
             if max(free) < arms
         }
-        self._axes = np.zeros((arms, most, 3))
+        self._axes = np.zeros((arms, most, 3, 1))
         self._bone_joints = np.zeros((2, arms, 4), dtype=np.intp)
         self._bone_points = np.zeros((2, arms, 4, 3))
         carries = np.zeros((2, arms, 4, most, 1))
@@ -77,7 +77,7 @@ class PoseSolver:
         self._pull = np.zeros(len(robot.joint_names))
         for arm, form in enumerate(forms):
             width = len(form.joints)
-            self._axes[arm, :width] = form.chain.axes
+            self._axes[arm, :width] = form.chain.axes[..., None]
             for end, bones in enumerate(form.bones):
                 for bone, (joint, point) in enumerate(bones):
                     self._bone_joints[end, arm, bone] = form.joints[joint]
@@ -161,7 +161,7 @@ class PoseSolver:
         ratio = errors / np.sqrt(np.maximum(1.0 - cosine * cosine, 1e-12))
         residuals = (goals - cosine[..., None] * units) * (ratio * weights)[..., None]
         # Of a turn about an axis w through c, a point p has the velocity w x (p - c) = w x p + c x w.
-        axes = (turns[self._columns] @ self._axes[..., None])[..., 0]
+        axes = (turns[self._columns] @ self._axes)[..., 0]
         moments = cross(places[self._columns], axes)
         levers = self._carries_end * end[:, :, None] - self._carries_start * start[:, :, None]
         speeds = cross(axes[:, None], levers) + self._carries_between * moments[:, None]

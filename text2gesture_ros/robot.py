@@ -187,18 +187,17 @@ class Robot:
         Args:
             angles: (..., N) joint angles [rad].
         """
-        tree = self._tree
+        angles = np.asarray(angles, dtype=np.float64)
+        leading, count = angles.shape[:-1], angles.shape[-1]
         # Joints first: whole levels of the tree are then one multiplication each.
-        turn = np.moveaxis(np.asarray(angles, dtype=np.float64), -1, 0)[..., None, None]
-        spread = (slice(None), *(None,) * (turn.ndim - 3))
-        # Rodrigues' formula times the rotation at angle zero.
-        turns = tree.zero[spread] + np.sin(turn) * tree.sine[spread] + np.cos(turn) * tree.cosine[spread]
-        places = np.broadcast_to(tree.origins[spread], (*turns.shape[:-2], 3)).copy()
+        turn = angles.reshape(-1, count).T[..., None, None]
+        tree = self._tree
+        # Rodrigues' formula, with what lies between this joint and the one before.
+        frames = tree.zero + np.sin(turn) * tree.sine + np.cos(turn) * tree.cosine
         for joints, parents in tree.levels:
-            before = turns[parents]
-            places[joints] = places[parents] + (before @ places[joints][..., None])[..., 0]
-            turns[joints] = before @ turns[joints]
-        return np.moveaxis(turns, 0, -3), np.moveaxis(places, 0, -2)
+            frames[joints] = frames[parents] @ frames[joints]
+        frames = frames.swapaxes(0, 1).reshape(*leading, count, 4, 4)
+        return frames[..., :3, :3], frames[..., :3, 3]
 
     def points(self, angles: Array) -> dict[str, Array]:
         """Return named points (..., 3) in the base frame [m]: of the head, the arms and the body to draw.
@@ -260,23 +259,22 @@ class _Tree:
     """What `Robot.frames` multiplies, prepared once.
 
     Attributes:
-        origins: (N, 3) origin of each joint in the frame before it [m].
-        zero, sine, cosine: (N, 3, 3) turn of each joint: zero + sin(angle) sine + cos(angle) cosine.
+        zero, sine, cosine: (N, 1, 4, 4) homogeneous transform from each joint's frame to the one before it:
+            zero + sin(angle) sine + cos(angle) cosine.
         levels: joints that hang equally deep and the joint each hangs behind, from the second level on.
     """
 
     def __init__(self, robot: Robot) -> None:
         count = len(robot.joint_names)
-        self.origins = np.zeros((count, 3))
-        self.zero = np.tile(np.eye(3), (count, 1, 1))  # a hand's, which turns nothing
-        self.sine, self.cosine = np.zeros((2, count, 3, 3))
+        self.zero = np.tile(np.eye(4), (count, 1, 1, 1))  # a hand's, which turns nothing
+        self.sine, self.cosine = np.zeros((2, count, 1, 4, 4))
         for chain in robot.chains.values():
             for index, joint in enumerate(chain.joints):
                 axis, turned = Axis(chain.axes[index]), chain.rotations[index]
-                self.origins[joint] = chain.origins[index]
-                self.zero[joint] = turned @ (np.eye(3) - axis.across)
-                self.sine[joint] = turned @ axis.cross.T
-                self.cosine[joint] = turned @ axis.across
+                self.zero[joint, 0, :3, 3] = chain.origins[index]
+                self.zero[joint, 0, :3, :3] = turned @ (np.eye(3) - axis.across)
+                self.sine[joint, 0, :3, :3] = turned @ axis.cross.T
+                self.cosine[joint, 0, :3, :3] = turned @ axis.across
         self.levels = list(_levels(robot.parents))
 
 
