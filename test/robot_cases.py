@@ -6,12 +6,13 @@ from text2gesture_ros.kinematics import Array
 from text2gesture_ros.motion import FrameBlock
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.robot import Robot, load_robot
-from text2gesture_ros.skeleton import INDEX, REFERENCE
+from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
 
 ROBOT_FILES = sorted((share_directory() / "config" / "robots").glob("*.yaml"))
 ROBOTS = [load_robot(path.stem) for path in ROBOT_FILES]
 # Human bones from their start to their end, all of an arm.
 ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"), ("wrist", "thumb"))
+TRUNK = [INDEX[name] for name in JOINTS if not name.endswith(("pelvis", "hip", "knee", "ankle"))]
 NOSE = REFERENCE[INDEX["nose"]] - REFERENCE[INDEX["head"]]
 
 
@@ -20,15 +21,23 @@ def name_of(robot: Robot) -> str:
 
 
 def human_like(robot: Robot, angles: Array) -> Array:
-    """Return humans (T, K, 3) whose arm bones point as the robot's do at `angles` (T, N), gaze likewise."""
-    points = robot.points(angles)
-    positions = np.tile(REFERENCE, (len(angles), 1, 1))
-    for side in ("left", "right"):
+    """Return humans (T, K, 3) whose arm bones point as the robot's do at `angles` (T, N); trunk, gaze likewise."""
+    points, positions = robot.points(angles), np.tile(REFERENCE, (len(angles), 1, 1))
+    if robot.waist:
+        last, (turns, _), (upright, _) = (
+            robot.waist.joints[-1],
+            robot.frames(angles),
+            robot.frames(0.0 * robot.rest),
+        )
+        lean = robot.axes @ turns[:, last] @ upright[last].T @ robot.axes.T
+        positions[:, TRUNK] = REFERENCE[TRUNK] @ lean.swapaxes(1, 2)
+    for side in (arm.removesuffix("arm") for arm in robot.arms):
         for start, end in ARM:
-            bone = points[f"{side}_{end}"] - points[f"{side}_{start}"]
-            positions[:, INDEX[f"{side}_{end}"]] = positions[:, INDEX[f"{side}_{start}"]] + bone
-    turns, _ = robot.head.frames(angles[:, list(robot.head.joints)])
-    positions[:, INDEX["nose"]] = positions[:, INDEX["head"]] + turns[:, -1] @ NOSE
+            bone = (points[side + end] - points[side + start]) @ robot.axes.T
+            positions[:, INDEX[side + end]] = positions[:, INDEX[side + start]] + bone
+    if robot.head:
+        gaze = robot.bone_directions(angles)["head"] @ robot.axes.T
+        positions[:, INDEX["nose"]] = positions[:, INDEX["head"]] + np.linalg.norm(NOSE) * gaze
     return positions
 
 

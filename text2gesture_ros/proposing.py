@@ -366,7 +366,10 @@ def _head_points(chain: Chain, axes: Array, size: float) -> _Points:
         for axis in axes[[0, 2]]
     )
     head = places[-1] + _HEAD * size * up
-    return {"neck": (0, places[0]), "head": (last, head), "nose": (last, head + _HEAD * size * forward)}
+    # As a human's at ease: then a human who looks ahead has the robot look ahead.
+    gaze = normalise(REFERENCE[INDEX["nose"]] - REFERENCE[INDEX["head"]])
+    nose = head + _HEAD * size * (gaze[0] * forward + gaze[2] * up)
+    return {"neck": (0, places[0]), "head": (last, head), "nose": (last, nose)}
 
 
 def _arm_points(urdf: Description, chain: Chain, joints: list[Joint], arm: str, result: Proposal) -> _Points:
