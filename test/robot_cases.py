@@ -21,7 +21,7 @@ def name_of(robot: Robot) -> str:
 
 
 def human_like(robot: Robot, angles: Array) -> Array:
-    """Return humans (T, K, 3) whose arm bones point as the robot's do at `angles` (T, N); trunk, gaze likewise."""
+    """Return humans (T, K, 3) whose trunk, arms and gaze point as the robot's do at `angles` (T, N)."""
     points, positions = robot.points(angles), np.tile(REFERENCE, (len(angles), 1, 1))
     if robot.waist:
         last, (turns, _), (upright, _) = (

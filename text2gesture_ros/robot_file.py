@@ -257,11 +257,15 @@ class _Reader:
         for bone, (start, end) in bones.items() if points else ():
             along = points[end] - points[start]
             if np.linalg.norm(along) < _SAME_PLACE:
-                length = f"{bone} of {np.linalg.norm(along):.2g} m"
-                raise self._error(where, length, f"at least {_SAME_PLACE} m from {start} to {end}")
+                raise ConfigurationError(
+                    f"{self._path}: {where}: {bone} is {np.linalg.norm(along):.2g} m long."
+                    f" Allowed: at least {_SAME_PLACE} m from {start} to {end}"
+                )
             moving = axes[: chain.landmarks[end][0] + 1]
             if not (np.linalg.norm(np.cross(moving, normalise(along)), axis=-1) > _PARALLEL).any():
-                raise self._error(where, f"{bone} that no joint turns", "a joint before it, across it")
+                raise ConfigurationError(
+                    f"{self._path}: {where}: no joint turns the {bone}. Allowed: a joint before it, across it"
+                )
 
     def _hands(self, data: Any, chains: Mapping[str, Chain]) -> dict[str, Hand]:
         """Read the hands and append their joints."""
