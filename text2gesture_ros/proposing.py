@@ -352,7 +352,7 @@ def _landmarks(chain: Chain, joints: list[Joint], points: _Points) -> dict[str, 
     """Return points as a robot file has them, in the frames of their joints."""
     turns, places = chain.frames(np.zeros(len(joints)))
     return {
-        name: {"joint": joints[at].name, "xyz": _plain(turns[at].T @ (point - places[at]))}
+        name: {"joint": joints[at].name, "xyz": _point(turns[at].T @ (point - places[at]))}
         for name, (at, point) in points.items()
     }
 
@@ -482,14 +482,16 @@ def _hang(result: Proposal, apart: float = 0.0) -> None:
         else:
             left = [data["rest"][robot.joint_names[joint]] for joint in robot.arms["left_arm"].joints]
             solved = np.clip(signs * left, robot.lower[list(chain.joints)], robot.upper[list(chain.joints)])
-        data["rest"] |= {name: _rounded(float(angle)) for name, angle in zip(names, solved, strict=True)}
+        data["rest"] |= {
+            name: round(float(angle), 4) + 0.0 for name, angle in zip(names, solved, strict=True)
+        }
         if "thumb" not in bones:
             rest = np.array([data["rest"][name] for name in at])
             points, (turns, places) = robot.points(rest), robot.frames(rest)
             length = 0.6 * float(np.linalg.norm(points[side + "hand"] - points[side + "wrist"]))
             thumb = points[side + "wrist"] + length * goals["thumb"]
             last = chain.joints[-1]
-            data[arm]["landmarks"]["thumb"]["xyz"] = _plain(turns[last].T @ (thumb - places[last]))
+            data[arm]["landmarks"]["thumb"]["xyz"] = _point(turns[last].T @ (thumb - places[last]))
 
 
 _BONES = {"upper_arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"), "hand": ("wrist", "hand")}
@@ -568,8 +570,8 @@ def _embody(urdf: Description, limbs: _Limbs, axes: Array, result: Proposal) -> 
         if joint != BASE:
             entry["joint"] = robot.joint_names[joint]
             start, end = (turns[joint].T @ (point - places[joint]) for point in (start, end))
-        entry |= {"start": _plain(start)} | (
-            {"end": _plain(end)} if np.linalg.norm(end - start) > 1e-3 else {}
+        entry |= {"start": _point(start)} | (
+            {"end": _point(end)} if np.linalg.norm(end - start) > 1e-3 else {}
         )
         data["capsules"].append(entry | {"radius": round(radius, 3)})
 
@@ -718,9 +720,14 @@ def _rpy(turn: Array) -> Array:
 
 
 def _rounded(value: float) -> float:
-    """Return a number as a file shows it: far below what any joint can resolve is left out."""
-    return float(f"{value:.6g}") if abs(value) > 1e-7 else 0.0
+    """Return a number as a file shows it: what adds up to nothing anywhere is left out."""
+    return float(f"{value:.8g}") if abs(value) > 1e-7 else 0.0
 
 
 def _plain(vector: Array) -> list[float]:
     return [_rounded(float(value)) for value in vector]
+
+
+def _point(vector: Array) -> list[float]:
+    """Return a point of the body, of which a tenth of a millimetre is plenty."""
+    return [round(float(value), 4) + 0.0 for value in vector]

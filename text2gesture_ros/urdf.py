@@ -108,13 +108,11 @@ class Description:
             if known != self.root and known not in self.above:
                 raise self.error("link", _shown(known), "a link of this file")
         path: list[Joint] = []
-        while link != base:
-            if link == self.root:
-                last = path[0].child if path else link
-                raise self.error(f"link {_shown(last)}", "no part of what hangs on it", f"behind {base}")
-            path.insert(0, self.above[link])
-            link = path[0].parent
-        return path
+        while (inner := path[-1].parent if path else link) != base:
+            if inner == self.root:
+                raise self.error(f"link {_shown(link)}", f"not behind {_shown(base)}", "one that hangs on it")
+            path.append(self.above[inner])
+        return path[::-1]
 
     def driven(self, name: str) -> Joint:
         """Return a joint that can be driven to an angle.
