@@ -186,6 +186,29 @@ def test_the_recurrent_states_may_start_from_the_embedding() -> None:
         assert not torch.allclose(part[0], part[1])
 
 
+def test_each_step_carries_out_its_own_part_of_the_plan() -> None:
+    torch.manual_seed(0)
+    generator = MotionGenerator(replace(SMALL, planned_steps=2)).eval()
+    frame, state = generator.initial(torch.randn(2, 12))
+    assert state.plan.shape == (2, 2, 12)
+    for step in range(3):
+        without = state._replace(plan=torch.zeros_like(state.plan))
+        added = generator.step(frame, state)[0] - generator.step(frame, without)[0]  # (B, R, M)
+        expected = state.plan[:, 0] @ generator.planned_changes.weight.T
+        torch.testing.assert_close(added.flatten(1), expected, rtol=1e-3, atol=1e-5)
+        assert bool(expected.any()) == (step < 2)  # nothing is planned beyond
+        frame, state = frame + 1.0, generator.step(frame, state)[2]
+
+
+def test_the_embedder_may_read_the_whole_clip() -> None:
+    torch.manual_seed(0)
+    network = MotionNetwork(replace(SMALL, whole_clip=25)).eval()
+    clips, base = torch.randn(3, 25, COORDINATES), Embedder(SMALL.embedder_channels).eval()
+    base.load_state_dict({k: v for k, v in network.embedder.state_dict().items() if "whole" not in k})
+    read = network.embedder.whole(clips[:, ::4].flatten(1))
+    torch.testing.assert_close(network.embedder(clips), base(clips) + read)
+
+
 def test_true_frames_are_fed_as_often_as_asked_for() -> None:
     torch.manual_seed(0)
     generator, embedding = MotionGenerator(SMALL).eval(), torch.randn(2, 12)
@@ -209,7 +232,7 @@ def test_every_class_has_a_vector_of_its_own() -> None:
 
 def test_an_untrained_network_may_stand_still() -> None:
     torch.manual_seed(0)
-    still = MotionGenerator(replace(SMALL, still_start=True, bone_true=True))
+    still = MotionGenerator(replace(SMALL, still_start=True, bone_true=True, planned_steps=4))
     frames, _ = still(torch.randn(2, 12), 4)
     torch.testing.assert_close(frames, frames[:, :1].expand(-1, 13, -1))
     frames.square().sum().backward()
@@ -243,6 +266,8 @@ def test_the_shipped_config_is_the_shipped_models() -> None:
         {"cumulative": "no"},
         {"embedded_states": None},
         {"still_start": 0},
+        {"whole_clip": -1},
+        {"planned_steps": 1.0},
         {"condition": "mood"},
     ],
 )

@@ -20,9 +20,10 @@ from text2gesture_ros.skeleton import JOINTS, PARENTS, FloatArray
 COORDINATES = 3 * len(JOINTS)  # M
 # Kernel and stride of the embedder's convolutions; their channels are in the configuration.
 _CONVOLUTIONS = ((7, 2), (3, 2), (3, 2), (3, 1), (3, 1))
+WHOLE_CLIP_EVERY = 4  # of the frames, one is read by the layer that sees the whole clip
 CONDITIONS = ("clip", "class")
-# Keys of the configuration that models of the first release do not name: the default is what those do.
-_SINCE_FIRST_RELEASE = {"cumulative", "embedded_states", "still_start", "bone_true", "condition"}
+# What every model's configuration names; the keys that came later have the default of models without them.
+_REQUIRED = {"embedder_channels", "hidden_width", "recurrent_width", "frames_per_step"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,13 @@ class MotionNetworkConfig:
             last one of the step before. With one frame per step that is the same.
         embedded_states: whether the states of the two GRUs between pre-net and post-net start from the
             embedding, by a layer of their own, or at zero.
-        still_start: whether the layer that makes the changes starts at zero; else its first random numbers
+        whole_clip: frames N of the clips that the embedder also reads as a whole, every fourth of them, by
+            one linear layer; 0 for no such layer. A mean over time of what convolutions see tells how a
+            head moves, hardly when.
+        planned_steps: for how many steps the embedding itself gives a part of the change, by a layer of its
+            own for each. What GRUs carry along is learnt slowest where it is fast: when and how often a head
+            shakes; straight from the embedding it is learnt at once. 0 for none.
+        still_start: whether the layers that make the changes start at zero; else their first random numbers
             are trembling that training has to undo.
         bone_true: whether every frame is put on fixed bone lengths before it goes out and back in.
         condition: what the generator starts from: the embedding of a clip (the paper), or a vector learnt for
@@ -55,6 +62,8 @@ class MotionNetworkConfig:
     frames_per_step: int = 1
     cumulative: bool = False
     embedded_states: bool = False
+    whole_clip: int = 0
+    planned_steps: int = 0
     still_start: bool = False
     bone_true: bool = False
     condition: str = "clip"
@@ -70,6 +79,9 @@ class MotionNetworkConfig:
             raise ConfigurationError(f"widths must be whole numbers in [1, 8192] but are {widths}")
         if not isinstance(self.frames_per_step, int) or not 1 <= self.frames_per_step <= 60:
             raise ConfigurationError(f"frames_per_step must be in [1, 60] but is {self.frames_per_step}")
+        for key, most in (("whole_clip", 10_000), ("planned_steps", 1000)):
+            if not isinstance(getattr(self, key), int) or not 0 <= getattr(self, key) <= most:
+                raise ConfigurationError(f"{key} must be in [0, {most}] but is {getattr(self, key)}")
         for key in ("cumulative", "embedded_states", "still_start", "bone_true"):
             if not isinstance(getattr(self, key), bool):
                 raise ConfigurationError(f"{key} must be true or false but is {getattr(self, key)!r}")
@@ -90,12 +102,13 @@ class State(NamedTuple):
     shared: Tensor  # (B, D) of the GRU in pre-net and post-net
     first: Tensor  # (B, D') of the first GRU between them
     second: Tensor  # (B, D') of the second
+    plan: Tensor  # (B, S, W) what the embedding gives the steps to come; S = 0 without a plan
 
 
 class Embedder(nn.Module):
     """Maps a clip to a vector in which clips of one gesture lie together."""
 
-    def __init__(self, channels: tuple[int, ...]) -> None:
+    def __init__(self, channels: tuple[int, ...], whole_clip: int = 0) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         width = COORDINATES
@@ -104,11 +117,17 @@ class Embedder(nn.Module):
             layers += [nn.BatchNorm1d(width), nn.ReLU(), convolution]
             width = channel
         self.layers = nn.Sequential(*layers)
+        if whole_clip:
+            self.whole = nn.Linear(len(range(0, whole_clip, WHOLE_CLIP_EVERY)) * COORDINATES, width)
+        self._whole_clip = whole_clip
 
     def forward(self, clips: Tensor) -> Tensor:
         """Return the embeddings of clips of one length: (B, T, M) -> (B, D)."""
         features: Tensor = self.layers(clips.transpose(1, 2))  # (B, D, T / 8)
-        return features.mean(dim=2)  # (B, D)
+        embedding = features.mean(dim=2)  # (B, D)
+        if self._whole_clip:
+            embedding = embedding + self.whole(clips[:, ::WHOLE_CLIP_EVERY].flatten(1))
+        return embedding
 
 
 class GRUCell(nn.Module):
@@ -205,9 +224,6 @@ class MotionGenerator(nn.Module):
         self.first_gru = GRUCell(width, recurrent)
         self.second_gru = GRUCell(recurrent, recurrent)
         changes = nn.Linear(width, count * COORDINATES)
-        if config.still_start:
-            nn.init.zeros_(changes.weight)
-            nn.init.zeros_(changes.bias)
         self.post_net = RecurrentNet(recurrent, width, changes)
         self.token_net = nn.Sequential(
             nn.Linear(recurrent, width),
@@ -218,6 +234,13 @@ class MotionGenerator(nn.Module):
         )
         if config.embedded_states:
             self.recurrent_states = nn.Linear(config.embedding_width, 2 * recurrent)
+        if config.planned_steps:
+            self.plan = nn.Linear(config.embedding_width, config.planned_steps * config.embedding_width)
+            self.planned_changes = nn.Linear(config.embedding_width, count * COORDINATES)
+        if config.still_start:
+            for layer in (changes, self.planned_changes) if config.planned_steps else (changes,):
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
         self.body = Body() if config.bone_true else nn.Identity()
 
     def set_body(self, mean: FloatArray, deviation: FloatArray, bone_lengths: FloatArray) -> None:
@@ -239,7 +262,10 @@ class MotionGenerator(nn.Module):
             first, second = torch.tanh(self.recurrent_states(embedding)).chunk(2, dim=1)  # 2 x (B, D')
         else:
             first = second = shared.new_zeros(len(shared), self.config.recurrent_width)  # (B, D')
-        return self.body(self.initial_frame(shared)), State(shared, first, second)
+        steps, width = self.config.planned_steps, self.config.embedding_width
+        plan = self.plan(embedding) if steps else shared.new_zeros(len(shared), 0)
+        state = State(shared, first, second, plan.unflatten(1, (steps, width)))
+        return self.body(self.initial_frame(shared)), state
 
     def step(self, frame: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Return the frames that follow `frame`, the logits of their stop tokens and the new state.
@@ -258,11 +284,15 @@ class MotionGenerator(nn.Module):
         first = self.first_gru(features, state.first)  # (B, D')
         second = self.second_gru(first, state.second)  # (B, D')
         change, shared = self.post_net(second, shared)  # (B, R * M), (B, D)
+        plan = state.plan
+        if self.config.planned_steps:
+            change = change + self.planned_changes(plan[:, 0])
+            plan = torch.cat([plan[:, 1:], torch.zeros_like(plan[:, :1])], dim=1)
         change = change.unflatten(1, (self.config.frames_per_step, COORDINATES))  # (B, R, M)
         if self.config.cumulative:
             change = change.cumsum(dim=1)
         frames = self.body(frame[:, None] + change)
-        return frames, self.token_net(second), State(shared, first, second)
+        return frames, self.token_net(second), State(shared, first, second, plan)
 
     def forward(
         self, embedding: Tensor, steps: int, clips: Tensor | None = None, true_share: float = 0.0
@@ -298,7 +328,7 @@ class MotionNetwork(nn.Module):
     def __init__(self, config: MotionNetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedder = Embedder(config.embedder_channels)
+        self.embedder = Embedder(config.embedder_channels, config.whole_clip)
         self.generator = MotionGenerator(config)
         if config.condition == "class":
             self.classes = nn.Embedding(len(GESTURES) * len(EMOTIONS), config.embedding_width)
@@ -316,9 +346,9 @@ class _InitialGraph(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, embedding: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
         frame, state = self.generator.initial(embedding)
-        return frame, state.shared, state.first, state.second
+        return frame, *state[: len(state_names(self.generator.config))]
 
 
 class StepGraph(nn.Module):
@@ -328,10 +358,11 @@ class StepGraph(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, frame: Tensor, shared: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, frame: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Return frames, stop probabilities and the new state."""
-        frames, logits, state = self.generator.step(frame, State(shared, first, second))
-        return (frames, torch.sigmoid(logits), *state)
+        plan = state[3:] or (frame.new_zeros(len(frame), 0, 0),)
+        frames, logits, new = self.generator.step(frame, State(*state[:3], *plan))
+        return (frames, torch.sigmoid(logits), *new[: len(state)])
 
 
 def network_config(config: Mapping[str, Any], where: str) -> MotionNetworkConfig:
@@ -342,8 +373,7 @@ def network_config(config: Mapping[str, Any], where: str) -> MotionNetworkConfig
     """
     sizes = config.get("network")
     known = asdict(MotionNetworkConfig())
-    required = set(known) - _SINCE_FIRST_RELEASE
-    if not isinstance(sizes, Mapping) or not required <= set(sizes) <= set(known):
+    if not isinstance(sizes, Mapping) or not _REQUIRED <= set(sizes) <= set(known):
         raise ModelError(f"{where}: 'network' must have exactly the keys {', '.join(known)}")
     try:
         return MotionNetworkConfig(**sizes)
@@ -372,19 +402,31 @@ def load_network(model: ModelDirectory) -> MotionNetwork:
     return network.eval()
 
 
-def integer_layer(weight: str) -> bool:
-    """Whether a layer of the step computes with integers where a processor runs it: not pre-net and post-net.
+def state_names(config: MotionNetworkConfig) -> tuple[str, ...]:
+    """Return the names of what the graphs hand on from step to step: without a plan there is none."""
+    return State._fields if config.planned_steps else State._fields[:-1]
 
-    Their errors go into every frame and, through it, into the next; there they add up.
+
+def step_names(config: MotionNetworkConfig) -> tuple[list[str], list[str]]:
+    """Return the names of what the step's graph takes and gives."""
+    states = state_names(config)
+    return ["frame", *states], ["frames", "stop_probabilities", *(f"next_{name}" for name in states)]
+
+
+def integer_layer(weight: str) -> bool:
+    """Whether a layer of the step computes with integers where a processor runs it.
+
+    Not those that frames are made of: errors of pre-net, post-net and plan go into every frame and, through
+    it, into the next; there they add up.
     """
-    return "pre_net" not in weight and "post_net" not in weight
+    return not any(name in weight for name in ("pre_net", "post_net", "plan"))
 
 
 def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
     """Write initial.onnx, step.onnx and step_int8.onnx, for one clip at a time, into a model directory."""
     generator = MotionGenerator(config)
     frame, state = generator.initial(torch.zeros(1, config.embedding_width))
-    names = ["frame", *State._fields]
+    names, outputs = step_names(config)
     export_graph(
         _InitialGraph(generator),
         (torch.zeros(1, config.embedding_width),),
@@ -392,10 +434,9 @@ def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
         ["embedding"],
         names,
     )
-    outputs = ["frames", "stop_probabilities", *(f"next_{name}" for name in State._fields)]
     export_graph(
         StepGraph(generator),
-        (frame.detach(), *(s.detach() for s in state)),
+        (frame.detach(), *(part.detach() for part in state[: len(names) - 1])),
         path / STEP_GRAPH,
         names,
         outputs,

@@ -80,7 +80,11 @@ def test_every_extra_at_once_trains_resumes_and_generates(file: Path, tmp_path: 
         **TINY,
         "clips_per_gesture": 4,
         "held_out_share": 0.25,
-        "network": {**sizes, "cumulative": True, "embedded_states": True, "bone_true": True},
+        "network": {
+            **sizes,
+            **{"cumulative": True, "embedded_states": True, "bone_true": True},
+            **{"whole_clip": 193, "planned_steps": 8},
+        },
         "emotion_triplets": 0.5,
         "embedder_learns": True,
         "embedding_noise": 0.2,
@@ -94,7 +98,7 @@ def test_every_extra_at_once_trains_resumes_and_generates(file: Path, tmp_path: 
     train(file, tmp_path / "model", device="cpu")
     log = (tmp_path / "model" / "training" / "log.txt").read_text()
     assert "held out, epoch 3: variance_ratio" in log
-    assert "embedding 0." in log
+    assert "  embedding " in log
     model = open_model(str(tmp_path / "model"), "motion")
     weights = model.weights()
     np.testing.assert_array_equal(weights["generator.body.lengths"], weights["normalisation.bone_lengths"])
@@ -103,6 +107,19 @@ def test_every_extra_at_once_trains_resumes_and_generates(file: Path, tmp_path: 
     torch_engine = GestureGenerator(str(model.path), device="cpu", engine=TorchEngine(model, "cpu"))
     expected, given = (engine.generate("wave", seed=0).positions for engine in (torch_engine, onnx))
     np.testing.assert_allclose(given, expected, atol=1e-3)
+
+
+def test_the_whole_clip_is_first_seen_as_principal_components(file: Path, tmp_path: Path) -> None:
+    config = load_config(file)
+    config = replace(config, network=replace(config.network, whole_clip=config.frames))
+    training = MotionTraining(config, tmp_path, "cpu")
+    clips = torch.stack([training.clips[index]["frames"] for index in range(len(training.clips))])
+    with torch.no_grad():
+        seen = training.network.embedder.whole(clips[:, ::4].flatten(1)).numpy()
+    np.testing.assert_allclose(np.cov(seen.T), np.eye(seen.shape[1]), atol=0.02)
+    np.testing.assert_allclose(seen.mean(axis=0), 0.0, atol=1e-3)
+    with pytest.raises(ConfigurationError, match="whole_clip must be 0 or frames"):
+        replace(config, frames=97)
 
 
 def test_a_model_of_classes_and_one_without_stop(file: Path, tmp_path: Path) -> None:

@@ -183,6 +183,10 @@ class MotionTrainingConfig:
                 f"frames must be 1 more than a multiple of frames_per_step"
                 f" ({self.network.frames_per_step}) but is {self.frames}"
             )
+        if self.network.whole_clip not in (0, self.frames):
+            raise ConfigurationError(
+                f"network.whole_clip must be 0 or frames ({self.frames}) but is {self.network.whole_clip}"
+            )
         if self.network.condition == "class" and (self.losses.embedding or self.embedder_learns):
             raise ConfigurationError(
                 "network.condition 'class' embeds no clips:"

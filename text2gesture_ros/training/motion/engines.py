@@ -35,8 +35,6 @@ from text2gesture_ros.motion import Motion
 from text2gesture_ros.skeleton import FloatArray
 from text2gesture_ros.training import engines
 
-INPUTS = ("frame", "shared", "first", "second")
-OUTPUTS = ("frames", "stop_probabilities", "next_shared", "next_first", "next_second")
 _FUSED, _GRU, _HALF, _ALL_INT8 = "fused.onnx", "gru.onnx", "float16.onnx", "all_int8.onnx"
 
 REFERENCE = "PyTorch eager float32"
@@ -336,20 +334,22 @@ def write_graphs(directory: ModelDirectory, folder: Path, files: Collection[str]
     engines.write_quantised(whole, {file.removesuffix(".onnx") for file in files})
     for cells, graph in (("fused", _FUSED), ("gru", _GRU)):
         if graph in files:
-            write_step(directory, cells, folder / graph, list(INPUTS), list(OUTPUTS))
+            write_step(directory, cells, folder / graph)
 
 
 class Runner:
     """Runs the two graphs of a model, the second of them in an engine, for a `GestureGenerator`."""
 
     def __init__(self, directory: ModelDirectory, engine: Engine, threads: int) -> None:
+        self._initial = directory.session(INITIAL_GRAPH, threads, engine.device)
+        self._inputs = [value.name for value in self._initial.get_outputs()]  # frame and state
+        outputs = ("frames", "stop_probabilities", *(f"next_{name}" for name in self._inputs[1:]))
         if engine.kind == "session":
             session = directory.session(engine.file, threads, engine.device)
-            self._step: engines.Run = partial(session.run, list(OUTPUTS))
+            self._step: engines.Run = partial(session.run, list(outputs))
         else:
             run = engines.run_openvino if engine.kind == "openvino" else engines.run_onnxruntime
-            self._step = run(directory.path / engine.file, OUTPUTS, threads)
-        self._initial = directory.session(INITIAL_GRAPH, threads, engine.device)
+            self._step = run(directory.path / engine.file, outputs, threads)
 
     def initial(self, embedding: FloatArray) -> list[FloatArray]:
         """Return first frame and state."""
@@ -357,7 +357,7 @@ class Runner:
 
     def step(self, frame: FloatArray, state: list[FloatArray]) -> list[FloatArray]:
         """Return the next frames, their stop probabilities and the new state."""
-        return list(self._step(dict(zip(INPUTS, [frame, *state], strict=True))))
+        return list(self._step(dict(zip(self._inputs, [frame, *state], strict=True))))
 
 
 def open_engine(directory: ModelDirectory, engine: Engine, threads: int) -> Any:

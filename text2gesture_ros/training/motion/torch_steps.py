@@ -13,7 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from text2gesture_ros.checkpoints import ModelDirectory, check_torch_device
-from text2gesture_ros.motion_network import GRUCell, MotionGenerator, StepGraph, load_network
+from text2gesture_ros.motion_network import (
+    GRUCell,
+    MotionGenerator,
+    StepGraph,
+    load_network,
+    state_names,
+    step_names,
+)
 from text2gesture_ros.skeleton import FloatArray
 
 Step = Callable[..., tuple[Tensor, ...]]
@@ -84,11 +91,10 @@ def with_cells(generator: MotionGenerator, cells: str) -> MotionGenerator:
     return generator
 
 
-def write_step(
-    directory: ModelDirectory, cells: str, path: Path, inputs: list[str], outputs: list[str]
-) -> None:
+def write_step(directory: ModelDirectory, cells: str, path: Path) -> None:
     """Write the step with other cells as an ONNX file that holds its weights."""
     generator = with_cells(load_network(directory).generator, cells)
+    inputs, outputs = step_names(generator.config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's age, see `checkpoints.export_graph`
         torch.onnx.export(
@@ -129,7 +135,7 @@ class TorchRunner:
         """Return first frame and state."""
         with torch.inference_mode():
             frame, state = self._generator.initial(self._tensor(embedding))
-        return [frame.float().cpu().numpy(), *state]
+        return [frame.float().cpu().numpy(), *state[: len(state_names(self._generator.config))]]
 
     def step(self, frame: FloatArray, state: list[Tensor]) -> list[Any]:
         """Return the next frames, their stop probabilities and the new state."""
@@ -146,7 +152,7 @@ def _examples(generator: MotionGenerator) -> tuple[Tensor, ...]:
     like = next(generator.parameters())
     with torch.no_grad():
         frame, state = generator.initial(like.new_zeros(1, generator.config.embedding_width))
-    return (frame, *state)
+    return (frame, *state[: len(state_names(generator.config))])
 
 
 def _traced(module: nn.Module, examples: tuple[Tensor, ...]) -> Step:

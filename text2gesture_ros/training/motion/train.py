@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 import torch
 from accelerate import Accelerator
+from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.func import functional_call
 from torch.utils.data import DataLoader, Sampler
@@ -19,7 +20,13 @@ from text2gesture_ros.checkpoints import check_torch_device, open_model, save_mo
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import GESTURES, TASKS
 from text2gesture_ros.motion import FRAME_RATE, Motion
-from text2gesture_ros.motion_network import MotionNetwork, export_graphs, network_config
+from text2gesture_ros.motion_network import (
+    WHOLE_CLIP_EVERY,
+    Embedder,
+    MotionNetwork,
+    export_graphs,
+    network_config,
+)
 from text2gesture_ros.skeleton import GROUPS, JOINTS
 from text2gesture_ros.training.log import log_file
 from text2gesture_ros.training.motion import losses
@@ -153,6 +160,8 @@ class MotionTraining:
             raise ConfigurationError(f"batch_size {config.batch_size} is more than {len(versions)} clips")
         self.network = MotionNetwork(config.network)
         self.network.generator.set_body(**asdict(self.normalisation))
+        if config.network.whole_clip:
+            start_whole(self.network.embedder, self.clips, config.head_importance)
         self.accelerator = Accelerator(
             cpu=device == "cpu", log_with="tensorboard", project_dir=str(self.folder)
         )
@@ -336,9 +345,7 @@ class MotionTraining:
         """
         weights, lengths, tokens = self.config.losses, batch["length"], batch["tokens"][:, 1:]
         counted = torch.full_like(lengths, frames.shape[1]) if self.config.count_padding else lengths
-        importance = torch.ones(len(JOINTS), 3)
-        importance[list(GROUPS["head"])] = self.config.head_importance
-        importance = importance.flatten().to(frames.device)  # (M,)
+        importance = _importance(self.config.head_importance).to(frames.device)  # (M,)
         given, real = frames * importance, batch["frames"] * importance
         counts = asdict(weights)
         if not self.config.stop_token:
@@ -419,6 +426,29 @@ class MotionTraining:
 
     def _log(self, values: Mapping[str, Tensor]) -> None:
         self.progress.latest = {name: float(value.detach()) for name, value in values.items()}
+
+
+def start_whole(embedder: Embedder, clips: MotionClips, head_importance: float) -> None:
+    """Let the layer that sees whole clips start as their principal components, each with deviation 1."""
+    importance = _importance(head_importance)  # (M,)
+    rows = torch.stack(
+        [(clips[index]["frames"][::WHOLE_CLIP_EVERY] * importance).flatten() for index in range(len(clips))]
+    )  # (E, N / 4 * M)
+    layer, count = embedder.whole, min(embedder.whole.out_features, len(rows) - 1)
+    found = PCA(count, svd_solver="randomized", random_state=0).fit(rows.numpy())
+    scaled = found.components_ / np.sqrt(found.explained_variance_)[:, None]  # (D, N / 4 * M)
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.zero_()
+        layer.weight[:count] = torch.from_numpy(scaled) * importance.repeat(len(scaled[0]) // len(importance))
+        layer.bias[:count] = torch.from_numpy(-scaled @ found.mean_)
+
+
+def _importance(head: float) -> Tensor:
+    """Return the factor on every coordinate's errors, (M,)."""
+    importance = torch.ones(len(JOINTS), 3)
+    importance[list(GROUPS["head"])] = head
+    return importance.flatten()
 
 
 class _Progress:
