@@ -1,6 +1,6 @@
 """Physics: robots with mass, gravity and servos of limited torque follow the commands, and touch nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from benchmarks.soak_retarget import Take, raw
 from text2gesture_ros.generator import GestureGenerator
 from text2gesture_ros.kinematics import Array
 from text2gesture_ros.labels import EMOTIONS, GESTURES
+from text2gesture_ros.motion import Motion
 from text2gesture_ros.performing import Performer
 from text2gesture_ros.robot import load_robot
 
@@ -21,8 +22,9 @@ mujoco = pytest.importorskip("mujoco")
 RATE = 100.0
 SECONDS = 60.0
 TIMESTEP = 0.002
-# Stiffness of a servo per largest torque: all of it is given at 1.4 degrees from the command. Assumed.
-STIFFNESS = 40.0
+# Stiffness of a servo per largest torque: all of it is given at 1 degree from the command, which is
+# trailed by 8 to 42 ms then. Assumed.
+STIFFNESS = 60.0
 LONGEST_DELAY = 0.08  # of a servo [s]
 MOST_SATURATED = 0.01
 LARGEST_RMS = np.radians(0.5)
@@ -83,18 +85,19 @@ def gestures():
     clips, frames = [], 0
     while frames < SECONDS * motions.RATE:
         gesture, emotion = shuffle.choice(GESTURES), shuffle.choice(EMOTIONS)
-        clips.append(generator.generate(str(gesture), str(emotion), seed=len(clips)).positions)
+        clips.append(generator.generate(str(gesture), str(emotion), seed=len(clips)))
         frames += len(clips[-1])
     return clips
 
 
-def performed(name: str, clips: list[Array]) -> Array:
+def performed(name: str, clips: list[Motion]) -> Array:
     """Return what the core commands (S, N) when frames come half a second ahead, as the generator's do."""
     performer = Performer(load_robot(name), rate=RATE)
     blocks, due = [], 0.5
     for number, clip in enumerate(clips):
-        blocks += blocks_of(clip, due, utterance_id=f"{number}")
-        due += len(clip) / motions.RATE
+        for block in blocks_of(clip.positions, due, utterance_id=f"{number}"):
+            blocks.append(replace(block, gesture=clip.gesture))
+        due += clip.duration
     commands = []
     for now in np.arange(0.0, SECONDS, 1.0 / RATE):
         while blocks and blocks[0].due - 0.5 <= now:
