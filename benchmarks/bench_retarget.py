@@ -43,6 +43,7 @@ from text2gesture_ros.robot import BASE, Robot, load_robot
 from text2gesture_ros.skeleton import INDEX
 
 PERIOD = 1.0 / motions.RATE
+BLOCK = 8  # frames that come at once, as the generator sends them
 MARGIN = 0.01  # what peers are asked to keep free between capsules [m]
 BONES = {
     f"{side}_{bone}": (f"{side}_{start}", f"{side}_{end}")
@@ -69,9 +70,11 @@ class Method(Protocol):
 
     Attributes:
         before: (3, N) where the robot was before the first frame [rad].
+        spread: how many frames are computed at once.
     """
 
     before: Array
+    spread: int
 
     def step(self, frame: int) -> Array:
         """Return the angles (N,) for a frame."""
@@ -79,15 +82,23 @@ class Method(Protocol):
 
 # --- methods ------------------------------------------------------------------------------------------------
 class OurPose:
-    """Our pose stage alone: no limits of velocity and beyond, which are the next stage's."""
+    """Our pose stage alone: no limits of velocity and beyond, which are the next stage's.
 
-    def __init__(self, robot: Robot, positions: Array) -> None:
-        self._retargeter, self._positions = Retargeter(robot), positions
+    Frames come in blocks, as the generator sends them: a frame takes its part of what its block takes.
+    """
+
+    def __init__(self, robot: Robot, positions: Array, block: int = BLOCK) -> None:
+        self._retargeter, self._positions, self._block = Retargeter(robot), positions, block
+        self._angles = np.empty((0, len(robot.rest)))
         self.before = _resting(robot)
+        self.spread = block
 
     def step(self, frame: int) -> Array:
         """Return the angles (N,) for a frame."""
-        return self._retargeter(self._positions[frame])
+        within = frame % self._block
+        if not within:
+            self._angles = self._retargeter.motion(self._positions[frame : frame + self._block])
+        return np.asarray(self._angles[within])
 
 
 class OurWhole:
@@ -97,6 +108,7 @@ class OurWhole:
         self._performer = Performer(robot, rate=motions.RATE)
         self._blocks = _blocks(positions, ahead + 1.0)
         self._ahead, self._time = ahead, 0.0
+        self.spread = BLOCK
         # Frames come before they are due, and the robot may take a run-up.
         past = [robot.rest] * 3
         while self._time < ahead + 1.0 - PERIOD / 2.0:
@@ -126,11 +138,11 @@ def _blocks(positions: Array, due: float) -> list[FrameBlock]:
             first_frame=first,
             frame_rate=motions.RATE,
             due=due + first * PERIOD,
-            positions=positions[first : first + 8],
-            stop_probabilities=np.zeros(len(positions[first : first + 8])),
-            last=first + 8 >= len(positions),
+            positions=positions[first : first + BLOCK],
+            stop_probabilities=np.zeros(len(positions[first : first + BLOCK])),
+            last=first + BLOCK >= len(positions),
         )
-        for index, first in enumerate(range(0, len(positions), 8))
+        for index, first in enumerate(range(0, len(positions), BLOCK))
     ]
 
 
@@ -139,7 +151,7 @@ class Mink:
 
     def __init__(self, robot: Robot, targets: Mapping[str, Array]) -> None:
         self._joints, self._rest, self._targets = moving(robot), robot.rest, targets
-        self.before = _resting(robot)
+        self.before, self.spread = _resting(robot), 1
         model = mujoco.MjModel.from_xml_string(mjcf(robot))
         self._configuration = mink.Configuration(model)
         self._configuration.update(robot.rest[self._joints])
@@ -202,7 +214,7 @@ class Pink:
             geometry.addCollisionPair(pin.CollisionPair(int(one), int(other)))
         self._index = [model.joints[model.getJointId(robot.joint_names[joint])].idx_q for joint in joints]
         self._joints, self._rest = joints, robot.rest
-        self.before = _resting(robot)
+        self.before, self.spread = _resting(robot), 1
         points = robot.points(robot.rest)
         ends = {"head": ("head", "nose"), **BONES}
         chains = {"head": "head"} | {bone: "_".join([bone.split("_")[0], "arm"]) for bone in BONES}
@@ -310,12 +322,8 @@ def best_possible(robot: Robot, wanted: Mapping[str, Array], frames: Array, star
             angles = robot.rest.copy()
             angles[joints] = values
             bones = robot.bone_directions(angles)
-            apart = [
-                np.arccos(np.clip(bones[bone] @ goal, -1.0, 1.0))
-                for bone, goal in zip(BONES, goals, strict=True)
-            ]
             near = min(0.0, float(clearance(robot, angles[None])[0]) - MARGIN)
-            return np.array([*apart, 50.0 * near])
+            return np.append(_turns(np.stack([bones[bone] for bone in BONES]), goals), 50.0 * near)
 
         begins = [
             robot.rest[joints],
@@ -330,8 +338,16 @@ def best_possible(robot: Robot, wanted: Mapping[str, Array], frames: Array, star
             ),
             key=lambda result: result.cost,
         )
-        found.append(np.abs(best.fun[:4]))
+        found.append(np.linalg.norm(best.fun[:-1].reshape(len(BONES), 3), axis=-1))
     return np.array(found)
+
+
+def _turns(start: Array, goal: Array) -> Array:
+    """Return the turns from unit vectors (B, 3) to others as axis times angle, (3 B,): smooth at zero."""
+    across = np.cross(start, goal)
+    sine = np.linalg.norm(across, axis=-1, keepdims=True)
+    angle = np.arctan2(sine, (start * goal).sum(-1, keepdims=True))
+    return np.asarray(np.where(sine > 1e-9, across * angle / np.maximum(sine, 1e-9), across)).ravel()
 
 
 # --- measured -----------------------------------------------------------------------------------------------
@@ -346,7 +362,15 @@ def measure(methods: Mapping[str, Method], frames: int) -> tuple[dict[str, Array
             result = methods[name].step(frame)
             taken[name].append((time.perf_counter() - wall, time.thread_time() - processor))
             angles[name].append(result)
-    return {k: np.stack(v) for k, v in angles.items()}, {k: np.array(v) for k, v in taken.items()}
+    seconds = {name: _spread(np.array(taken[name]), method.spread) for name, method in methods.items()}
+    return {name: np.stack(rows) for name, rows in angles.items()}, seconds
+
+
+def _spread(seconds: Array, size: int) -> Array:
+    """Return seconds (T, 2) with what each block of `size` frames took spread evenly over them."""
+    starts = np.arange(0, len(seconds), size)
+    counts = np.diff(np.append(starts, len(seconds)))
+    return np.repeat(np.add.reduceat(seconds, starts) / counts[:, None], counts, axis=0)
 
 
 def figures(
@@ -404,6 +428,7 @@ def compare(name: str, motion: Array, bound: int) -> dict[str, Any]:
         targets = directions(robot, positions)
         methods: dict[str, Callable[[], Method]] = {
             "ours, pose": lambda p=positions: OurPose(robot, p),
+            "ours, pose, frame by frame": lambda p=positions: OurPose(robot, p, block=1),
             "ours, pose, no capsules": lambda p=positions: OurPose(bare, p),
             "ours, whole": lambda p=positions: OurWhole(robot, p),
             "mink": lambda t=targets: Mink(robot, t),
