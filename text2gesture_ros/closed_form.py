@@ -31,18 +31,32 @@ _JUMP_COST = 0.044
 # Sine of the angle between a bone and the axis that swings it. Below the first the swing cannot be seen and
 # is held; above the second it is followed.
 _BLIND = (0.04, 0.15)
-# The same for the thumb about the forearm; the hand is short, so its noise is larger.
-_BLIND_THUMB = (0.10, 0.30)
+# Sine of the angle between thumb and hand or forearm below which its side cannot be seen.
+_ASIDE = 0.15
 # A joint aims a bone if it can turn it by at least this much of its own turn; what an offset between axes of a
 # real arm adds (less than 0.2) does not count.
 _AIMS = 0.35
-# Rounds over the joints of a chain solved one after the other: enough for angles right to a milliradian.
-_ROUNDS = 6
+# Rounds over the joints of a chain solved one after the other, and the change after which there is no next [rad].
+_ROUNDS = 8
+_SETTLED = 1e-6
 
 
 def direction(bones: Array) -> Array:
     """Return unit vectors (..., 3), zero where a bone is too short to have a direction."""
     return np.where(dot(bones, bones)[..., None] < 1e-6, 0.0, normalise(bones))
+
+
+def across(thumb: Array, along: Array) -> Array:
+    """Return the direction (..., 3) of a thumb across what it is turned about or with, zero if hardly any.
+
+    Robots' thumbs stand off at another angle than humans'; only to which side they point is carried over.
+
+    Args:
+        thumb: (..., 3) unit vectors or zero.
+        along: (..., 3) unit vectors of the hand, or of the forearm if the hand cannot be aimed.
+    """
+    side = thumb - dot(thumb, along)[..., None] * along
+    return np.where(dot(side, side)[..., None] < _ASIDE**2, 0.0, normalise(side))
 
 
 def between(value: Array, bounds: tuple[float, float]) -> Array:
@@ -166,8 +180,8 @@ class Turns:
         products of vectors and goals is largest. Begins at `start` (M,) and stays there where no goal is seen.
         """
         angles = np.tile(start, (goals.shape[1], 1))
-        # One joint has no others to wait for.
-        for _ in range(_ROUNDS if len(self.joints) > 1 else 1):
+        for _ in range(_ROUNDS):
+            known = angles.copy()
             for joint, axis in enumerate(self.axes):
                 before, behind = goals, self.vectors[:, None]
                 for other in range(joint):
@@ -178,7 +192,12 @@ class Turns:
                 cosine = dot(behind @ axis.across, before).sum(axis=0)
                 lower, upper = self.lower[joint], self.upper[joint]
                 best = np.clip(wrap(np.arctan2(sine, cosine), (lower + upper) / 2.0), lower, upper)
-                angles[:, joint] = np.where(np.hypot(sine, cosine) > 1e-6, best, angles[:, joint])
+                angles[:, joint] = np.where(np.abs(sine) + np.abs(cosine) > 1e-6, best, angles[:, joint])
+            turned = self.vectors[:, None]
+            for joint in range(len(self.axes) - 1, -1, -1):
+                turned = rotate(self.axes[joint], angles[:, joint], turned)
+            if min(np.abs(turned - goals).max(), np.abs(angles - known).max()) < _SETTLED:
+                break
         return angles
 
 
@@ -208,7 +227,8 @@ class ArmForm:
         determined: whether the bones leave no joint free to move on its own.
         bones: starts and ends of upper arm, forearm, hand and thumb: joint within the arm, point (3,) in its
             frame. Hand and thumb are unit vectors fixed to the joint.
-        reach: no point of the hand is further from a joint [m].
+        aims: (4, M) 1 where a joint aims a bone, hand or thumb, else 0.
+        levers: (M,) no capsule behind a joint has a point further from it [m].
         solvable: whether the arm has the two pairs; if not, `follow` leaves its bones as they were.
     """
 
@@ -219,8 +239,8 @@ class ArmForm:
         shoulder, elbow, wrist, hand, thumb = _landmarks(chain, np.zeros((1, len(self.joints))))[:, 0]
         moved = _moved(chain)
         upper_arm, forearm = moved[0] > _AIMS, (moved[1] > _AIMS) & (moved[0] <= _AIMS)
-        self.tail = np.flatnonzero(moved[:2].max(axis=0) < 1e-6).tolist()
-        self.tail = [joint for joint in self.tail if moved[2:, joint].max() > 1e-6][-3:]
+        moved_hand = (moved[2:].max(axis=0) > _AIMS) & (moved[:2].max(axis=0) <= _AIMS)
+        self.tail = np.flatnonzero(moved_hand)[-3:].tolist()
         self.solvable = bool(upper_arm.sum() >= 2 and forearm.sum() >= 2)
         if self.solvable:
             self._upper_arm = _pair(robot, chain, _two(upper_arm), elbow - shoulder)
@@ -228,14 +248,21 @@ class ArmForm:
         # One joint cannot do both: it swings the hand or it rolls the forearm.
         swings = len(self.tail) != 1 or moved[2, self.tail[0]] > _AIMS
         self.aims_hand, self.aims_thumb = swings, len(self.tail) > 1 or not swings
-        self.hand = self.hand_goals(hand - wrist, thumb - wrist)
+        hand, thumb = direction(hand - wrist), direction(thumb - wrist)
+        thumb = across(thumb, hand if swings else chain.zero_axes()[self.tail[0]])
+        self.hand = np.stack([hand * self.aims_hand, thumb * self.aims_thumb])
         self._turns = turns(robot, chain, self.tail, self.hand)
         self._rest = robot.rest[list(self._turns.joints)]
-        self.determined = np.count_nonzero(moved[:2].max(axis=0) > 1e-6) <= 4
+        self.determined = np.count_nonzero(moved[:2].max(axis=0) > _AIMS) <= 4
+        self.aims = (moved > _AIMS).astype(np.float64)
+        self.aims[2:] = 0.0
+        self.aims[2:, self.tail] = np.array([[self.aims_hand], [self.aims_thumb]])
         self.chain = chain
         self.bones = self._bones(chain)
-        lengths = np.linalg.norm([*chain.origins[1:], chain.landmarks["hand"][1]], axis=-1)
-        self.reach = float(lengths.sum())
+        beyond = [np.linalg.norm(origin) for origin in chain.origins[1:]] + [
+            _farthest(robot, self.joints[-1])
+        ]
+        self.levers = np.cumsum(beyond[::-1])[::-1]
 
     def follow(self, goals: Array, previous: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
         """Return angles (T, M) for goals (4, T, 3) of upper arm, forearm, hand and thumb.
@@ -280,51 +307,28 @@ class ArmForm:
         ]
         return starts, ends
 
-    def hand_goals(self, hand: Array, thumb: Array) -> Array:
-        """Return the directions (2, ..., 3) of hand and thumb (..., 3) that this arm's last joints are aimed by.
-
-        The thumb's is taken across the hand where both are aimed: hands differ in how far the thumb stands off.
-        """
-        along = direction(hand)
-        if self.aims_hand and self.aims_thumb:
-            thumb = thumb - dot(thumb, along)[..., None] * along
-        return np.stack([along * self.aims_hand, direction(thumb) * self.aims_thumb])
-
     def _follow_thumb(self, goals: Array, angle: float) -> Array:
         """Return the angles (T,) that turn the thumb towards `goals` (T, 3), continuing `angle`."""
-        axis = self._turns.axes[0]
-        found = turn_onto(axis, self.hand[1], goals).tolist()
-        side = goals @ axis.cross
-        seen = between(np.sqrt(dot(side, side)), _BLIND_THUMB).tolist()
+        found = turn_onto(self._turns.axes[0], self.hand[1], goals)
+        seen = dot(goals, goals) > 0.5
         lower, upper = float(self._turns.lower[0]), float(self._turns.upper[0])
         result = []
-        for turn, weight in zip(found, seen, strict=True):
-            # The nearest of the equal angles: behind its limit the joint waits there instead of going round.
-            angle = min(max(angle + weight * math.remainder(turn - angle, math.tau), lower), upper)
+        for turn, visible in zip(found.tolist(), seen.tolist(), strict=True):
+            if visible:
+                # The nearest of the equal angles: behind its limit the joint waits there instead of going round.
+                angle = min(max(angle + math.remainder(turn - angle, math.tau), lower), upper)
             result.append(angle)
         return np.array(result)
 
 
-class HeadForm:
-    """The head in closed form: two joints aim the gaze exactly, one or three as well as they can."""
-
-    def __init__(self, robot: Robot) -> None:
-        """Read the geometry; the robot has a head."""
-        chain = robot.head
-        assert chain is not None
-        frames, places = chain.frames(np.zeros(len(chain.joints)))
-        marks = (chain.landmarks[name] for name in ("head", "nose"))
-        head, nose = (places[at] + frames[at] @ point for at, point in marks)
-        self.joints = list(chain.joints)
-        self._rest = robot.rest[self.joints]
-        self._pair = _pair(robot, chain, (0, 1), nose - head) if len(chain.joints) == 2 else None
-        self._turns = turns(robot, chain, list(range(len(chain.joints))), direction(nose - head)[None])
-
-    def follow(self, gaze: Array, previous: Array) -> Array:
-        """Return the angles (T, M) for the gaze (T, 3), continuing `previous` (N,)."""
-        if self._pair is not None:
-            return self._pair.follow(gaze, previous[self.joints])[0]
-        return self._turns.follow(gaze[None], self._rest)
+def head_turns(robot: Robot) -> Turns:
+    """Return the head as what turns the gaze; the robot has a head."""
+    assert robot.head is not None
+    chain = robot.head
+    frames, places = chain.frames(np.zeros(len(chain.joints)))
+    marks = (chain.landmarks[name] for name in ("head", "nose"))
+    head, nose = (places[at] + frames[at] @ point for at, point in marks)
+    return turns(robot, chain, list(range(len(chain.joints))), direction(nose - head)[None])
 
 
 def waist_turns(robot: Robot) -> Turns:
@@ -337,6 +341,19 @@ def waist_turns(robot: Robot) -> Turns:
 def _two(aims: npt.NDArray[np.bool_]) -> tuple[int, int]:
     first, second = np.flatnonzero(aims)[:2].tolist()
     return first, second
+
+
+def _farthest(robot: Robot, joint: int) -> float:
+    """Return how far the capsules of a joint extend from it [m]."""
+    return max(
+        (
+            float(np.linalg.norm(end)) + capsule.radius
+            for capsule in robot.capsules
+            for end in (capsule.start, capsule.end)
+            if capsule.joint == joint
+        ),
+        default=0.0,
+    )
 
 
 def _landmarks(chain: Chain, angles: Array) -> Array:

@@ -51,6 +51,7 @@ class Clearance:
 
     Attributes:
         pairs: (P, 2) indices of the capsules compared, `Robot.pairs`.
+        carried: (P, N) 1 where a joint moves the first capsule of a pair, -1 the second, 0 neither or both.
     """
 
     def __init__(self, robot: Robot) -> None:
@@ -75,7 +76,7 @@ class Clearance:
         self._products = np.stack([(d, e), (d, x), (d, y), (e, x), (e, y), (x, x), (x, y), (y, y)])
         self._products = self._products[:, 0] * (2 * len(capsules)) + self._products[:, 1]
         carried = _carried(robot)[self._joints]
-        self._carried = carried[one] - carried[other]
+        self.carried = carried[one] - carried[other]
         self._axes = np.zeros((len(robot.joint_names), 3, 1))
         for chain in robot.chains.values():
             self._axes[list(chain.joints)] = chain.axes[..., None]
@@ -133,7 +134,7 @@ class Clearance:
         # other point will do for p: it lies on the line through p along n.
         axes = (turns @ self._axes)[..., 0]
         gradients = cross(point, normals) @ axes.T + normals @ cross(places, axes).T
-        return pairs, every[pairs], gradients * self._carried[pairs]
+        return pairs, every[pairs], gradients * self.carried[pairs]
 
     def _segments(self, turns: Array, places: Array) -> Array:
         """Return where the segments start and what they extend over, (..., C, 2, 3) in the base frame [m]."""

@@ -1,10 +1,10 @@
 """One frame's joint angles of the arms where the closed form does not do: at limits, near the body, unseen.
 
-A few steps of sequential quadratic programming from the frame before. Every step minimises, over the change of
-the free arms' joints, the squared angles between the human's bones and the robot's, linearised, and a little
-movement; within position limits and a trust region, and with soft rows that keep capsules apart. The hand turns
-only joints that move no other bone, so that bones never pay for it. Staying near the frame before, it neither
-flips between solutions nor follows what cannot be seen (how far a straight arm's elbow is turned).
+A few steps of sequential quadratic programming from the frame before. Every step minimises, over the change
+of the free arms' joints, the squared angles between the human's bones and the robot's, linearised, and a
+little movement; within position limits and a trust region, and with soft rows that keep capsules apart. The
+hand turns only joints that move no other bone, so that bones never pay for it. Staying near the frame before,
+it neither flips between solutions nor follows what cannot be seen (how far a straight arm's elbow is turned).
 """
 
 import math
@@ -20,7 +20,7 @@ from text2gesture_ros.kinematics import Array
 from text2gesture_ros.robot import Robot
 
 # Movement costs this much beside the same turn of a bone: bones hide from joints that turn them by less.
-_DAMPING = 0.03
+_DAMPING = 0.02
 # The same for the distance from rest, of arms with more joints than bones and hand ask for.
 _PULL = 0.01
 # What the directions of hand and thumb count beside a bone's. They have joints of their own: it only says how
@@ -28,8 +28,7 @@ _PULL = 0.01
 _HAND = 0.3
 # Largest change of a joint in one step [rad]: up to there linearised bones are right within 3 degrees.
 _TRUST = 0.3
-# Steps in one frame, and the largest change after which a further one is not worth its time [rad].
-_STEPS = 4
+# The largest change after which a further step is not worth its time [rad].
 _ENOUGH = 0.06
 # Where a target in joint space is given: how far towards it in one frame [rad].
 _STRIDE = 0.12
@@ -71,9 +70,11 @@ class PoseSolver:
         }
         self._axes = np.zeros((arms, most, 3, 1))
         self._bone_joints = np.zeros((2, arms, 4), dtype=np.intp)
-        self._bone_points = np.zeros((2, arms, 4, 3))
-        carries = np.zeros((2, arms, 4, most, 1))
-        self._counts = np.zeros((arms, 4, most))
+        self._bone_points = np.zeros((2, arms, 4, 3, 1))
+        # How much a joint turns a bone, and how far it moves any point of its arm at most [m/rad].
+        self._turns = np.zeros((arms, 4, most))
+        self._levers, self._bends = np.zeros((2, len(robot.joint_names)))
+        self._moved = np.abs(clearance.carried)
         self._pull = np.zeros(len(robot.joint_names))
         for arm, form in enumerate(forms):
             width = len(form.joints)
@@ -81,18 +82,10 @@ class PoseSolver:
             for end, bones in enumerate(form.bones):
                 for bone, (joint, point) in enumerate(bones):
                     self._bone_joints[end, arm, bone] = form.joints[joint]
-                    self._bone_points[end, arm, bone] = point
-                    carries[end, arm, bone, : joint + 1] = 1.0
-            self._counts[arm, :2, :width] = 1.0
-            for bone, aimed in ((2, form.aims_hand), (3, form.aims_thumb)):
-                self._counts[arm, bone, form.tail] = _HAND * aimed
+                    self._bone_points[end, arm, bone, :, 0] = point
+            self._turns[arm, :, :width] = form.aims
             if not form.determined:
                 self._pull[form.joints] = _PULL**2
-        self._carries_start, self._carries_end = carries
-        self._carries_between = self._carries_end - self._carries_start
-        self._rows = np.array([1.0, 1.0, _HAND, _HAND])[:, None]
-        # How far a point of an arm moves at most when its joints turn [m/rad].
-        self._reach = max(form.reach for form in forms)
 
     def directions(self, turns: Array, places: Array) -> Array:
         """Return the unit directions (..., A, 4, 3) of upper arm, forearm, hand and thumb in the base frame.
@@ -101,23 +94,26 @@ class PoseSolver:
             turns: (..., N, 3, 3) rotations of the joints, as from `Robot.frames`.
             places: (..., N, 3) their origins [m].
         """
-        start, end = self._bone_ends(turns, places)
-        bones = end - start
+        joints = self._bone_joints
+        ends = places[..., joints, :] + (turns[..., joints, :, :] @ self._bone_points)[..., 0]
+        bones = ends[..., 1, :, :, :] - ends[..., 0, :, :, :]
         return np.asarray(bones / np.sqrt((bones * bones).sum(axis=-1, keepdims=True)))
 
     def solve(
         self,
         start: Array,
+        before: Array,
         free: Sequence[int],
         goals: Array,
         targets: Mapping[int, Array],
-        stroke: float = 1.0,
-        steps: int = _STEPS,
+        stroke: float,
+        steps: int,
     ) -> tuple[Array, Array]:
         """Return the angles (N,) [rad] for one frame and by how much each arm's worst bone misses (A,) [rad].
 
         Args:
             start: (N,) where to begin; joints other than the free arms' stay there.
+            before: (N,) the frame before, where to begin with all arms if two parts are too near at `start`.
             free: arms to solve for.
             goals: (A, 4, 3) unit directions in the base frame, zero where unseen.
             targets: (M,) joint angles to stride to instead, for some of these arms.
@@ -125,56 +121,66 @@ class PoseSolver:
             steps: at most so many.
         """
         columns = self._free[tuple(free)]
-        weights = ((goals * goals).sum(axis=-1) > 0.5) * np.array([1.0, math.sqrt(stroke), 1.0, 1.0])
-        angles, state = start, self._state(start, goals, weights)
+        weights = ((goals * goals).sum(axis=-1) > 0.5) * np.array([1.0, math.sqrt(stroke), _HAND, _HAND])
+        state = self._state(start, goals, weights)
+        if (state.spare < 0.0).any():
+            start, free = before, range(len(self._widths))
+            columns = self._free[tuple(free)]
+            state = self._state(start, goals, weights)
+        angles = start
         for _ in range(steps):
             change = self._step(state, angles, start, free, targets)
-            largest = float(np.abs(change).max())
+            largest = float(np.abs(change * self._bends[columns]).max())
             candidate = angles.copy()
             candidate[columns] += change
-            if largest < _ENOUGH and state.room > self._reach * float(np.abs(change).sum()):
-                return candidate, state.errors
-            reached = self._state(candidate, goals, weights)
-            while reached.room < min(0.0, state.room) and largest > 1e-3:
-                # The rows are linear, the arms are not: come less far.
-                change, largest = change / 2.0, largest / 2.0
-                candidate = angles.copy()
-                candidate[columns] += change
-                reached = self._state(candidate, goals, weights)
-            if reached.room < min(0.0, state.room):
-                break
-            angles, state = candidate, reached
+            sweep = np.zeros(len(angles))
+            sweep[columns] = np.abs(change) * self._levers[columns]
+            safe = sweep.sum() < _NEAR / 2.0 and bool((self._moved[state.near] @ sweep < state.spare).all())
+            if not safe:
+                candidate = self._shortened(angles, candidate, float(state.spare.min(initial=0.0)))
+            angles = candidate
             if largest < _ENOUGH or targets:
                 break
+            state = self._state(angles, goals, weights)
         return angles, state.errors
+
+    def _shortened(self, angles: Array, candidate: Array, least: float) -> Array:
+        """Return `candidate` (N,), or what lies towards `angles`, with every pair above its floor.
+
+        Rows are linear, arms are not: a step may lead nearer than its rows said.
+
+        Args:
+            angles: (N,) where the step began [rad].
+            candidate: (N,) where it leads [rad].
+            least: what to accept if even the beginning was below a floor, as the head may bring it about [m].
+        """
+        steps = angles + np.array([1.0, 0.5, 0.25, 0.125])[:, None] * (candidate - angles)
+        room = (self._clearance.distances(steps) - self._floors).min(axis=1, initial=np.inf)
+        above = np.flatnonzero(room >= least)
+        return np.asarray(steps[above[0]] if len(above) else angles)
 
     def _state(self, angles: Array, goals: Array, weights: Array) -> "_State":
         """Linearise bones and distances at `angles` (N,)."""
         turns, places = self._robot.frames(angles)
-        start, end = self._bone_ends(turns, places)
-        bones = end - start
-        lengths = np.sqrt((bones * bones).sum(axis=-1))[..., None]
-        units = bones / lengths
+        units = self.directions(turns, places)
         cosine = (units * goals).sum(axis=-1)
         errors = np.arccos(np.minimum(np.maximum(cosine, -1.0), 1.0))
-        # The logarithm: as long as the angle, along the way to the goal.
-        ratio = errors / np.sqrt(np.maximum(1.0 - cosine * cosine, 1e-12))
-        residuals = (goals - cosine[..., None] * units) * (ratio * weights)[..., None]
-        # Of a turn about an axis w through c, a point p has the velocity w x (p - c) = w x p + c x w.
+        # A bone u turns by w x u about an axis w, so that joints i and j share u's part of the Hessian
+        # (wi x u)(wj x u) = wi wj - (wi u)(wj u). The error is the logarithm: as long as the angle to the goal g
+        # is large, along u x g.
         axes = (turns[self._columns] @ self._axes)[..., 0]
-        moments = cross(places[self._columns], axes)
-        levers = self._carries_end * end[:, :, None] - self._carries_start * start[:, :, None]
-        speeds = cross(axes[:, None], levers) + self._carries_between * moments[:, None]
-        speeds -= (speeds @ units[..., None]) * units[:, :, None]
-        speeds *= (self._counts * (weights[..., None] / lengths))[..., None]
-        arms, _, most, _ = speeds.shape
-        jacobian = speeds.swapaxes(1, 2).reshape(arms, most, 12)
+        facing = axes.swapaxes(1, 2)
+        counts = self._turns * weights[..., None]
+        along = counts * (units @ facing)
+        ratio = errors / np.sqrt(np.maximum(1.0 - cosine * cosine, 1e-12)) * weights
+        towards = cross(units, goals) * ratio[..., None]
         near, distances, gradients = self._clearance.near(turns, places, self._within)
         return _State(
-            hessian=jacobian @ jacobian.swapaxes(1, 2),
-            slope=(jacobian @ (residuals * self._rows).reshape(arms, 12, 1))[..., 0],
+            hessian=(axes @ facing) * (counts.swapaxes(1, 2) @ counts) - along.swapaxes(1, 2) @ along,
+            slope=(counts * (towards @ facing)).sum(axis=1),
             errors=(errors * (weights > 0.0))[:, :2].max(axis=1),
-            room=float((distances - self._floors[near]).min(initial=_NEAR / 2.0)),
+            near=near,
+            spare=distances - self._floors[near],
             short=self._margins[near] - distances,
             gradients=gradients,
         )
@@ -215,12 +221,6 @@ class PoseSolver:
             return np.zeros(count)
         return np.minimum(np.maximum(change, lower[:count]), upper[:count])
 
-    def _bone_ends(self, turns: Array, places: Array) -> Array:
-        """Return where the bones start and end, (2, ..., A, 4, 3)."""
-        joints = self._bone_joints
-        ends = places[..., joints, :] + (turns[..., joints, :, :] @ self._bone_points[..., None])[..., 0]
-        return np.moveaxis(ends, -4, 0)
-
 
 @dataclass(frozen=True)
 class _State:
@@ -230,14 +230,16 @@ class _State:
         hessian: (A, M, M) of half the squared error, to first order.
         slope: (A, M) how the error falls.
         errors: (A,) angle by which the worst bone of an arm misses [rad].
-        room: by how much the nearest pair is above its floor, at most half of `_NEAR` [m].
-        short: (R,) how much near pairs lack of their margin [m].
+        near: (R,) which pairs are near.
+        spare: (R,) by how much they are above their floors [m].
+        short: (R,) how much they lack of their margin [m].
         gradients: (R, N) of their distances [m/rad].
     """
 
     hessian: Array
     slope: Array
     errors: Array
-    room: float
+    near: Array
+    spare: Array
     short: Array
     gradients: Array

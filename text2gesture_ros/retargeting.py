@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from text2gesture_ros.closed_form import ArmForm, HeadForm, Turns, direction, waist_turns
-from text2gesture_ros.collision import Clearance
+from text2gesture_ros.closed_form import ArmForm, across, direction, head_turns, waist_turns
+from text2gesture_ros.collision import Clearance, cross
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Array, dot, normalise
 from text2gesture_ros.pose import PoseSolver
@@ -32,10 +32,16 @@ _JUMP = 0.6
 _EXACT = 1e-3
 # A solution that misses by this much gives way to an exact one far away [rad].
 _POOR = 0.25
+# A frame in so many it is looked for.
+_LOOK = 8
 # Frames in which an arm that could not get there does not try again.
 _PATIENCE = 30
-# Steps from rest to the first frame.
+# Steps of the solver in one frame, and in the first, which may be far from rest.
+_STEPS = 4
 _FIRST_STEPS = 20
+# From so many frames at once on the closed form costs less than the solver does.
+_MANY = 24
+_ENDS = ("shoulder", "elbow", "wrist", "hand", "thumb")
 
 
 def torso_frames(positions: Array) -> Array:
@@ -51,11 +57,11 @@ def torso_frames(positions: Array) -> Array:
     left = positions[:, INDEX["left_shoulder"]] - positions[:, INDEX["right_shoulder"]]
     # A torso without extent tells nothing: take it as upright.
     up = np.where(dot(up, up)[:, None] < 1e-6, np.array([0.0, 0.0, 1.0]), up)
-    forward = np.cross(left, up)
+    forward = cross(left, up)
     forward = np.where(dot(forward, forward)[:, None] < 1e-8, np.array([1.0, 0.0, 0.0]), forward)
     up, forward = normalise(up), normalise(forward)
     forward = normalise(forward - dot(forward, up)[:, None] * up)
-    return np.stack([forward, np.cross(up, forward), up], axis=1)
+    return np.stack([forward, cross(up, forward), up], axis=1)
 
 
 _NEUTRAL_TORSO = torso_frames(REFERENCE[None])[0]
@@ -70,13 +76,13 @@ class _Body:
     def __init__(self, robot: Robot) -> None:
         self.sides = [side for side in ("left", "right") if f"{side}_arm" in robot.arms]
         self.arms = [ArmForm(robot, side) for side in self.sides]
-        self.ends = np.array(
-            [
-                [INDEX[f"{side}_{end}"] for end in ("shoulder", "elbow", "wrist", "hand", "thumb")]
-                for side in self.sides
-            ]
-        )
-        self.head = HeadForm(robot) if robot.head else None
+        names = [[f"{side}_{end}" for end in _ENDS] for side in self.sides]
+        shoulder, elbow, wrist, hand, thumb = np.array([[INDEX[name] for name in arm] for arm in names]).T
+        # (A, 4): the joints upper arm, forearm, hand and thumb go from and to.
+        self.starts = np.stack([shoulder, elbow, wrist, wrist], axis=1)
+        self.ends = np.stack([elbow, wrist, hand, thumb], axis=1)
+        self.aimed = np.array([[True, True, arm.aims_hand, arm.aims_thumb] for arm in self.arms])[..., None]
+        self.head = head_turns(robot) if robot.head else None
         self.waist = waist_turns(robot) if robot.waist else None
         self.clearance = Clearance(robot)
         at_rest = self.clearance.distances(robot.rest) - 1e-3
@@ -152,12 +158,13 @@ class Retargeter:
 
     def reset(self) -> None:
         """Forget the frames before: the next one continues from rest."""
-        self._previous = self._formed = self._robot.rest
+        self._previous = self._robot.rest
         self._first = True
         # Of every arm: how many frames it has been on its way to another solution; below zero, how many it
         # is to wait before it tries again.
         self._astray = [0] * len(self._body.arms)
-        self._errors = np.zeros(len(self._body.arms))
+        self._errors = [0.0] * len(self._body.arms)
+        self._count = 0
 
     def motion(self, positions: FloatArray) -> Array:
         """Return the joint angles (T, N) [rad], within limits, for T frames that follow those given before.
@@ -177,90 +184,121 @@ class Retargeter:
         # Rows of the torso frame give coordinates in it; the neutral torso's columns lead back to the pelvis
         # frame.
         lean = _NEUTRAL_TORSO.T @ torso_frames(human)
-        goals = self._goals(human @ lean.swapaxes(1, 2))
-        formed, seen = self._form(human @ lean.swapaxes(1, 2), lean, goals)
-        self._formed = formed[-1]
-        angles = formed if self._closed_form else self._solve(formed, seen, goals)
+        human = human @ lean.swapaxes(1, 2)
+        angles = self._trunk(human, lean)
+        goals = self._goals(human)
+        if self._closed_form:
+            self._form(angles, goals)
+        else:
+            self._solve(angles, goals)
         self._previous = angles[-1]
         return scaled(self._robot, angles, self._scale)
 
     def _goals(self, human: Array) -> Array:
-        """Return directions (A, 4, T, 3) of upper arm, forearm, hand, thumb in the frame arms start from."""
-        goals = []
-        for arm, ends in zip(self._body.arms, self._body.ends, strict=True):
-            shoulder, elbow, wrist, hand, thumb = (human[:, end] for end in ends)
-            bones = [direction(elbow - shoulder), direction(wrist - elbow)]
-            goals.append([*bones, *arm.hand_goals(hand - wrist, thumb - wrist)])
-        return np.asarray(np.array(goals) @ self._body.upright)
+        """Return directions (T, A, 4, 3) of upper arm, forearm, hand, thumb in the frame arms start from."""
+        body = self._body
+        goals = direction(human[:, body.ends] - human[:, body.starts])
+        along = np.where(body.aimed[:, 2], goals[:, :, 2], goals[:, :, 1])
+        goals[:, :, 3] = across(goals[:, :, 3], along)
+        return np.asarray((goals * body.aimed) @ body.upright)
 
-    def _form(self, human: Array, lean: Array, goals: Array) -> tuple[Array, Array]:
-        """Return the closed form (T, N), and for which frames of an arm (A, T) it holds nothing back."""
-        body, before = self._body, self._formed
-        angles = np.tile(self._robot.rest, (len(human), 1))
+    def _trunk(self, human: Array, lean: Array) -> Array:
+        """Return angles (T, N) with head and waist where they belong and the rest at rest."""
+        body, rest = self._body, self._robot.rest
+        angles = np.tile(rest, (len(human), 1))
         if body.waist is not None:
-            axes = self._robot.axes
             # Where the lean takes forward, left and up, in the base.
-            angles[:, body.waist.joints] = body.waist.follow(
-                (lean @ axes).swapaxes(0, 1), self._robot.rest[list(body.waist.joints)]
-            )
+            goals = (lean @ self._robot.axes).swapaxes(0, 1)
+            angles[:, body.waist.joints] = body.waist.follow(goals, rest[list(body.waist.joints)])
         if body.head is not None:
             gaze = direction(human[:, INDEX["nose"]] - human[:, INDEX["head"]]) @ body.upright
-            angles[:, body.head.joints] = body.head.follow(gaze, before)
-        seen = np.empty((len(body.arms), len(human)), dtype=bool)
-        for index, arm in enumerate(body.arms):
-            angles[:, arm.joints], seen[index] = arm.follow(goals[index], before)
-        return angles, seen
-
-    def _solve(self, formed: Array, seen: Array, goals: Array) -> Array:
-        """Return the angles (T, N): the closed form where it will do, else what the solver makes of it."""
-        body, robot = self._body, self._robot
-        turns, places = robot.frames(formed)
-        goals = np.moveaxis(goals, 2, 0)  # (T, A, 4, 3)
-        if robot.waist:
-            last = robot.waist.joints[-1]
-            goals = goals @ turns[:, None, last].swapaxes(-1, -2)
-        missed = body.solver.directions(turns, places)[:, :, :2] - goals[:, :, :2]
-        distances = body.clearance.distances(formed)
-        clear = np.stack([(distances >= body.margins)[:, c].all(axis=1) for c in body.concerns], axis=1)
-        exact = seen.T & (np.abs(missed).max(axis=(2, 3)) < _EXACT)
-        good = (exact & clear).tolist()
-        angles = formed.copy()
-        before = self._previous
-        for frame in range(len(formed)):
-            near = self._near(formed[frame], before)
-            free = [arm for arm in range(len(body.arms)) if not (good[frame][arm] and near[arm])]
-            if free:
-                angles[frame] = self._solve_frame(formed[frame], before, free, good[frame], goals[frame])
-            for arm in range(len(body.arms)):
-                if arm not in free:
-                    self._astray[arm], self._errors[arm] = 0, 0.0
-            before, self._first = angles[frame], False
+            start = self._previous[list(body.head.joints)]
+            angles[:, body.head.joints] = body.head.follow(gaze[None], start)
         return angles
 
-    def _near(self, formed: Array, before: Array) -> list[bool]:
-        if self._first:
-            return [True] * len(self._body.arms)
-        gaps = np.abs(formed - before).tolist()
-        return [max([gaps[joint] for joint in arm.joints]) < _JUMP for arm in self._body.arms]
+    def _form(self, angles: Array, goals: Array) -> Array:
+        """Put the arms' closed form into `angles` (T, N); return (T, A) where it holds nothing back."""
+        seen = np.empty((len(angles), len(self._body.arms)), dtype=bool)
+        for index, arm in enumerate(self._body.arms):
+            bones = goals[:, index].swapaxes(0, 1)
+            angles[:, arm.joints], seen[:, index] = arm.follow(bones, self._previous)
+        return seen
+
+    def _solve(self, angles: Array, goals: Array) -> None:
+        """Put the arms into `angles` (T, N): in closed form where it will do, else as the solver finds them."""
+        body, robot = self._body, self._robot
+        if robot.waist:
+            turns, _ = robot.frames(angles)
+            goals_here = goals @ turns[:, None, robot.waist.joints[-1]].swapaxes(-1, -2)
+        else:
+            goals_here = goals
+        arms = range(len(body.arms))
+        good = [[False for _ in arms]] * len(angles)
+        formed = None
+        if len(angles) >= _MANY or self._first:
+            formed = angles.copy()
+            good = self._good(formed, self._form(formed, goals), goals_here).tolist()
+        before = self._previous
+        for frame in range(len(angles)):
+            # Now and then, is there another solution where this one misses? On the way there, where is it?
+            self._count = (self._count + 1) % _LOOK
+            look = max(self._astray) > 0 or (self._count == 0 and max(self._errors) > _POOR)
+            if formed is None and look:
+                one = slice(frame, frame + 1)
+                other = angles[one].copy()
+                good[frame] = self._good(other, self._form(other, goals[one]), goals_here[one])[0].tolist()
+            else:
+                other = formed[frame:] if formed is not None else angles[frame:]
+            free = [arm for arm in arms if not (good[frame][arm] and self._near(arm, other[0], before))]
+            if len(free) < len(arms):
+                for arm in set(arms).difference(free):
+                    joints = body.arms[arm].joints
+                    angles[frame, joints] = other[0, joints]
+                    self._astray[arm], self._errors[arm] = 0, 0.0
+            if free:
+                angles[frame] = self._solve_frame(
+                    angles[frame], other[0], before, free, good[frame], goals_here[frame], look
+                )
+            before, self._first = angles[frame], False
+
+    def _good(self, formed: Array, seen: Array, goals: Array) -> Array:
+        """Return (T, A) where the closed form is exact, clear of the body and holds nothing back."""
+        body = self._body
+        missed = body.solver.directions(*self._robot.frames(formed))[:, :, :2] - goals[:, :, :2]
+        clear = body.clearance.distances(formed) >= body.margins
+        clear = np.stack([clear[:, pairs].all(axis=1) for pairs in body.concerns], axis=1)
+        return np.asarray(clear & seen.astype(bool) & (np.abs(missed).max(axis=(2, 3)) < _EXACT))
+
+    def _near(self, arm: int, formed: Array, before: Array) -> bool:
+        joints = self._body.arms[arm].joints
+        return self._first or float(np.abs(formed[joints] - before[joints]).max()) < _JUMP
 
     def _solve_frame(
-        self, formed: Array, before: Array, free: list[int], good: list[bool], goals: Array
+        self,
+        start: Array,
+        formed: Array,
+        before: Array,
+        free: list[int],
+        good: list[bool],
+        goals: Array,
+        look: bool,
     ) -> Array:
-        body, start, targets = self._body, formed.copy(), {}
+        """Return the angles (N,) of a frame whose free arms' joints follow from the frame before."""
+        body, targets = self._body, {}
         for arm in free:
             joints = body.arms[arm].joints
             start[joints] = before[joints]
             if self._astray[arm] < 0:
                 self._astray[arm] += 1
-            elif good[arm] and (self._astray[arm] or self._errors[arm] > _POOR):
+            elif good[arm] and look and (self._astray[arm] or self._errors[arm] > _POOR):
                 targets[arm] = formed[joints]
                 self._astray[arm] += 1
             else:
                 self._astray[arm] = 0
-        steps = {"steps": _FIRST_STEPS} if self._first else {}
-        angles, errors = body.solver.solve(start, free, goals, targets, self._stroke, **steps)
+        steps = _FIRST_STEPS if self._first else _STEPS
+        angles, errors = body.solver.solve(start, before, free, goals, targets, self._stroke, steps)
         for arm in free:
-            self._errors[arm] = errors[arm]
+            self._errors[arm] = float(errors[arm])
         for arm in targets:
             joints = body.arms[arm].joints
             if np.abs(angles[joints] - before[joints]).max() < 0.01:
