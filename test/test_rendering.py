@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion import Motion
-from text2gesture_ros.rendering import GIF_RATE, Clip, Painter
+from text2gesture_ros.rendering import GIF_RATE, Clip, Painter, draw_robot
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.robot import load_robot
 from text2gesture_ros.skeleton import INDEX, REFERENCE
@@ -65,6 +65,28 @@ def test_picture_shows_human_and_robot_move(robot, clip):
     still = replace(clip, motion=Motion(clip.motion.positions[:1]))
     begin, end = (np.asarray(painter.picture(still, time, SIZE)) for time in (0.0, clip.duration))
     assert not (begin != end).any(axis=(0, 2))[: half // 2].any()
+
+
+def test_a_robot_without_capsules_is_drawn_from_its_lines(robot, clip):
+    bare = replace(robot, capsules=(), pairs=robot.pairs[:0])
+    first, last = (np.asarray(Painter(bare).picture(clip, time, SIZE)) for time in (0.0, clip.duration))
+    assert (first != last)[:, SIZE[0] // 2 :].any()
+    assert (first != np.asarray(Painter(robot).picture(clip, 0.0, SIZE))).any()
+
+
+def test_a_robot_is_as_large_whatever_its_axes(robot, clip, tmp_path):
+    draw_robot(robot, robot.rest, tmp_path / "robot.png")
+    turned = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # lies on its side if y is up
+    draw_robot(replace(robot, axes=turned), robot.rest, tmp_path / "turned.png")
+    with Image.open(tmp_path / "robot.png") as picture, Image.open(tmp_path / "turned.png") as other:
+        assert picture.size == other.size
+        assert list(picture.getdata()) != list(other.getdata())
+        paper = picture.getpixel((2, picture.height - 2))
+        drawn = (np.asarray(picture) != paper).any(axis=2)
+    # From the front, from the side and in between: three figures, none of which touches the frame.
+    assert all(part.any() for part in np.array_split(drawn, 3, axis=1))
+    assert not drawn[:, :2].any()
+    assert not drawn[:, -2:].any()
 
 
 def test_human_alone_needs_no_robot(tmp_path):

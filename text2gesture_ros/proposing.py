@@ -5,7 +5,7 @@ filled in by proportion and said in `Proposal.notes`: the file is a beginning th
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -221,11 +221,14 @@ class _Limbs:
         if not arms:
             alone = [run for run in legless if _is("arm", *_names(run))]
             if not alone:
-                found = ", ".join(self.before)[:200] or "none"
+                turning = ", ".join(self.before)[:200] or "none"
                 allowed = "two or more in series, named left, right or arm"
-                raise self._urdf.error("an arm", f"nowhere among the joints that turn ({found})", allowed)
-            arms["right_arm"] = max(alone, key=armlike)
-            self._result.note("right_arm", "whether it stands for a left or a right arm")
+                raise self._urdf.error("an arm", f"nowhere among the joints that turn ({turning})", allowed)
+            found = max(alone, key=armlike)
+            is_left = self._urdf.place(self._urdf.root, found[0].name)[0][1] > 0.02
+            arm = "left_arm" if is_left else "right_arm"
+            arms[arm] = found
+            self._result.note(arm, "whether it stands for a left or a right arm")
         return {arm: self._shortened(joints, "arm", arm) for arm, joints in arms.items()}
 
     def _shortened(self, joints: list[Joint], kind: str, key: str) -> list[Joint]:
@@ -268,7 +271,9 @@ class _Limbs:
         if len(places) == 2:
             return float(np.linalg.norm(places[0] - places[1]))
         (joints,) = self.arms.values()
-        return 0.5 * sum(float(np.linalg.norm(joint.xyz)) for joint in joints[1:])
+        reach = sum(float(np.linalg.norm(joint.xyz)) for joint in joints[1:])
+        aside = 2.0 * abs(float(places[0][1]))
+        return aside if aside > 0.2 * reach else 0.7 * reach
 
 
 def _forward_left_up(urdf: Description, limbs: _Limbs, start: str, result: Proposal) -> Array:
@@ -466,27 +471,26 @@ def _hands(limbs: _Limbs, result: Proposal) -> dict[str, Any]:
 
 
 def _hang(result: Proposal, apart: float = 0.0) -> None:
-    """Solve for the rest pose: the arms as a human's at ease, `apart` farther out [rad], all else at zero."""
+    """Solve for the rest pose: arms and gaze as a human's at ease, the arms `apart` farther out [rad]."""
     data, robot = result.data, result.robot()
-    at = {name: index for index, name in enumerate(robot.joint_names)}
+    if robot.head:
+        goals = {"gaze": _at_ease("", "gaze", 0.0) @ robot.axes}
+        _settle(result, robot, robot.head, _solved(robot, robot.head, "", ("gaze",), goals))
     for arm, chain in robot.arms.items():
         side = arm.removesuffix("arm")
-        names = [robot.joint_names[joint] for joint in chain.joints]
-        goals = {bone: _at_ease(side, bone, apart) @ robot.axes for bone in (*_BONES, "thumb")}
-        bones = {**_BONES, "thumb": ("wrist", "thumb")}
+        bones = ("upper_arm", "forearm", "hand", "thumb")
+        goals = {bone: _at_ease(side, bone, apart) @ robot.axes for bone in bones}
         if data[arm]["landmarks"]["thumb"] == data[arm]["landmarks"]["hand"]:
-            bones.pop("thumb")  # nobody knows where it is: it shall then be where it belongs at rest
+            bones = bones[:3]  # nobody knows where the thumb is: it shall then be where it belongs at rest
         signs = _mirrored(robot) if arm == "right_arm" and "left_arm" in robot.arms else None
         if signs is None:
             solved = _solved(robot, chain, side, bones, goals)
         else:
             left = [data["rest"][robot.joint_names[joint]] for joint in robot.arms["left_arm"].joints]
             solved = np.clip(signs * left, robot.lower[list(chain.joints)], robot.upper[list(chain.joints)])
-        data["rest"] |= {
-            name: round(float(angle), 4) + 0.0 for name, angle in zip(names, solved, strict=True)
-        }
+        _settle(result, robot, chain, solved)
         if "thumb" not in bones:
-            rest = np.array([data["rest"][name] for name in at])
+            rest = np.array([data["rest"][name] for name in robot.joint_names])
             points, (turns, places) = robot.points(rest), robot.frames(rest)
             length = 0.6 * float(np.linalg.norm(points[side + "hand"] - points[side + "wrist"]))
             thumb = points[side + "wrist"] + length * goals["thumb"]
@@ -494,25 +498,35 @@ def _hang(result: Proposal, apart: float = 0.0) -> None:
             data[arm]["landmarks"]["thumb"]["xyz"] = _point(turns[last].T @ (thumb - places[last]))
 
 
-_BONES = {"upper_arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"), "hand": ("wrist", "hand")}
+def _settle(result: Proposal, robot: Robot, chain: Chain, angles: Array) -> None:
+    names = [robot.joint_names[joint] for joint in chain.joints]
+    angles = np.clip(np.round(angles, 4), robot.lower[list(chain.joints)], robot.upper[list(chain.joints)])
+    result.data["rest"] |= {name: float(angle) + 0.0 for name, angle in zip(names, angles, strict=True)}
+
+
+_BONES = {
+    "gaze": ("head", "nose"),
+    "upper_arm": ("shoulder", "elbow"),
+    "forearm": ("elbow", "wrist"),
+    "hand": ("wrist", "hand"),
+    "thumb": ("wrist", "thumb"),
+}
 # How much a bone counts in the rest pose.
-_COUNTS = {"upper_arm": 1.0, "forearm": 1.0, "hand": 0.4, "thumb": 0.3}
+_COUNTS = {"gaze": 1.0, "upper_arm": 1.0, "forearm": 1.0, "hand": 0.4, "thumb": 0.3}
 _PULL = 0.05  # of what no bone asks for, towards zero [1/rad]
 
 
 def _at_ease(side: str, bone: str, apart: float) -> Array:
     """Return the direction (3,) of a bone of a human at ease: forward, left, up."""
-    start, end = {**_BONES, "thumb": ("wrist", "thumb")}[bone]
+    start, end = _BONES[bone]
     direction = normalise(REFERENCE[INDEX[side + end]] - REFERENCE[INDEX[side + start]])
     angle = apart if side == "left_" else -apart
     turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
     return np.asarray(turn @ direction)
 
 
-def _solved(
-    robot: Robot, chain: Chain, side: str, bones: Mapping[str, tuple[str, str]], goals: Mapping[str, Array]
-) -> Array:
-    """Return the angles (M,) of an arm that bring its bones nearest to `goals`, by damped least squares."""
+def _solved(robot: Robot, chain: Chain, side: str, bones: Sequence[str], goals: Mapping[str, Array]) -> Array:
+    """Return the angles (M,) of a chain that bring its bones nearest to `goals`, by damped least squares."""
     joints = list(chain.joints)
     lower, upper = robot.lower[joints], robot.upper[joints]
 
@@ -521,7 +535,8 @@ def _solved(
         everything[..., joints] = angles
         points = robot.points(everything)
         parts = [_PULL * angles]
-        for bone, (start, end) in bones.items():
+        for bone in bones:
+            start, end = _BONES[bone]
             direction = normalise(points[side + end] - points[side + start])
             parts.append(_COUNTS[bone] * (direction - goals[bone]))
         return np.concatenate(parts, axis=-1)
@@ -626,16 +641,17 @@ def _embody(urdf: Description, limbs: _Limbs, axes: Array, result: Proposal) -> 
 
 
 def _legs(urdf: Description, limbs: _Limbs) -> dict[str, list[Array]]:
-    """Return where each leg bends (3,) [m], from the base outwards, by name of the leg."""
+    """Return where each leg bends (3,) [m], from the trunk outwards in the base, by name of the leg."""
+    top = limbs.base
+    while top in urdf.above and urdf.above[top].kind == "fixed":
+        top = urdf.above[top].parent
+    origin, turn = placed(urdf.path(top, limbs.base))
     legs: dict[str, list[Array]] = {}
     for name, joint in urdf.joints.items():
-        if (
-            joint.turns
-            and _side(joint)
-            and _is("leg", *_names([joint]))
-            and _hangs(urdf, limbs.base, joint.parent)
-        ):
-            place, line = urdf.place(limbs.base, name)[0], legs.setdefault(f"{_side(joint)}_leg", [])
+        is_leg = joint.turns and _side(joint) and _is("leg", *_names([joint]))
+        if is_leg and _hangs(urdf, top, joint.parent):
+            place = turn.T @ (urdf.place(top, name)[0] - origin)
+            line = legs.setdefault(f"{_side(joint)}_leg", [])
             if not line or np.linalg.norm(place - line[-1]) > _BEND:
                 line.append(place)
     return legs
