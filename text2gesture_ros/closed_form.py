@@ -227,6 +227,7 @@ class ArmForm:
         determined: whether the bones leave no joint free to move on its own.
         bones: starts and ends of upper arm, forearm, hand and thumb: joint within the arm, point (3,) in its
             frame. Hand and thumb are unit vectors fixed to the joint.
+        offset: whether joints that aim no bone move one all the same, as axes and bones miss each other.
         aims: (4, M) 1 where a joint aims a bone, hand or thumb, else 0.
         levers: (M,) no capsule behind a joint has a point further from it [m].
         solvable: whether the arm has the two pairs; if not, `follow` leaves its bones as they were.
@@ -254,6 +255,7 @@ class ArmForm:
         self._turns = turns(robot, chain, self.tail, self.hand)
         self._rest = robot.rest[list(self._turns.joints)]
         self.determined = np.count_nonzero(moved[:2].max(axis=0) > _AIMS) <= 4
+        self.offset = bool(((moved[:2] > 0.01) & (moved[:2] <= _AIMS)).any())
         self.aims = (moved > _AIMS).astype(np.float64)
         self.aims[2:] = 0.0
         self.aims[2:, self.tail] = np.array([[self.aims_hand], [self.aims_thumb]])

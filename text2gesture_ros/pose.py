@@ -21,6 +21,9 @@ from text2gesture_ros.robot import Robot
 
 # Movement costs this much beside the same turn of a bone: bones hide from joints that turn them by less.
 _DAMPING = 0.02
+# And so much of the angle missed, in every step: where bones cannot be had the linearised ones bend less than the
+# true ones do, and joints that can hardly turn them would swing to and fro (Levenberg and Marquardt).
+_CAUTION = 0.5
 # The same for the distance from rest, of arms with more joints than bones and hand ask for.
 _PULL = 0.01
 # What the directions of hand and thumb count beside a bone's. They have joints of their own: it only says how
@@ -73,6 +76,8 @@ class PoseSolver:
         self._bone_points = np.zeros((2, arms, 4, 3, 1))
         # How much a joint turns a bone, and how far it moves any point of its arm at most [m/rad].
         self._turns = np.zeros((arms, 4, most))
+        self._offset = any(form.offset for form in forms)
+        self._carries, self._between = np.zeros((2, arms, 4, most, 1))
         self._levers, self._bends = np.zeros((2, len(robot.joint_names)))
         self._moved = np.abs(clearance.carried)
         self._pull = np.zeros(len(robot.joint_names))
@@ -84,6 +89,11 @@ class PoseSolver:
                     self._bone_joints[end, arm, bone] = form.joints[joint]
                     self._bone_points[end, arm, bone, :, 0] = point
             self._turns[arm, :, :width] = form.aims
+            self._carries[arm, 2:, :width, 0] = form.aims[2:]
+            for bone in range(2):
+                start, end = (form.bones[side][bone][0] for side in range(2))
+                self._carries[arm, bone, : start + 1] = 1.0
+                self._between[arm, bone, start + 1 : end + 1] = 1.0
             if not form.determined:
                 self._pull[form.joints] = _PULL**2
 
@@ -94,10 +104,14 @@ class PoseSolver:
             turns: (..., N, 3, 3) rotations of the joints, as from `Robot.frames`.
             places: (..., N, 3) their origins [m].
         """
-        joints = self._bone_joints
-        ends = places[..., joints, :] + (turns[..., joints, :, :] @ self._bone_points)[..., 0]
-        bones = ends[..., 1, :, :, :] - ends[..., 0, :, :, :]
+        starts, ends = self._bone_ends(turns, places)
+        bones = ends - starts
         return np.asarray(bones / np.sqrt((bones * bones).sum(axis=-1, keepdims=True)))
+
+    def _bone_ends(self, turns: Array, places: Array) -> tuple[Array, Array]:
+        joints = self._bone_joints
+        points = places[..., joints, :] + (turns[..., joints, :, :] @ self._bone_points)[..., 0]
+        return points[..., 0, :, :, :], points[..., 1, :, :, :]
 
     def solve(
         self,
@@ -162,23 +176,40 @@ class PoseSolver:
     def _state(self, angles: Array, goals: Array, weights: Array) -> "_State":
         """Linearise bones and distances at `angles` (N,)."""
         turns, places = self._robot.frames(angles)
-        units = self.directions(turns, places)
+        starts, ends = self._bone_ends(turns, places)
+        units = ends - starts
+        lengths = np.sqrt((units * units).sum(axis=-1, keepdims=True))
+        units /= lengths
         cosine = (units * goals).sum(axis=-1)
         errors = np.arccos(np.minimum(np.maximum(cosine, -1.0), 1.0))
-        # A bone u turns by w x u about an axis w, so that joints i and j share u's part of the Hessian
+        # Where axes miss the bones each joint has its own lever. Elsewhere
+        # a bone u turns by w x u about an axis w, so that joints i and j share u's part of the Hessian
         # (wi x u)(wj x u) = wi wj - (wi u)(wj u). The error is the logarithm: as long as the angle to the goal g
         # is large, along u x g.
         axes = (turns[self._columns] @ self._axes)[..., 0]
         facing = axes.swapaxes(1, 2)
         counts = self._turns * weights[..., None]
-        along = counts * (units @ facing)
         ratio = errors / np.sqrt(np.maximum(1.0 - cosine * cosine, 1e-12)) * weights
-        towards = cross(units, goals) * ratio[..., None]
+        if self._offset:
+            levers = self._carries * units[:, :, None]
+            levers += self._between * (ends[:, :, None] - places[self._columns][:, None]) / lengths[..., None]
+            speeds = cross(axes[:, None], levers)
+            speeds -= (speeds @ units[..., None]) * units[:, :, None]
+            speeds = (speeds * weights[..., None, None]).swapaxes(1, 2).reshape(*self._columns.shape, 12)
+            hessian = speeds @ speeds.swapaxes(1, 2)
+            residuals = (goals - cosine[..., None] * units) * ratio[..., None]
+            slope = (speeds @ residuals.reshape(-1, 12, 1))[..., 0]
+        else:
+            along = counts * (units @ facing)
+            hessian = (axes @ facing) * (counts.swapaxes(1, 2) @ counts) - along.swapaxes(1, 2) @ along
+            slope = (counts * ((cross(units, goals) * ratio[..., None]) @ facing)).sum(axis=1)
+        errors = (errors * (weights > 0.0))[:, :2]
         near, distances, gradients = self._clearance.near(turns, places, self._within)
         return _State(
-            hessian=(axes @ facing) * (counts.swapaxes(1, 2) @ counts) - along.swapaxes(1, 2) @ along,
-            slope=(counts * (towards @ facing)).sum(axis=1),
-            errors=(errors * (weights > 0.0))[:, :2].max(axis=1),
+            hessian=hessian,
+            slope=slope,
+            errors=errors.max(axis=1),
+            missed=np.sqrt((errors * errors).sum(axis=1)),
             near=near,
             spare=distances - self._floors[near],
             short=self._margins[near] - distances,
@@ -192,6 +223,7 @@ class PoseSolver:
         columns = self._free[tuple(free)]
         count = len(columns)
         hessian, slope, trust = np.zeros((count, count)), np.empty(count), np.full(count, _TRUST)
+        caution = np.zeros(count)
         at = 0
         for arm in free:
             part = slice(at, at + self._widths[arm])
@@ -203,8 +235,9 @@ class PoseSolver:
             else:
                 hessian[part, part] = state.hessian[arm, width, width]
                 slope[part] = state.slope[arm, width]
+                caution[part] = _CAUTION * state.missed[arm]
             at = part.stop
-        hessian[np.arange(count), np.arange(count)] += _DAMPING**2 + self._pull[columns]
+        hessian[np.arange(count), np.arange(count)] += _DAMPING**2 + caution + self._pull[columns]
         slope += _DAMPING**2 * (start[columns] - angles[columns])
         slope += self._pull[columns] * (self._robot.rest[columns] - angles[columns])
         rows = len(state.short)
@@ -230,6 +263,7 @@ class _State:
         hessian: (A, M, M) of half the squared error, to first order.
         slope: (A, M) how the error falls.
         errors: (A,) angle by which the worst bone of an arm misses [rad].
+        missed: (A,) root of the sum of the squared angles by which its bones miss [rad].
         near: (R,) which pairs are near.
         spare: (R,) by how much they are above their floors [m].
         short: (R,) how much they lack of their margin [m].
@@ -239,6 +273,7 @@ class _State:
     hessian: Array
     slope: Array
     errors: Array
+    missed: Array
     near: Array
     spare: Array
     short: Array
