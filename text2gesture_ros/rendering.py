@@ -348,13 +348,14 @@ def _height(robot: Robot) -> float:
 
 
 def _reach(points: Mapping[str, FloatArray]) -> tuple[FloatArray, float]:
-    """Return the middle of the shoulders (3,) and the length of an arm, of points by name [m]."""
+    """Return the middle of the shoulders (3,) and how far a hand gets from it, of points by name [m]."""
     sides = [side for side in ("left_", "right_") if f"{side}shoulder" in points]
     arms = [
         np.array([points[side + end] for end in ("shoulder", "elbow", "wrist", "hand")]) for side in sides
     ]
     lengths = [float(np.linalg.norm(np.diff(arm, axis=0), axis=-1).sum()) for arm in arms]
-    return np.mean([arm[0] for arm in arms], axis=0), max(lengths)
+    middle = np.mean([arm[0] for arm in arms], axis=0)
+    return middle, max(lengths) + float(np.linalg.norm(arms[0][0] - middle))
 
 
 class Painter:
@@ -409,15 +410,15 @@ class Painter:
         if self._robot is None or angles is None:
             shapes = _human(clip.human_at(time))
             # Stands on its ankles, as it is drawn.
-            middle, length = _reach({name: REFERENCE[index] for name, index in INDEX.items()})
+            middle, reach = _reach({name: REFERENCE[index] for name, index in INDEX.items()})
             middle = middle + np.array([0.0, 0.0, 0.05 - REFERENCE[INDEX["left_ankle"], 2]])
         else:
             shapes = _machine(self._robot, angles, self._scale)
             rest = {name: self._robot.axes @ p for name, p in self._robot.points(self._robot.rest).items()}
-            middle, length = _reach(rest)
-            middle, length = (middle - [0.0, 0.0, _span(self._robot)[0]]) * self._scale, length * self._scale
+            middle, reach = _reach(rest)
+            middle, reach = (middle - [0.0, 0.0, _span(self._robot)[0]]) * self._scale, reach * self._scale
         height = size[1] - (_LABEL if label else 0)
-        scale = 0.46 * height / length
+        scale = 0.6 * height / reach
         across, down = _VIEW.flat(middle) * scale
         stage.figure(shapes, (0.5 * size[0] - across, 0.5 * height - down), scale)
         picture = stage.image()
