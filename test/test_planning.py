@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from robot_cases import ROBOTS, lively, name_of
+from robot_cases import ROBOTS, name_of
 
 from text2gesture_ros.limiting import Limiter, joined, standing
 from text2gesture_ros.planning import Planner
-from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.verification import verify
 
-RATES = [10.0, 20.0, 60.0, 100.0, 200.0, 1000.0]
+RATES = [10.0, 60.0, 100.0]
 ANIMATIONS = Path(os.environ.get("TEXT2GESTURE_MOTION", "missing")) / "pepper_qianim"
 
 
@@ -31,8 +30,8 @@ def storm(robot, kind, times, seed=0):
     elif kind == "frozen":
         values = np.tile(generator.uniform(-2.0, 2.0, shape[1]), (shape[0], 1))
     else:
-        fast = Retargeter(robot).motion(lively(robot, 10.0, seed))[::10]
-        values = np.resize(fast, shape)
+        phase, rate = generator.uniform(0.0, 6.0, shape[1]), generator.uniform(20.0, 70.0, shape[1])
+        values = robot.rest + 0.5 * np.sin(times[:, None] * rate + phase)
     return np.clip(values, robot.lower, robot.upper)
 
 

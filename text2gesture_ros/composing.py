@@ -25,6 +25,8 @@ NOBODY: Name = ("", 0)
 _AHEAD = 0.04
 # Way back to rest: part of a joint's velocity and acceleration that it may take.
 _EASE = 0.5
+# A distance from rest that can be seen [rad].
+_SEEN = 1e-3
 # Where a plan comes too near to the robot itself its frames are bent away: how often, by how much more than
 # is missing [m], how far around in time [s], how far a joint at most [rad], and at how many samples at most.
 _BENDS, _EXTRA, _AROUND, _BENT, _PLACES = 4, 0.004, 0.12, 0.3, 12
@@ -211,6 +213,8 @@ class Composer:
     ) -> Iterator[Samples | None]:
         """Yield ways home: easily, as fast as can be, back the way the robot came, and only to standstill."""
         rest = self._robot.rest
+        # What nobody sees takes no time.
+        blend = blend if np.abs(start.position - rest).max() > _SEEN else 0.0
         yield self._limiter.way(start, rest, ease=_EASE, together=blend)
         yield self._limiter.way(start, rest)
         if trail:

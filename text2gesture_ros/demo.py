@@ -88,14 +88,20 @@ class Conversation:
         return sum(self._violations().values())
 
     def _violations(self) -> Counter[str]:
-        # One command per control period: received times would put the network's jitter into the derivatives.
-        if not self.commands:
+        # By the stamps, which say when each was due: times of arrival would put the network's jitter into the
+        # derivatives, and even spacing would take a lost message, or a pause at standstill, for a jump.
+        messages = [command.message for command in self.commands]
+        stamps = [message.header.stamp.sec * 10**9 + message.header.stamp.nanosec for message in messages]
+        newest = np.maximum.accumulate([-1, *stamps])
+        kept = [index for index, stamp in enumerate(stamps) if stamp > newest[index]]
+        if not kept:
             return Counter()
-        period = 1.0 / GestureRetargeterParameters().rate
-        positions = np.array([_angles(self.robot, command.message) for command in self.commands])
-        report = verify(self.robot, period * np.arange(len(positions)), positions)
+        # Counted from the first in whole nanoseconds: seconds since 1970 would leave too few digits.
+        times = np.array([stamps[index] - stamps[kept[0]] for index in kept]) * 1e-9
+        positions = np.array([_angles(self.robot, messages[index]) for index in kept])
+        report = verify(self.robot, times, positions)
         return Counter(
-            self.commands[round(violation.time / period)].message.header.frame_id
+            messages[kept[int(np.searchsorted(times, violation.time))]].header.frame_id
             for violation in report.violations
         )
 
