@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from robot_cases import ROBOTS, blocks_of, lively, name_of
 
+from text2gesture_ros.collision import Clearance
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.motion import Motion
+from text2gesture_ros.ownership import MODES, USED_BY
 from text2gesture_ros.performing import Performer, retarget_motion
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.skeleton import REFERENCE
-from text2gesture_ros.verification import verify
+from text2gesture_ros.verification import LEAST_CLEARANCE, verify
 
 RATE = 100.0
 
@@ -376,6 +378,85 @@ class TestEveryRobot:
         assert not verify(robot, np.arange(len(positions)) / RATE, positions).violations
         withheld = sum(bool(command.violations) for command in commands)
         assert withheld == performer.plans["withheld"] > 0
+        assert at_rest(robot, commands[-1])
+
+    @pytest.mark.parametrize("kind", ["white noise", "steps", "held at the limits"])
+    def test_whatever_angles_are_asked_for_limits_and_clearance_are_kept(self, robot, kind, monkeypatch):
+        """Also where the poses themselves touch: no plan is begun that does not pass as a whole."""
+        generator = np.random.default_rng(len(kind))
+
+        def hostile(self, positions):
+            shape = (len(positions), len(robot.joint_names))
+            if kind == "held at the limits":
+                ends = np.where(generator.random(shape[1]) < 0.5, robot.lower, robot.upper)
+                return np.tile(ends, (shape[0], 1))
+            drawn = robot.lower + generator.random(shape) * (robot.upper - robot.lower)
+            return drawn if kind == "white noise" else np.repeat(drawn[::4], 4, axis=0)[: shape[0]]
+
+        monkeypatch.setattr(Retargeter, "motion", hostile)
+        blocks = [
+            block
+            for index in range(4)
+            for block in blocks_of(lively(robot, 0.7), 0.1 + 0.6 * index, utterance_id=str(index))
+        ]
+        performer = Performer(robot)
+        changes = [{"scale": 0.6}, {"head": "never"}, {"scale": 1.4}, {"head": "always", "scale": 1.0}]
+        events = [
+            (0.35 + 0.5 * index, lambda change=change: performer.configure(**change))
+            for index, change in enumerate(changes)
+        ]
+        commands = perform(performer, sorted(blocks, key=lambda block: block.due), 9.0, events=events)
+        check(robot, commands)
+        positions = np.stack([command.position for command in commands])
+        least = min(LEAST_CLEARANCE, float(Clearance(robot).smallest(robot.rest))) - 1e-6
+        assert Clearance(robot).smallest(positions).min() >= least
+        assert at_rest(robot, commands[-1])
+        assert performer.plans["withheld"] == performer.plans["stuck"] == 0
+
+    def test_the_stamps_of_late_commands_keep_the_limits_and_catch_up_at_rest(self, robot):
+        generator = np.random.default_rng(1)
+        performer = Performer(robot)
+        blocks = blocks_of(lively(robot, 2.0), 0.2)
+        now, commands = 0.0, []
+        while now < 5.0:
+            while blocks and blocks[0].due - 0.3 <= now:
+                performer.receive(blocks.pop(0), now)
+            commands.append(performer.tick(now))
+            now += performer.period * (1.0 + (generator.random() < 0.05) * generator.uniform(0.5, 6.0))
+        times = np.array([command.time for command in commands])
+        report = verify(robot, times, np.stack([command.position for command in commands]))
+        assert not report.violations, report.violations[:3]
+        assert times[-1] == pytest.approx(now, abs=8 * performer.period)
+
+    def test_a_group_is_ours_while_it_is_used_and_on_its_way_back(self, robot):
+        body = lively(robot, 1.0)
+        for group, joints in robot.groups.items():
+            index = list(joints)
+            for mode in MODES:
+                performer = Performer(robot, **{group: mode})
+                blocks = [replace(block, gesture="nod") for block in blocks_of(body, 0.2)]
+                commands = perform(performer, blocks, 3.0)
+                check(robot, commands)
+                for command in commands:
+                    assert len(set(command.owned[index])) == 1
+                    others = np.delete(command.owned, index)
+                    assert others.all()
+                    away = np.abs(command.position - robot.rest)[index].max() > 1e-6
+                    assert command.owned[index[0]] or not away
+                owned = [bool(command.owned[index[0]]) for command in commands]
+                used = mode == "when_used" and group in USED_BY["nod"]
+                assert all(owned) == (mode == "always")
+                assert any(owned) == (mode == "always" or used)
+
+    def test_a_group_is_given_up_and_taken_over_live_without_a_jump(self, robot):
+        performer = Performer(robot)
+        modes = ["never", "always", "when_used", "never", "always"]
+        events = [
+            (0.4 + 0.3 * number, lambda mode=mode: performer.configure(**dict.fromkeys(robot.groups, mode)))
+            for number, mode in enumerate(modes)
+        ]
+        commands = perform(performer, blocks_of(lively(robot, 2.5), 0.1), 5.0, events=events)
+        check(robot, commands)
         assert at_rest(robot, commands[-1])
 
     def test_a_clip_goes_the_same_way_offline(self, robot):

@@ -9,6 +9,7 @@ from robot_cases import ROBOTS, name_of
 
 from text2gesture_ros.limiting import Limiter, joined, standing
 from text2gesture_ros.planning import Planner
+from text2gesture_ros.robot import load_robot
 from text2gesture_ros.verification import verify
 
 RATES = [10.0, 60.0, 100.0]
@@ -116,3 +117,30 @@ class TestEveryRobot:
         # Faster than allowed, and beyond the range: nothing within limits continues this.
         state = standing(robot.upper + 1.0).state(0)
         assert planner.follow(state, storm(robot, "frozen", planner.grid(0.3))) is None
+
+
+def animations():
+    return sorted(ANIMATIONS.glob("*.qianim"))
+
+
+@pytest.mark.skipif(not animations(), reason="TEXT2GESTURE_MOTION has no pepper_qianim")
+def test_animations_within_the_limits_come_back_unchanged():
+    """Of Pepper's own animations those that keep the limits, from standstill; a limiter must not touch these."""
+    from text2gesture_ros.blending import Clip
+    from text2gesture_ros.importing import read_recording
+    from text2gesture_ros.retargeting import Retargeter
+
+    robot = load_robot("pepper")
+    planner, rate, kept = Planner(robot, 0.01), 100.0, 0
+    for path in animations():
+        angles = Retargeter(robot).motion(read_recording(path).motion.positions)
+        clip = Clip((path.stem, 0), np.arange(len(angles)) / 60.0, angles, True)
+        rows = np.arange(-5, int(clip.end * rate)) / rate
+        if verify(robot, rows, clip.at(rows)).violations:
+            continue
+        start = standing(angles[0]).state(0)
+        samples, followed = planner.follow(start, clip.at(planner.grid(clip.end)))
+        now = np.arange(1, followed + 1) / rate
+        np.testing.assert_allclose(samples.positions[:followed], clip.at(now), atol=1e-3, err_msg=path.name)
+        kept += 1
+    assert kept

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from robot_cases import ROBOTS, name_of
+from robot_cases import ROBOTS, name_of, random_angles
 
+from text2gesture_ros.collision import Clearance
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.verification import KINDS, Verifier, verify
 
@@ -148,6 +149,42 @@ class TestEveryRobot:
         assert not verifier.check(robot.rest)
         verifier.reset()
         assert not verifier.check(jump)
+
+    def test_velocities_that_do_not_belong_to_the_positions_are_found(self, robot):
+        times = np.arange(100) / RATE
+        positions = smooth(robot, times, 0.9)
+        velocities = 2.0 * (positions - smooth(robot, times - 1e-6, 0.9)) / 2e-6
+        assert not verify(robot, times, positions, velocities=velocities).violations
+        velocities[40, 1] += 0.05
+        found = verify(robot, times, positions, velocities=velocities).violations
+        assert {(v.kind, v.joint) for v in found} == {("continuity", robot.joint_names[1])}
+
+    def test_a_body_that_touches_itself_is_found(self, robot):
+        clearance = Clearance(robot)
+        angles = random_angles(robot, 400)
+        distances = clearance.smallest(angles)
+        nearest = int(distances.argmin())
+        times = np.arange(3.0)
+        positions = np.stack([robot.rest, angles[nearest], robot.rest])
+        report = verify(robot, times, positions, clearance=clearance, least=distances[nearest] + 1e-6)
+        (found,) = [violation for violation in report.violations if violation.kind == "clearance"]
+        assert found.time == 1.0
+        assert report.clearance == found.value == pytest.approx(distances[nearest])
+        assert all(part in {c.name for c in robot.capsules} for part in found.joint.split(" and "))
+        assert not verify(robot, times, positions).counts["clearance"]
+
+    def test_a_plan_is_judged_with_what_it_continues(self, robot):
+        verifier = Verifier(robot, 1.0 / RATE, Clearance(robot))
+        before = np.tile(robot.rest, (3, 1))
+        still = np.tile(robot.rest, (20, 1))
+        assert not verifier.judge(before, still, np.zeros_like(still), 0.0).violations
+        jump = verifier.judge(before, still + 0.01, np.zeros_like(still), -1.0)
+        assert {violation.kind for violation in jump.violations} >= {"acceleration", "jerk"}
+        assert not verifier.judge(before[:0], still, np.zeros_like(still), 0.0).violations
+        # What went wrong before is not the plan's fault.
+        assert not verifier.judge([before[0] + 0.3, before[1]], still, np.zeros_like(still), 0.0).counts[
+            "velocity"
+        ]
 
     @pytest.mark.parametrize("period", [0.0, -1.0, np.nan, np.inf])
     def test_a_period_out_of_range_is_refused(self, robot, period):

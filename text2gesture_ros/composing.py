@@ -29,7 +29,7 @@ _EASE = 0.5
 _SEEN = 1e-3
 # Where a plan comes too near to the robot itself its frames are bent away: how often, by how much more than
 # is missing [m], how far around in time [s], how far a joint at most [rad], and at how many samples at most.
-_BENDS, _EXTRA, _AROUND, _BENT, _PLACES = 4, 0.004, 0.12, 0.3, 12
+_BENDS, _EXTRA, _AROUND, _BENT, _PLACES = 2, 0.004, 0.12, 0.3, 8
 
 
 @dataclass(frozen=True, eq=False)

@@ -317,8 +317,9 @@ class Performer:
         attempts: list[dict[str, Any]] = [
             {"least": None},
             {"least": near, "trail": trail},
-            {"least": near, "trail": trail, "alone": True},
         ]
+        if self._score.next is not None:
+            attempts.append({"least": near, "trail": trail, "alone": True})
         for number, options in enumerate(attempts):
             plan = self._composer.compose(start, time, self._score, fade, **options)
             if plan is not None and self._install(base, plan, near):

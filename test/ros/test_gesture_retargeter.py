@@ -60,7 +60,7 @@ class Stage:
     def check_limits(self):
         """Hold all commands so far against the independent verifier."""
         positions = np.array([command.position for command in self.commands])
-        times = np.arange(len(positions)) / self.node.parameters.rate
+        times = np.array([to_seconds(command.header.stamp) for command in self.commands])
         assert not verify(self.robot, times, positions).violations
 
 
@@ -118,8 +118,7 @@ def test_deactivating_brings_the_robot_to_rest_first(graph, gesture):
     stage.perform("one", frames=120, height=0.5)
     graph.spin_until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.5)
     assert graph.transition(stage.node, Transition.TRANSITION_DEACTIVATE)
-    graph.spin_for(0.1)
-    assert stage.at_rest()
+    graph.spin_until(stage.at_rest)
     stage.check_limits()
     sent = len(stage.commands)
     for message in gesture("two", stage.node.now() + 0.05):
@@ -197,6 +196,21 @@ def test_the_rate_changes_at_rest(graph, gesture):
     stage.commands.clear()
     stage.served("two")
     stage.check_limits()
+
+
+def test_a_group_that_a_gesture_does_not_use_is_left_to_others(graph, gesture):
+    stage = Stage(graph, gesture, head="when_used", left_arm="never")
+    stage.served("one")
+    groups = stage.robot.groups
+    ours = {stage.robot.joint_names[joint] for joint in groups["right_arm"]}
+    performed = [command for command in stage.commands if command.header.frame_id == "one"]
+    assert all(set(command.name) == ours for command in performed)
+    assert all(len(command.position) == len(command.velocity) == len(ours) for command in performed)
+    assert {name for trajectory in stage.trajectories for name in trajectory.joint_names} == ours
+    (result,) = stage.node.set_parameters([Parameter("head", value="always")])
+    assert result.successful
+    ours |= {stage.robot.joint_names[joint] for joint in groups["head"]}
+    graph.spin_until(lambda: set(stage.commands[-1].name) == ours)
 
 
 class SimulatedStage:
