@@ -31,9 +31,12 @@ def waving(frames: int = 60) -> Motion:
     return Motion(positions, gesture="wave")
 
 
-@pytest.fixture(params=ROBOTS)
+every_robot = pytest.mark.parametrize("robot", ROBOTS, indirect=True)
+
+
+@pytest.fixture
 def robot(request):
-    return load_robot(request.param)
+    return load_robot(getattr(request, "param", "pepper"))
 
 
 @pytest.fixture
@@ -43,6 +46,7 @@ def clip(robot):
     return Clip("Hello!", waving(), times, angles)
 
 
+@every_robot
 def test_gif_has_the_frames_of_the_clip_and_repeats(robot, clip, tmp_path):
     path = tmp_path / "clip.gif"
     count = Painter(robot).save_gif(path, clip)
@@ -55,6 +59,7 @@ def test_gif_has_the_frames_of_the_clip_and_repeats(robot, clip, tmp_path):
     assert path.stat().st_size < 400_000
 
 
+@every_robot
 def test_picture_shows_human_and_robot_move(robot, clip):
     painter = Painter(robot)
     first, last = (np.asarray(painter.picture(clip, time, SIZE)) for time in (0.0, clip.duration))
@@ -67,6 +72,7 @@ def test_picture_shows_human_and_robot_move(robot, clip):
     assert not (begin != end).any(axis=(0, 2))[: half // 2].any()
 
 
+@every_robot
 def test_a_robot_without_capsules_is_drawn_from_its_lines(robot, clip):
     bare = replace(robot, capsules=(), pairs=robot.pairs[:0])
     first, last = (np.asarray(Painter(bare).picture(clip, time, SIZE)) for time in (0.0, clip.duration))
@@ -74,6 +80,7 @@ def test_a_robot_without_capsules_is_drawn_from_its_lines(robot, clip):
     assert (first != np.asarray(Painter(robot).picture(clip, 0.0, SIZE))).any()
 
 
+@every_robot
 def test_a_robot_is_as_large_whatever_its_axes(robot, clip, tmp_path):
     draw_robot(robot, robot.rest, tmp_path / "robot.png")
     turned = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # lies on its side if y is up
