@@ -1,21 +1,24 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from robot_cases import ROBOTS, human_like, lively, name_of, random_angles
+from scipy.optimize import least_squares
 
+from text2gesture_ros.collision import Clearance
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.kinematics import Axis, dot, normalise, rotate, two_turns_onto
-from text2gesture_ros.retargeting import Retargeter, torso_frames
+from text2gesture_ros.kinematics import Axis, dot, normalise, rotate, rotation, two_turns_onto
+from text2gesture_ros.retargeting import MARGIN, Retargeter, scaled, torso_frames
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, mirror
 
-SETTINGS = settings(max_examples=30, deadline=None)
+SETTINGS = settings(max_examples=8, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def from_rest(robot, positions, **options):
-    """Retarget each frame on its own, as the first after rest."""
-    return np.stack([Retargeter(robot, **options)(frame) for frame in positions])
+# The solver stops this near to where it would end [rad].
+CLOSE = 0.05
+# No frame may bring two parts nearer than this, or than they are at rest [m].
+FLOOR = 0.0075
 
 
 def error_between(one, other):
@@ -23,50 +26,134 @@ def error_between(one, other):
     return np.arccos(np.clip((one * other).sum(-1), -1.0, 1.0))
 
 
-def away_from_singular(robot, angles):
-    """Return which poses have every bone well off the axis that swings it and no joint near its limit."""
-    clear = np.ones(len(angles), dtype=bool)
-    for chain in robot.arms.values():
-        axes = chain.zero_axes()
-        turns, _ = chain.frames(angles[:, list(chain.joints)])
-        points = robot.points(angles)
-        side = "left" if chain is robot.arms["left_arm"] else "right"
-        upper = normalise(points[f"{side}_elbow"] - points[f"{side}_shoulder"])
-        fore = normalise(points[f"{side}_wrist"] - points[f"{side}_elbow"])
-        swing = np.einsum("tij,j->ti", turns[:, 2], chain.axes[2])
-        clear &= (np.abs(upper @ axes[0]) < 0.9) & (np.abs((fore * swing).sum(-1)) < 0.9)
-    return clear
+def arm_bones(robot, angles):
+    """Return the bones of all arms (T, 2 A, 3) as they point with the waist upright."""
+    upright = angles.copy()
+    if robot.waist:
+        upright[..., robot.waist.joints] = 0.0
+    return np.stack([v for k, v in robot.bone_directions(upright).items() if k != "head"], axis=-2)
+
+
+def body_of(left, right):
+    """Return humans (T, K, 3) with arms (T, 4): flexion, abduction, inward turn, elbow flexion [rad]."""
+    body = np.tile(REFERENCE, (len(left), 1, 1))
+    x, y, z = (Axis(direction) for direction in np.eye(3))
+    for side, sign, arm in (("left", 1.0, left), ("right", -1.0, right)):
+        flexion, abduction, inward, elbow = arm.T
+        turn = rotation(y, -flexion) @ rotation(x, sign * abduction) @ rotation(z, -sign * inward)
+        fore = turn @ rotation(y, -elbow)
+        joints = [INDEX[f"{side}_{end}"] for end in ("shoulder", "elbow", "wrist", "hand", "thumb")]
+        body[:, joints[1]] = body[:, joints[0]] - 0.29 * turn[..., 2]
+        body[:, joints[2]] = body[:, joints[1]] - 0.25 * fore[..., 2]
+        body[:, joints[3]] = body[:, joints[2]] - 0.08 * fore[..., 2]
+        body[:, joints[4]] = body[:, joints[2]] - 0.05 * fore[..., 2] + 0.03 * fore[..., 0]
+    return body
+
+
+def gestures(seconds, seed=0):
+    """Return random movement of both arms between anatomical poses: crossing arms, hands at the body."""
+    generator = np.random.default_rng(seed)
+    count = round(seconds * 60)
+    poses = generator.uniform((-0.3, -0.4, -0.4, 0.2), (1.5, 1.1, 1.4, 2.4), (2, 2 + int(seconds), 4))
+    poses[:, 0] = (0.0, 0.12, 0.2, 0.25)
+    at = np.linspace(0.0, poses.shape[1] - 1.001, count)
+    part = (at % 1.0)[:, None]
+    ease = part**3 * (10.0 - 15.0 * part + 6.0 * part**2)
+    before = at.astype(int)
+    arms = poses[:, before] + ease * (poses[:, before + 1] - poses[:, before])
+    return body_of(*arms)
+
+
+def clear_of_itself(robot, angles, by=0.02):
+    """Return which samples (T,) keep every pair as far apart as `by`, or as at rest if that is less."""
+    clearance = Clearance(robot)
+    least = np.minimum(by, clearance.distances(robot.rest) - 1e-3)
+    return (clearance.distances(angles) >= least - 1e-9).all(axis=-1)
+
+
+def bare(robot):
+    """Return the robot without anything that may touch."""
+    return dataclasses.replace(robot, pairs=np.empty((0, 2), dtype=np.intp))
+
+
+def goal_bones(robot, body):
+    """Return where the human's bones point in the torso, (T, 2 A, 3), in the base of the robot."""
+    neutral = torso_frames(REFERENCE[None])[0]
+    human = body @ (neutral.T @ torso_frames(body)).swapaxes(1, 2)
+    bones = [
+        human[:, INDEX[f"{arm[:-4]}_{end}"]] - human[:, INDEX[f"{arm[:-4]}_{start}"]]
+        for arm in robot.arms
+        for start, end in (("shoulder", "elbow"), ("elbow", "wrist"))
+    ]
+    return normalise(np.stack(bones, axis=1)) @ robot.axes
+
+
+def best_possible(robot, wanted, starts=6):
+    """Return the errors (2 A,) of the bones at the best pose that least squares finds from several starts."""
+    generator = np.random.default_rng(0)
+    found = []
+    for arm, chain in enumerate(robot.arms.values()):
+        joints = list(chain.joints)
+        lower, upper = robot.lower[joints] - 1e-9, robot.upper[joints] + 1e-9
+
+        def residual(values, bones=slice(2 * arm, 2 * arm + 2), joints=joints):
+            angles = np.tile(robot.rest, (*values.shape[:-1], 1)).reshape(*values.shape[:-1], -1)
+            angles[..., joints] = values
+            return error_between(arm_bones(robot, angles)[..., bones, :], wanted[bones])
+
+        def slope(values, residual=residual):
+            steps = 1e-6 * np.eye(len(values))
+            return (residual(values + steps) - residual(values - steps)).T / 2e-6
+
+        begins = [robot.rest[joints], *generator.uniform(lower, upper, (starts - 1, len(joints)))]
+        options = [
+            least_squares(residual, begin, slope, bounds=(lower, upper), max_nfev=40) for begin in begins
+        ]
+        found.extend(np.abs(min(options, key=lambda option: option.cost).fun))
+    return found
 
 
 @pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
 class TestEveryRobot:
     def test_a_pose_of_the_robot_comes_back_as_it_was(self, robot):
-        angles = random_angles(robot, 800)
-        angles = angles[away_from_singular(robot, angles)]
-        assert len(angles) > 100
         # Led there in small steps, as a motion would be: which of several solutions is meant is then clear.
-        found = []
-        for pose in angles:
-            path = robot.rest + np.linspace(0.0, 1.0, 40)[:, None] * (pose - robot.rest)
-            found.append(Retargeter(robot).motion(human_like(robot, path))[-1])
-        wanted, got = robot.bone_directions(angles), robot.bone_directions(np.stack(found))
-        for bone, directions in wanted.items():
-            errors = error_between(got[bone], directions)
-            # Where two solutions fit almost equally well the nearer one may be kept (12 degrees).
-            assert np.median(errors) < 1e-6, bone
-            assert np.mean(errors < 1e-6) > 0.8, bone
-            assert np.mean(errors < 0.22) > 0.97, bone
+        steps = np.linspace(0.0, 1.0, 30)[:, None]
+        paths = [robot.rest + steps * (pose - robot.rest) for pose in random_angles(robot, 120)]
+        paths = [path for path in paths if clear_of_itself(robot, path).all()][:20]
+        assert len(paths) >= 5
+        missed = []
+        for path in paths:
+            found = Retargeter(robot).motion(human_like(robot, path))
+            missed.append(error_between(arm_bones(robot, found)[-1], arm_bones(robot, path)[-1]))
+        missed = np.array(missed)
+        # Where two solutions fit almost equally well, or a limit lies on the way to the other, one may
+        # be kept.
+        assert np.median(missed) < 2e-3
+        assert np.mean(missed < 0.02) > 0.8
 
-    def test_the_head_comes_back_exactly(self, robot):
-        angles = random_angles(robot, 200)
-        found = from_rest(robot, human_like(robot, angles))
+    def test_the_gaze_comes_back(self, robot):
+        if robot.head is None:
+            pytest.skip("its head does not move")
+        angles = np.tile(robot.rest, (50, 1))
         head = list(robot.head.joints)
-        np.testing.assert_allclose(found[:, head], angles[:, head], atol=1e-6)
+        angles[:, head] = random_angles(robot, 50)[:, head]
+        found = np.stack([Retargeter(robot)(frame) for frame in human_like(robot, angles)])
+        wanted, got = (robot.bone_directions(a)["head"] for a in (angles, found))
+        assert np.mean(error_between(got, wanted) < 1e-3) > 0.9
+
+    def test_the_waist_follows_the_torso(self, robot):
+        if robot.waist is None:
+            pytest.skip("it has none")
+        waist = list(robot.waist.joints)
+        angles = np.tile(robot.rest, (20, 1))
+        angles[:, waist] = 0.3 * random_angles(robot, 20)[:, waist]
+        angles = angles[clear_of_itself(robot, angles)]
+        found = Retargeter(robot).motion(human_like(robot, angles))
+        np.testing.assert_allclose(found[:, waist], angles[:, waist], atol=1e-4)
 
     def test_the_rest_pose_is_found_again(self, robot):
-        found = from_rest(robot, human_like(robot, robot.rest[None]))
-        for bone, direction in robot.bone_directions(found).items():
-            assert error_between(direction, robot.bone_directions(robot.rest[None])[bone]) < 0.02
+        found = Retargeter(robot).motion(human_like(robot, np.tile(robot.rest, (30, 1))))
+        assert error_between(arm_bones(robot, found)[-1], arm_bones(robot, robot.rest)).max() < 0.05
 
     def test_a_human_at_ease_is_nearly_the_rest_pose(self, robot):
         angles = Retargeter(robot)(REFERENCE)
@@ -76,91 +163,150 @@ class TestEveryRobot:
     @given(seed=SEEDS, spread=st.floats(0.0, 3.0))
     def test_any_finite_body_gives_angles_within_limits(self, robot, seed, spread):
         generator = np.random.default_rng(seed)
-        body = REFERENCE + generator.normal(size=(5, *REFERENCE.shape)) * spread
-        angles = Retargeter(robot, scale=float(generator.uniform(0, 2))).motion(np.clip(body, -5.0, 5.0))
+        body = REFERENCE + generator.normal(size=(30, *REFERENCE.shape)) * spread
+        body[10:12] = body[10]  # frozen
+        body[20] = 0.0  # all in one place
+        angles = Retargeter(robot).motion(np.clip(body, -5.0, 5.0))
         assert np.isfinite(angles).all()
         assert ((angles >= robot.lower) & (angles <= robot.upper)).all()
+        assert clear_of_itself(robot, angles, FLOOR).all()
 
     def test_joints_in_one_place_are_survived_and_hold(self, robot):
+        nowhere = np.zeros((30, *REFERENCE.shape))
         retarget = Retargeter(robot)
-        np.testing.assert_array_equal(retarget(np.zeros_like(REFERENCE)), robot.rest)
-        before = retarget(lively(robot, 1.0)[30])
-        np.testing.assert_array_equal(retarget(np.zeros_like(REFERENCE)), before)
+        np.testing.assert_allclose(retarget.motion(nowhere), np.tile(robot.rest, (30, 1)), atol=1e-3)
+        before = retarget.motion(lively(robot, 1.0))[-1]
+        arms = [joint for chain in robot.arms.values() for joint in chain.joints]
+        np.testing.assert_allclose(retarget.motion(nowhere[:5])[-1, arms], before[arms], atol=0.01)
 
-    def test_turning_and_moving_the_whole_body_changes_nothing(self, robot):
-        body = lively(robot, 0.5)
-        expected = Retargeter(robot).motion(body)
+    def test_turning_and_moving_the_whole_body_changes_no_arm(self, robot):
+        body = gestures(0.5)
+        expected = arm_bones(bare(robot), Retargeter(bare(robot)).motion(body))
         for axis, angle in ((np.array([0.0, 0.0, 1.0]), 1.3), (np.array([0.6, 0.0, 0.8]), -0.7)):
             moved = rotate(Axis(axis), np.array(angle), body) + np.array([0.3, -0.2, 0.1])
-            np.testing.assert_allclose(Retargeter(robot).motion(moved), expected, atol=1e-6)
+            found = arm_bones(bare(robot), Retargeter(bare(robot)).motion(moved))
+            np.testing.assert_allclose(found, expected, atol=1e-3)
 
     @pytest.mark.parametrize("factor", [0.3, 2.5])
     def test_the_size_of_the_body_changes_nothing(self, robot, factor):
-        body = lively(robot, 0.5)
+        body = gestures(0.5)
         expected = Retargeter(robot).motion(body)
-        np.testing.assert_allclose(Retargeter(robot).motion(factor * body), expected, atol=1e-6)
+        np.testing.assert_allclose(Retargeter(robot).motion(factor * body), expected, atol=1e-4)
 
     def test_a_mirrored_human_is_a_mirrored_robot(self, robot):
-        body = lively(robot, 1.0)
-        straight = robot.bone_directions(Retargeter(robot).motion(body))
-        for angles in (Retargeter(robot).motion(mirror(body)), Retargeter(robot, mirror=True).motion(body)):
-            mirrored = robot.bone_directions(angles)
-            for bone in ("upper_arm", "forearm"):
-                image = mirrored[f"right_{bone}"] * [1, -1, 1]
-                assert error_between(straight[f"left_{bone}"], image).max() < 1e-5
-        twice = Retargeter(robot, mirror=True).motion(mirror(body))
-        np.testing.assert_allclose(twice, Retargeter(robot).motion(body), atol=1e-12)
+        if len(robot.arms) < 2:
+            pytest.skip("it has one arm")
+        body = gestures(1.0)
+        straight = Retargeter(robot).motion(body)
+        mirrored = Retargeter(robot).motion(mirror(body))
+        flip = np.eye(3) - 2.0 * np.outer(robot.axes[1], robot.axes[1])
+        left_right = [2, 3, 0, 1]
+        errors = error_between(arm_bones(robot, straight) @ flip, arm_bones(robot, mirrored)[:, left_right])
+        # Files of robots are symmetric to a few millimetres only.
+        assert np.median(errors) < 0.02
+        np.testing.assert_allclose(Retargeter(robot, mirror=True).motion(body), mirrored, atol=1e-12)
 
     def test_scale_is_the_distance_from_rest(self, robot):
-        body = lively(robot, 0.5)
+        body = gestures(0.5)
         full = Retargeter(robot).motion(body)
         np.testing.assert_array_equal(
             Retargeter(robot, scale=0.0).motion(body), np.tile(robot.rest, (len(body), 1))
         )
         half = Retargeter(robot, scale=0.5).motion(body)
         np.testing.assert_allclose(half - robot.rest, 0.5 * (full - robot.rest), atol=1e-12)
+        nearly = scaled(robot, full, 0.501)
+        assert np.abs(nearly - half).max() <= 0.001 * np.abs(full - robot.rest).max() + 1e-12
 
     def test_frame_by_frame_and_all_at_once_are_the_same(self, robot):
-        body = lively(robot, 0.5)
+        body = gestures(1.0)
         one_by_one, in_parts = Retargeter(robot), Retargeter(robot)
-        together = Retargeter(robot).motion(body)
-        np.testing.assert_allclose([one_by_one(frame) for frame in body], together, atol=1e-12)
-        parts = [in_parts.motion(part) for part in np.array_split(body, 4)]
-        np.testing.assert_allclose(np.concatenate(parts), together, atol=1e-12)
+        together = arm_bones(robot, Retargeter(robot).motion(body))
+        frames = arm_bones(robot, np.array([one_by_one(frame) for frame in body]))
+        parts = np.concatenate([in_parts.motion(part) for part in np.array_split(body, 7)])
+        for found in (frames, arm_bones(robot, parts)):
+            assert np.median(error_between(found, together)) < 0.005
+            assert error_between(found, together).max() < CLOSE
 
     def test_reset_forgets(self, robot):
         retarget = Retargeter(robot)
-        body = lively(robot, 0.5)
+        body = gestures(0.5)
         first = retarget.motion(body)
         retarget.reset()
         np.testing.assert_array_equal(retarget.motion(body), first)
 
+    def test_parts_keep_apart_while_arms_cross(self, robot):
+        for seed in range(3):
+            body = gestures(4.0, seed)
+            angles = Retargeter(robot).motion(body)
+            assert clear_of_itself(robot, angles, FLOOR).all()
+            assert (
+                np.quantile(Clearance(robot).smallest(angles), 0.05)
+                > min(MARGIN, float(Clearance(robot).smallest(robot.rest))) - 0.003
+            )
+
+    def test_where_nothing_binds_the_solver_finds_the_closed_form(self, robot):
+        retarget = Retargeter(robot, closed_form=True)
+        solved = Retargeter(robot)
+        body = gestures(4.0, 3)
+        closed = retarget.motion(body)
+        angles = np.concatenate([solved.motion(part) for part in np.array_split(body, 40)])
+        exact = np.ones(len(body), dtype=bool)
+        wanted = goal_bones(robot, body)
+        exact &= (error_between(arm_bones(robot, closed), wanted) < 1e-3).all(axis=1)
+        exact &= clear_of_itself(robot, closed, MARGIN)
+        missed = error_between(arm_bones(robot, angles[exact]), wanted[exact])
+        if exact.sum() > 30:
+            assert np.quantile(missed, 0.9) < 0.01
+
+    def test_no_start_of_least_squares_comes_nearer(self, robot):
+        """The bones of random gestures: within 5 % of the best of six starts, limits only."""
+        robot = bare(robot)
+        body = gestures(6.0, 1)
+        frames = np.arange(40, len(body), 40)
+        wanted = goal_bones(robot, body)
+        found = error_between(arm_bones(robot, Retargeter(robot).motion(body)), wanted)[frames]
+        best = np.array([best_possible(robot, wanted[frame]) for frame in frames])
+        rms, bound = (np.degrees(np.sqrt((errors**2).mean())) for errors in (found, best))
+        assert rms < 1.05 * bound + 0.3
+
+    def test_the_stroke_decides_which_bone_gives_way(self, robot):
+        body = gestures(6.0, 1)
+        wanted = goal_bones(robot, body)
+        forearms = [
+            error_between(arm_bones(robot, Retargeter(robot, stroke=stroke).motion(body)), wanted)[
+                :, 1::2
+            ].mean()
+            for stroke in (0.2, 1.0, 5.0)
+        ]
+        assert forearms[2] <= forearms[1] + 2e-3
+        assert forearms[1] <= forearms[0] + 2e-3
+
     def test_an_elbow_bent_further_than_the_robot_can_keeps_its_direction(self, robot):
         """A hand at the head: the forearm still points up, not away."""
-        body = REFERENCE.copy()
-        body[INDEX["left_elbow"]] = body[INDEX["left_shoulder"]] + [0.15, 0.22, 0.10]
-        body[INDEX["left_wrist"]] = body[INDEX["left_elbow"]] + [-0.10, -0.16, 0.16]
-        directions = robot.bone_directions(Retargeter(robot).motion(np.stack([body] * 3))[-1])
-        upper = normalise(body[INDEX["left_elbow"]] - body[INDEX["left_shoulder"]])
-        assert error_between(directions["left_upper_arm"], upper) < 0.02
-        assert directions["left_forearm"][2] > 0.3
+        arms = np.tile((0.9, 0.6, 0.6, 2.3), (60, 1)) * np.linspace(0.0, 1.0, 60)[:, None].clip(0.05)
+        body = body_of(arms, arms)
+        bones = arm_bones(robot, Retargeter(robot).motion(np.concatenate([body, body[-1:].repeat(30, 0)])))[
+            -1
+        ]
+        assert (bones[1::2] @ robot.axes[2] > 0.3).all()
 
     def test_a_straight_arm_does_not_spin_the_elbow(self, robot):
-        """Noise of a millimetre on a straight arm says nothing about the elbow's yaw."""
+        """Noise of a millimetre on a straight arm says nothing about how far the elbow is turned."""
         generator = np.random.default_rng(0)
-        body = np.tile(REFERENCE, (60, 1, 1))
-        direction = normalise(np.array([0.9, 0.2, -0.3]))
-        shoulder = body[:, INDEX["left_shoulder"]]
-        body[:, INDEX["left_elbow"]] = shoulder + 0.29 * direction
-        wobble = generator.normal(size=(60, 3)) * 0.001
-        body[:, INDEX["left_wrist"]] = shoulder + 0.55 * direction + wobble
+        arms = np.tile((0.9, 0.3, 0.0, 0.0), (60, 1))
+        body = body_of(arms, arms)
+        body[:, [INDEX["left_wrist"], INDEX["right_wrist"]]] += generator.normal(size=(60, 2, 3)) * 0.001
         angles = Retargeter(robot).motion(body)
-        yaw = robot.arms["left_arm"].joints[2]
-        assert np.ptp(angles[5:, yaw]) < 0.2
+        for chain in robot.arms.values():
+            assert np.abs(np.diff(angles[20:, list(chain.joints)[:4]], axis=0)).max() < 0.25
 
     def test_smooth_motion_gives_smooth_angles(self, robot):
-        steps = np.abs(np.diff(Retargeter(robot).motion(lively(robot, 3.0, amplitude=0.3)), axis=0))
+        angles = Retargeter(robot).motion(gestures(6.0, 2))
+        arms = [joint for chain in robot.arms.values() for joint in chain.joints]
+        steps = np.abs(np.diff(angles[:, arms], axis=0))[2:]
         assert np.quantile(steps, 0.99) < 0.2
+        # An arm on its way to another solution goes there at a walk.
+        assert steps.max() < 0.65
 
     @pytest.mark.parametrize(
         ("positions", "message"),
@@ -174,6 +320,11 @@ class TestEveryRobot:
     def test_no_body_is_refused(self, robot, positions, message):
         with pytest.raises(InputError, match=message):
             Retargeter(robot)(positions)
+
+    @pytest.mark.parametrize("stroke", [0.0, 11.0, np.nan])
+    def test_a_stroke_out_of_range_is_refused(self, robot, stroke):
+        with pytest.raises(ConfigurationError, match="stroke"):
+            Retargeter(robot, stroke=stroke)
 
     @pytest.mark.parametrize("scale", [-0.1, 2.1, np.nan, np.inf])
     def test_a_scale_out_of_range_is_refused(self, robot, scale):

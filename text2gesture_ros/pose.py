@@ -32,7 +32,7 @@ _HAND = 0.3
 # Largest change of a joint in one step [rad]: up to there linearised bones are right within 3 degrees.
 _TRUST = 0.3
 # The largest change after which a further step is not worth its time [rad].
-_ENOUGH = 0.06
+_ENOUGH = 0.1
 # Where a target in joint space is given: how far towards it in one frame [rad].
 _STRIDE = 0.12
 # Pairs nearer than this get a row [m].
@@ -61,7 +61,6 @@ class PoseSolver:
         self._within = np.maximum(margins, _NEAR)
         self._widths = [len(form.joints) for form in forms]
         most, arms = max(self._widths), len(forms)
-        # A shorter arm's row is filled up with its last joint, which then counts nothing.
         # A shorter arm's row is filled up with its last joint, which then counts nothing.
         self._columns = np.array(
             [form.joints + form.joints[-1:] * (most - len(form.joints)) for form in forms]
@@ -94,6 +93,8 @@ class PoseSolver:
                 start, end = (form.bones[side][bone][0] for side in range(2))
                 self._carries[arm, bone, : start + 1] = 1.0
                 self._between[arm, bone, start + 1 : end + 1] = 1.0
+            self._levers[form.joints] = form.levers
+            self._bends[form.joints] = form.aims[:2].max(axis=0)
             if not form.determined:
                 self._pull[form.joints] = _PULL**2
 
