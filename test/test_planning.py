@@ -125,7 +125,7 @@ def animations():
 
 @pytest.mark.skipif(not animations(), reason="TEXT2GESTURE_MOTION has no pepper_qianim")
 def test_animations_within_the_limits_come_back_unchanged():
-    """Of Pepper's own animations those that keep the limits, from standstill; a limiter must not touch these."""
+    """Of Pepper's animations those that keep the limits from standstill: a limiter must not touch these."""
     from text2gesture_ros.blending import Clip
     from text2gesture_ros.importing import read_recording
     from text2gesture_ros.retargeting import Retargeter
