@@ -262,7 +262,7 @@ class TestEveryRobot:
         """The bones of random gestures: within 5 % of the best of six starts, limits only."""
         robot = bare(robot)
         body = gestures(6.0, 1)
-        frames = np.arange(40, len(body), 40)
+        frames = np.arange(40, len(body), 70)
         wanted = goal_bones(robot, body)
         found = error_between(arm_bones(robot, Retargeter(robot).motion(body)), wanted)[frames]
         best = np.array([best_possible(robot, wanted[frame]) for frame in frames])

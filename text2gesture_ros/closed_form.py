@@ -1,10 +1,11 @@
-"""Joint angles in closed form: what aims a robot's bones where the human's point, one pair of joints at a time.
+"""Joint angles in closed form: what aims a robot's bones where the human's point, two joints at a time.
 
 A robot's arm is no copy of a human's, so what is carried over is the direction of each bone. Every pair of
 joints that moves a bone (a head's yaw and pitch, the shoulder's first two, the two that move the forearm) is
-solved by Paden-Kahan subproblem 2 with the axes and bones of the robot file; what a pair cannot reach is clamped
-and the other joint solved again. Joints behind the forearm, a waist and other heads are solved one joint after
-the other. No clearance here, and where axes miss each other only nearly right: `pose` sees to both.
+solved by Paden-Kahan subproblem 2 with the axes and bones of the robot file; what a pair cannot reach is
+clamped and the other joint solved again. Joints behind the forearm, a waist and other heads are solved one
+joint after the other. No clearance here, and where axes miss each other only nearly right: `pose` sees to
+both.
 """
 
 import math
@@ -33,10 +34,11 @@ _JUMP_COST = 0.044
 _BLIND = (0.04, 0.15)
 # Sine of the angle between thumb and hand or forearm below which its side cannot be seen.
 _ASIDE = 0.15
-# A joint aims a bone if it can turn it by at least this much of its own turn; what an offset between axes of a
-# real arm adds (less than 0.2) does not count.
+# A joint aims a bone if it can turn it by at least this much of its own turn; what an offset between axes of
+# a real arm adds (less than 0.2) does not count.
 _AIMS = 0.35
-# Rounds over the joints of a chain solved one after the other, and the change after which there is no next [rad].
+# Rounds over the joints of a chain solved one after the other, and the change after which there is no next
+# [rad].
 _ROUNDS = 8
 _SETTLED = 1e-6
 
@@ -67,7 +69,8 @@ def between(value: Array, bounds: tuple[float, float]) -> Array:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two joints whose axes meet, and the bone they aim; all in the frame the chain starts from, at angle zero.
+    """Two joints whose axes meet, and the bone they aim; all in the frame the chain starts from, at angle
+    zero.
 
     Attributes:
         joints: their indices in the robot.
@@ -174,10 +177,12 @@ class Turns:
     upper: Array
 
     def follow(self, goals: Array, start: Array) -> Array:
-        """Return the angles (T, M) that turn the vectors nearest to `goals` (V, T, 3), as far as limits let them.
+        """Return the angles (T, M) that turn the vectors nearest to `goals` (V, T, 3), as far as limits let
+        them.
 
         Every joint in turn takes the angle that is best with the others as they are: where the sum of the
-        products of vectors and goals is largest. Begins at `start` (M,) and stays there where no goal is seen.
+        products of vectors and goals is largest. Begins at `start` (M,) and stays there where no goal is
+        seen.
         """
         angles = np.tile(start, (goals.shape[1], 1))
         for _ in range(_ROUNDS):
@@ -317,7 +322,8 @@ class ArmForm:
         result = []
         for turn, visible in zip(found.tolist(), seen.tolist(), strict=True):
             if visible:
-                # The nearest of the equal angles: behind its limit the joint waits there instead of going round.
+                # The nearest of the equal angles: behind its limit the joint waits there instead of going
+                # round.
                 angle = min(max(angle + math.remainder(turn - angle, math.tau), lower), upper)
             result.append(angle)
         return np.array(result)

@@ -21,8 +21,9 @@ from text2gesture_ros.robot import Robot
 
 # Movement costs this much beside the same turn of a bone: bones hide from joints that turn them by less.
 _DAMPING = 0.02
-# And so much of the angle missed, in every step: where bones cannot be had the linearised ones bend less than the
-# true ones do, and joints that can hardly turn them would swing to and fro (Levenberg and Marquardt).
+# And so much of the angle missed, in every step: where bones cannot be had the linearised ones bend less
+# than the true ones do, and joints that can hardly turn them would swing to and fro (Levenberg and
+# Marquardt).
 _CAUTION = 0.5
 # The same for the distance from rest, of arms with more joints than bones and hand ask for.
 _PULL = 0.01
@@ -185,8 +186,8 @@ class PoseSolver:
         errors = np.arccos(np.minimum(np.maximum(cosine, -1.0), 1.0))
         # Where axes miss the bones each joint has its own lever. Elsewhere
         # a bone u turns by w x u about an axis w, so that joints i and j share u's part of the Hessian
-        # (wi x u)(wj x u) = wi wj - (wi u)(wj u). The error is the logarithm: as long as the angle to the goal g
-        # is large, along u x g.
+        # (wi x u)(wj x u) = wi wj - (wi u)(wj u). The error is the logarithm: as long as the angle to the
+        # goal g is large, along u x g.
         axes = (turns[self._columns] @ self._axes)[..., 0]
         facing = axes.swapaxes(1, 2)
         counts = self._turns * weights[..., None]

@@ -2,8 +2,8 @@
 
 A robot's arm is no copy of a human's, so what is carried over is the direction of each bone relative to the
 torso, the gaze, and, if the robot has a waist, the torso's lean. Most frames have an answer in closed form
-(`closed_form`), found for many at once. Where that is not exact, beyond limits, too near to the body or far from
-the frame before, a small optimisation goes on from the frame before (`pose`).
+(`closed_form`), found for many at once. Where that is not exact, beyond limits, too near to the body or far
+from the frame before, a small optimisation goes on from the frame before (`pose`).
 
 Joint positions say nothing of fingers: hands stay as they are at rest.
 """
@@ -225,7 +225,7 @@ class Retargeter:
         return seen
 
     def _solve(self, angles: Array, goals: Array) -> None:
-        """Put the arms into `angles` (T, N): in closed form where it will do, else as the solver finds them."""
+        """Put the arms into `angles` (T, N): closed form where it will do, else what the solver finds."""
         body, robot = self._body, self._robot
         if robot.waist:
             turns, _ = robot.frames(angles)
