@@ -35,7 +35,8 @@ _MAX_AHEAD = 10.0
 _REMEMBERED_GESTURES = 256
 # A clock that falls back by more than this was set anew [s].
 _SET_BACK = 1.0
-# Where more frames come, the plan is made anew from so long before the end of those X 0.3 s it followed no better, and solving took twice as long [s].
+# Where more frames come, the plan is made anew from so long before the end of those known [s]: about there it
+# began to stop. From 0.3 s on it followed no better, and solving took twice as long.
 _ANEW = 0.2
 # A robot that has waited this long for a frame blends into the one that comes at last [s].
 _WAITED = 0.1
