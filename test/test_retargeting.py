@@ -107,7 +107,7 @@ def best_possible(robot, wanted, starts=6):
 
         begins = [robot.rest[joints], *generator.uniform(lower, upper, (starts - 1, len(joints)))]
         options = [
-            least_squares(residual, begin, slope, bounds=(lower, upper), max_nfev=40) for begin in begins
+            least_squares(residual, begin, slope, bounds=(lower, upper), max_nfev=20) for begin in begins
         ]
         found.extend(np.abs(min(options, key=lambda option: option.cost).fun))
     return found
@@ -262,7 +262,7 @@ class TestEveryRobot:
         """The bones of random gestures: within 5 % of the best of six starts, limits only."""
         robot = bare(robot)
         body = gestures(6.0, 1)
-        frames = np.arange(40, len(body), 70)
+        frames = np.arange(40, len(body), 110)
         wanted = goal_bones(robot, body)
         found = error_between(arm_bones(robot, Retargeter(robot).motion(body)), wanted)[frames]
         best = np.array([best_possible(robot, wanted[frame]) for frame in frames])

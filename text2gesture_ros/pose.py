@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import daqp
 import numpy as np
+import numpy.typing as npt
 
 from text2gesture_ros.closed_form import ArmForm
 from text2gesture_ros.collision import Clearance, cross
@@ -254,7 +255,7 @@ class PoseSolver:
         change, _, flag, _ = daqp.solve(hessian, -slope, gradients, upper, lower, kinds)
         if flag < 1:
             return np.zeros(count)
-        return np.minimum(np.maximum(change, lower[:count]), upper[:count])
+        return np.asarray(np.minimum(np.maximum(change, lower[:count]), upper[:count]))
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,7 @@ class _State:
     slope: Array
     errors: Array
     missed: Array
-    near: Array
+    near: npt.NDArray[np.intp]
     spare: Array
     short: Array
     gradients: Array
