@@ -21,8 +21,8 @@ NODE_USERS = ["demo"]
 # What runs on a robot without any model.
 ROBOT_SIDE = [
     *("errors", "labels", "skeleton", "motion", "resources", "parameters", "bringup", "kinematics", "robot"),
-    *("robot_file", "urdf"),
-    *("retargeting", "limiting", "blending", "performing", "verification", "joint_csv"),
+    *("robot_file", "urdf", "collision", "closed_form", "pose", "retargeting"),
+    *("limiting", "planning", "composing", "blending", "ownership", "performing", "verification", "joint_csv"),
     *(module for module in MODULES if module.startswith("importing.")),
 ]
 # Those that are PyTorch modules.
