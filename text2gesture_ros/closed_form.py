@@ -266,9 +266,7 @@ class ArmForm:
         self.aims[2:, self.tail] = np.array([[self.aims_hand], [self.aims_thumb]])
         self.chain = chain
         self.bones = self._bones(chain)
-        beyond = [np.linalg.norm(origin) for origin in chain.origins[1:]] + [
-            _farthest(robot, self.joints[-1])
-        ]
+        beyond = [*np.linalg.norm(chain.origins[1:], axis=1), _farthest(robot, self.joints[-1])]
         self.levers = np.cumsum(beyond[::-1])[::-1]
 
     def follow(self, goals: Array, previous: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -329,14 +327,51 @@ class ArmForm:
         return np.array(result)
 
 
-def head_turns(robot: Robot) -> Turns:
-    """Return the head as what turns the gaze; the robot has a head."""
-    assert robot.head is not None
-    chain = robot.head
-    frames, places = chain.frames(np.zeros(len(chain.joints)))
+class Gaze:
+    """A head in closed form.
+
+    A joint that rolls the head as it looks ahead stays at rest: where somebody looks does not say how far the
+    head is tilted.
+
+    Attributes:
+        joints: indices in the robot of those that aim the gaze; may be empty.
+    """
+
+    def __init__(self, chain: Chain, robot: Robot) -> None:
+        """Read from the geometry which joint does what."""
+        rest = robot.rest[list(chain.joints)]
+        axes, ahead = _looking(chain, rest)
+        aims = np.abs(axes @ ahead) < math.sqrt(1.0 - _AIMS**2)
+        axes, gaze = _looking(chain, np.where(aims, 0.0, rest))
+        self.joints = [joint for joint, aim in zip(chain.joints, aims, strict=True) if aim]
+        lower, upper = robot.lower[self.joints], robot.upper[self.joints]
+        about = tuple(Axis(axis) for axis in axes[aims])
+        self._turns = Turns(tuple(self.joints), about, gaze[None], lower, upper)
+        self._pair = None
+        if len(about) == 2 and abs(about[0].direction @ about[1].direction) < math.sqrt(1.0 - _AIMS**2):
+            (one, two), (first, second) = self.joints, about
+            limits = [(float(low), float(high)) for low, high in (lower, upper)]
+            self._pair = Pair((one, two), (first, second), gaze, *limits)
+
+    def follow(self, gaze: Array, previous: Array) -> Array:
+        """Return angles (T, M) of the joints for directions (T, 3), unit or zero.
+
+        Args:
+            gaze: in the frame the head starts from.
+            previous: (N,) angles to continue.
+        """
+        start = previous[self.joints]
+        if self._pair is not None:
+            return self._pair.follow(gaze, start)[0]
+        return self._turns.follow(gaze[None], start)
+
+
+def _looking(chain: Chain, angles: Array) -> tuple[Array, Array]:
+    """Return the axes (M, 3) of a head at `angles` (M,), and where it looks, (3,)."""
+    frames, places = chain.frames(angles)
     marks = (chain.landmarks[name] for name in ("head", "nose"))
     head, nose = (places[at] + frames[at] @ point for at, point in marks)
-    return turns(robot, chain, list(range(len(chain.joints))), direction(nose - head)[None])
+    return (frames @ chain.axes[..., None])[..., 0], direction(nose - head)
 
 
 def waist_turns(robot: Robot) -> Turns:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from text2gesture_ros.closed_form import ArmForm, across, direction, head_turns, waist_turns
+from text2gesture_ros.closed_form import ArmForm, Gaze, across, direction, waist_turns
 from text2gesture_ros.collision import Clearance, cross
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Array, dot, normalise
@@ -67,9 +67,6 @@ def torso_frames(positions: Array) -> Array:
 _NEUTRAL_TORSO = torso_frames(REFERENCE[None])[0]
 
 
-_NEUTRAL_TORSO = torso_frames(REFERENCE[None])[0]
-
-
 class _Body:
     """What of a robot does not change while it is driven, shared by all its retargeters."""
 
@@ -82,7 +79,7 @@ class _Body:
         self.starts = np.stack([shoulder, elbow, wrist, wrist], axis=1)
         self.ends = np.stack([elbow, wrist, hand, thumb], axis=1)
         self.aimed = np.array([[True, True, arm.aims_hand, arm.aims_thumb] for arm in self.arms])[..., None]
-        self.head = head_turns(robot) if robot.head else None
+        self.head = Gaze(robot.head, robot) if robot.head else None
         self.waist = waist_turns(robot) if robot.waist else None
         self.clearance = Clearance(robot)
         at_rest = self.clearance.distances(robot.rest) - 1e-3
@@ -210,10 +207,9 @@ class Retargeter:
             # Where the lean takes forward, left and up, in the base.
             goals = (lean @ self._robot.axes).swapaxes(0, 1)
             angles[:, body.waist.joints] = body.waist.follow(goals, rest[list(body.waist.joints)])
-        if body.head is not None:
+        if body.head is not None and body.head.joints:
             gaze = direction(human[:, INDEX["nose"]] - human[:, INDEX["head"]]) @ body.upright
-            start = self._previous[list(body.head.joints)]
-            angles[:, body.head.joints] = body.head.follow(gaze[None], start)
+            angles[:, body.head.joints] = body.head.follow(gaze, self._previous)
         return angles
 
     def _form(self, angles: Array, goals: Array) -> Array:
