@@ -2,19 +2,22 @@ import dataclasses
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from robot_cases import ROBOTS, human_like, lively, name_of, random_angles
+from robot_cases import ROBOT_FILES, ROBOTS, human_like, lively, name_of, random_angles
 from scipy.optimize import least_squares
 
 from text2gesture_ros.collision import Clearance
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Axis, dot, normalise, rotate, rotation, two_turns_onto
 from text2gesture_ros.retargeting import MARGIN, Retargeter, scaled, torso_frames
+from text2gesture_ros.robot import load_robot
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, mirror
 
 SETTINGS = settings(max_examples=8, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
+TWO = [robot for robot in ROBOTS if robot.name in ("pepper", "nao")]
 # The solver stops this near to where it would end [rad].
 CLOSE = 0.05
 # No frame may bring two parts nearer than this, or than they are at rest [m].
@@ -117,13 +120,14 @@ def best_possible(robot, wanted, starts=6):
 class TestEveryRobot:
     def test_a_pose_of_the_robot_comes_back_as_it_was(self, robot):
         # Led there in small steps, as a motion would be: which of several solutions is meant is then clear.
-        steps = np.linspace(0.0, 1.0, 30)[:, None]
-        paths = [robot.rest + steps * (pose - robot.rest) for pose in random_angles(robot, 120)]
-        paths = [path for path in paths if clear_of_itself(robot, path).all()][:20]
+        steps = np.linspace(0.0, 1.0, 25)[:, None]
+        paths = [robot.rest + steps * (pose - robot.rest) for pose in random_angles(robot, 60)]
+        paths = [path for path in paths if clear_of_itself(robot, path).all()][:8]
         assert len(paths) >= 5
         missed = []
         for path in paths:
-            found = Retargeter(robot).motion(human_like(robot, path))
+            body = human_like(robot, path)
+            found = Retargeter(robot).motion(np.concatenate([body, body[-1:].repeat(10, 0)]))
             missed.append(error_between(arm_bones(robot, found)[-1], arm_bones(robot, path)[-1]))
         missed = np.array(missed)
         # Where two solutions fit almost equally well, or a limit lies on the way to the other, one may
@@ -134,12 +138,12 @@ class TestEveryRobot:
     def test_the_gaze_comes_back(self, robot):
         if robot.head is None:
             pytest.skip("its head does not move")
-        angles = np.tile(robot.rest, (50, 1))
+        angles = np.tile(robot.rest, (10, 1))
         head = list(robot.head.joints)
-        angles[:, head] = random_angles(robot, 50)[:, head]
+        angles[:, head] = random_angles(robot, 10)[:, head]
         found = np.stack([Retargeter(robot)(frame) for frame in human_like(robot, angles)])
         wanted, got = (robot.bone_directions(a)["head"] for a in (angles, found))
-        assert np.mean(error_between(got, wanted) < 1e-3) > 0.9
+        assert error_between(got, wanted).max() < 1e-6
 
     def test_the_waist_follows_the_torso(self, robot):
         if robot.waist is None:
@@ -159,25 +163,86 @@ class TestEveryRobot:
         angles = Retargeter(robot)(REFERENCE)
         assert np.abs(angles - robot.rest).max() < 0.3
 
-    @SETTINGS
+    @settings(max_examples=3, deadline=None)
     @given(seed=SEEDS, spread=st.floats(0.0, 3.0))
     def test_any_finite_body_gives_angles_within_limits(self, robot, seed, spread):
         generator = np.random.default_rng(seed)
-        body = REFERENCE + generator.normal(size=(30, *REFERENCE.shape)) * spread
-        body[10:12] = body[10]  # frozen
-        body[20] = 0.0  # all in one place
+        body = REFERENCE + generator.normal(size=(16, *REFERENCE.shape)) * spread
+        body[5:7] = body[5]  # frozen
+        body[10] = 0.0  # all in one place
         angles = Retargeter(robot).motion(np.clip(body, -5.0, 5.0))
         assert np.isfinite(angles).all()
         assert ((angles >= robot.lower) & (angles <= robot.upper)).all()
         assert clear_of_itself(robot, angles, FLOOR).all()
 
     def test_joints_in_one_place_are_survived_and_hold(self, robot):
-        nowhere = np.zeros((30, *REFERENCE.shape))
+        nowhere = np.zeros((10, *REFERENCE.shape))
         retarget = Retargeter(robot)
-        np.testing.assert_allclose(retarget.motion(nowhere), np.tile(robot.rest, (30, 1)), atol=1e-3)
-        before = retarget.motion(lively(robot, 1.0))[-1]
+        np.testing.assert_allclose(retarget.motion(nowhere), np.tile(robot.rest, (10, 1)), atol=1e-3)
+        before = retarget.motion(lively(robot, 0.5))[-1]
         arms = [joint for chain in robot.arms.values() for joint in chain.joints]
         np.testing.assert_allclose(retarget.motion(nowhere[:5])[-1, arms], before[arms], atol=0.01)
+
+    def test_parts_keep_apart_while_arms_cross(self, robot):
+        angles = Retargeter(robot).motion(gestures(2.0, 1))
+        assert clear_of_itself(robot, angles, FLOOR).all()
+        least = min(MARGIN, float(Clearance(robot).smallest(robot.rest)))
+        assert np.quantile(Clearance(robot).smallest(angles), 0.05) > least - 0.003
+
+    def test_an_elbow_bent_further_than_the_robot_can_keeps_its_direction(self, robot):
+        """A hand at the head: the forearm still points up, not away."""
+        arms = np.tile((0.9, 0.6, 0.6, 2.3), (60, 1)) * np.linspace(0.0, 1.0, 60)[:, None].clip(0.05)
+        body = body_of(arms, arms)
+        bones = arm_bones(robot, Retargeter(robot).motion(np.concatenate([body, body[-1:].repeat(30, 0)])))[
+            -1
+        ]
+        assert (bones[1::2] @ robot.axes[2] > 0.3).all()
+
+    def test_a_straight_arm_does_not_spin_the_elbow(self, robot):
+        """Noise of a millimetre on a straight arm says nothing about how far the elbow is turned."""
+        generator = np.random.default_rng(0)
+        arms = np.tile((0.9, 0.3, 0.0, 0.0), (60, 1))
+        body = body_of(arms, arms)
+        body[:, [INDEX["left_wrist"], INDEX["right_wrist"]]] += generator.normal(size=(60, 2, 3)) * 0.001
+        angles = Retargeter(robot).motion(body)
+        for chain in robot.arms.values():
+            assert np.abs(np.diff(angles[20:, list(chain.joints)[:4]], axis=0)).max() < 0.25
+
+    def test_smooth_motion_gives_smooth_angles(self, robot):
+        angles = Retargeter(robot).motion(gestures(2.0, 2))
+        arms = [joint for chain in robot.arms.values() for joint in chain.joints]
+        steps = np.abs(np.diff(angles[:, arms], axis=0))[2:]
+        assert np.quantile(steps, 0.99) < 0.2
+        # An arm on its way to another solution goes there at a walk.
+        assert steps.max() < 0.65
+
+    def test_a_mirrored_human_is_a_mirrored_robot(self, robot):
+        if len(robot.arms) < 2:
+            pytest.skip("it has one arm")
+        body = gestures(0.6)
+        straight = Retargeter(robot).motion(body)
+        mirrored = Retargeter(robot).motion(mirror(body))
+        flip = np.eye(3) - 2.0 * np.outer(robot.axes[1], robot.axes[1])
+        left_right = [2, 3, 0, 1]
+        errors = error_between(arm_bones(robot, straight) @ flip, arm_bones(robot, mirrored)[:, left_right])
+        # Files of robots are symmetric to a few millimetres only.
+        assert np.median(errors) < 0.02
+        np.testing.assert_allclose(Retargeter(robot, mirror=True).motion(body), mirrored, atol=1e-12)
+
+    def test_frame_by_frame_and_all_at_once_are_the_same(self, robot):
+        body = gestures(0.6)
+        one_by_one, in_parts = Retargeter(robot), Retargeter(robot)
+        together = arm_bones(robot, Retargeter(robot).motion(body))
+        frames = arm_bones(robot, np.array([one_by_one(frame) for frame in body]))
+        parts = np.concatenate([in_parts.motion(part) for part in np.array_split(body, 7)])
+        for found in (frames, arm_bones(robot, parts)):
+            assert np.median(error_between(found, together)) < 0.005
+            assert error_between(found, together).max() < CLOSE
+
+
+@pytest.mark.parametrize("robot", TWO, ids=name_of)
+class TestTwoRobots:
+    """What takes long or knows nothing of the robot: on arms that aim exactly, of two makes."""
 
     def test_turning_and_moving_the_whole_body_changes_no_arm(self, robot):
         body = gestures(0.5)
@@ -193,19 +258,6 @@ class TestEveryRobot:
         expected = Retargeter(robot).motion(body)
         np.testing.assert_allclose(Retargeter(robot).motion(factor * body), expected, atol=1e-4)
 
-    def test_a_mirrored_human_is_a_mirrored_robot(self, robot):
-        if len(robot.arms) < 2:
-            pytest.skip("it has one arm")
-        body = gestures(1.0)
-        straight = Retargeter(robot).motion(body)
-        mirrored = Retargeter(robot).motion(mirror(body))
-        flip = np.eye(3) - 2.0 * np.outer(robot.axes[1], robot.axes[1])
-        left_right = [2, 3, 0, 1]
-        errors = error_between(arm_bones(robot, straight) @ flip, arm_bones(robot, mirrored)[:, left_right])
-        # Files of robots are symmetric to a few millimetres only.
-        assert np.median(errors) < 0.02
-        np.testing.assert_allclose(Retargeter(robot, mirror=True).motion(body), mirrored, atol=1e-12)
-
     def test_scale_is_the_distance_from_rest(self, robot):
         body = gestures(0.5)
         full = Retargeter(robot).motion(body)
@@ -217,32 +269,12 @@ class TestEveryRobot:
         nearly = scaled(robot, full, 0.501)
         assert np.abs(nearly - half).max() <= 0.001 * np.abs(full - robot.rest).max() + 1e-12
 
-    def test_frame_by_frame_and_all_at_once_are_the_same(self, robot):
-        body = gestures(1.0)
-        one_by_one, in_parts = Retargeter(robot), Retargeter(robot)
-        together = arm_bones(robot, Retargeter(robot).motion(body))
-        frames = arm_bones(robot, np.array([one_by_one(frame) for frame in body]))
-        parts = np.concatenate([in_parts.motion(part) for part in np.array_split(body, 7)])
-        for found in (frames, arm_bones(robot, parts)):
-            assert np.median(error_between(found, together)) < 0.005
-            assert error_between(found, together).max() < CLOSE
-
     def test_reset_forgets(self, robot):
         retarget = Retargeter(robot)
         body = gestures(0.5)
         first = retarget.motion(body)
         retarget.reset()
         np.testing.assert_array_equal(retarget.motion(body), first)
-
-    def test_parts_keep_apart_while_arms_cross(self, robot):
-        for seed in range(3):
-            body = gestures(4.0, seed)
-            angles = Retargeter(robot).motion(body)
-            assert clear_of_itself(robot, angles, FLOOR).all()
-            assert (
-                np.quantile(Clearance(robot).smallest(angles), 0.05)
-                > min(MARGIN, float(Clearance(robot).smallest(robot.rest))) - 0.003
-            )
 
     def test_where_nothing_binds_the_solver_finds_the_closed_form(self, robot):
         retarget = Retargeter(robot, closed_form=True)
@@ -255,8 +287,8 @@ class TestEveryRobot:
         exact &= (error_between(arm_bones(robot, closed), wanted) < 1e-3).all(axis=1)
         exact &= clear_of_itself(robot, closed, MARGIN)
         missed = error_between(arm_bones(robot, angles[exact]), wanted[exact])
-        if exact.sum() > 30:
-            assert np.quantile(missed, 0.9) < 0.01
+        assert exact.sum() > 30
+        assert np.quantile(missed, 0.9) < 0.01
 
     def test_no_start_of_least_squares_comes_nearer(self, robot):
         """The bones of random gestures: within 5 % of the best of six starts, limits only."""
@@ -281,55 +313,56 @@ class TestEveryRobot:
         assert forearms[2] <= forearms[1] + 2e-3
         assert forearms[1] <= forearms[0] + 2e-3
 
-    def test_an_elbow_bent_further_than_the_robot_can_keeps_its_direction(self, robot):
-        """A hand at the head: the forearm still points up, not away."""
-        arms = np.tile((0.9, 0.6, 0.6, 2.3), (60, 1)) * np.linspace(0.0, 1.0, 60)[:, None].clip(0.05)
-        body = body_of(arms, arms)
-        bones = arm_bones(robot, Retargeter(robot).motion(np.concatenate([body, body[-1:].repeat(30, 0)])))[
-            -1
-        ]
-        assert (bones[1::2] @ robot.axes[2] > 0.3).all()
 
-    def test_a_straight_arm_does_not_spin_the_elbow(self, robot):
-        """Noise of a millimetre on a straight arm says nothing about how far the elbow is turned."""
-        generator = np.random.default_rng(0)
-        arms = np.tile((0.9, 0.3, 0.0, 0.0), (60, 1))
-        body = body_of(arms, arms)
-        body[:, [INDEX["left_wrist"], INDEX["right_wrist"]]] += generator.normal(size=(60, 2, 3)) * 0.001
-        angles = Retargeter(robot).motion(body)
-        for chain in robot.arms.values():
-            assert np.abs(np.diff(angles[20:, list(chain.joints)[:4]], axis=0)).max() < 0.25
+@pytest.mark.parametrize("others", [2, 0], ids=["neck of three joints", "neck that only rolls"])
+def test_a_neck_that_rolls_first_does_not_roll(others, tmp_path):
+    """Reachy as it is: its neck rolls before it nods and turns, and is mounted with a tilt."""
+    data = yaml.safe_load(next(path for path in ROBOT_FILES if path.stem == "reachy").read_text())
+    joints = data["head"]["joints"]
+    joints.insert(0, {**joints[0], "name": "neck_roll", "axis": [1.0, 0.0, 0.0], "lower": -0.8, "upper": 0.8})
+    joints[1] |= {"xyz": [0.0, 0.0, 0.0], "rpy": [0.0, 0.0, 0.0]}
+    data["rest"]["neck_roll"] = 0.05
+    del data["capsules"], data["ignored_pairs"]
+    if not others:
+        for joint in joints[1:]:
+            del data["rest"][joint["name"]]
+        del joints[1:]
+        for landmark in data["head"]["landmarks"].values():
+            landmark["joint"] = "neck_roll"
+    (tmp_path / "rolling.yaml").write_text(yaml.safe_dump(data | {"name": "rolling"}))
+    robot = load_robot(str(tmp_path / "rolling.yaml"))
+    roll, *neck = robot.head.joints
+    angles = np.tile(robot.rest, (20, 1))
+    angles[:, neck] += np.random.default_rng(0).uniform(-0.5, 0.5, (20, others))
+    found = np.stack([Retargeter(robot)(frame) for frame in human_like(robot, angles)])
+    assert (found[:, roll] == robot.rest[roll]).all()
+    np.testing.assert_allclose(found[:, neck], angles[:, neck], atol=1e-6)
 
-    def test_smooth_motion_gives_smooth_angles(self, robot):
-        angles = Retargeter(robot).motion(gestures(6.0, 2))
-        arms = [joint for chain in robot.arms.values() for joint in chain.joints]
-        steps = np.abs(np.diff(angles[:, arms], axis=0))[2:]
-        assert np.quantile(steps, 0.99) < 0.2
-        # An arm on its way to another solution goes there at a walk.
-        assert steps.max() < 0.65
 
-    @pytest.mark.parametrize(
-        ("positions", "message"),
-        [
-            (np.zeros((20, 3)), "positions"),
-            (np.full((len(JOINTS), 3), np.nan), "not finite"),
-            (np.full((len(JOINTS), 3), 100.0), "from the pelvis"),
-            (np.zeros(3), "positions"),
-        ],
-    )
-    def test_no_body_is_refused(self, robot, positions, message):
-        with pytest.raises(InputError, match=message):
-            Retargeter(robot)(positions)
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        (np.zeros((20, 3)), "positions"),
+        (np.full((len(JOINTS), 3), np.nan), "not finite"),
+        (np.full((len(JOINTS), 3), 100.0), "from the pelvis"),
+        (np.zeros(3), "positions"),
+    ],
+)
+def test_no_body_is_refused(positions, message):
+    with pytest.raises(InputError, match=message):
+        Retargeter(TWO[0])(positions)
 
-    @pytest.mark.parametrize("stroke", [0.0, 11.0, np.nan])
-    def test_a_stroke_out_of_range_is_refused(self, robot, stroke):
-        with pytest.raises(ConfigurationError, match="stroke"):
-            Retargeter(robot, stroke=stroke)
 
-    @pytest.mark.parametrize("scale", [-0.1, 2.1, np.nan, np.inf])
-    def test_a_scale_out_of_range_is_refused(self, robot, scale):
-        with pytest.raises(ConfigurationError, match="scale"):
-            Retargeter(robot, scale=scale)
+@pytest.mark.parametrize("stroke", [0.0, 11.0, np.nan])
+def test_a_stroke_out_of_range_is_refused(stroke):
+    with pytest.raises(ConfigurationError, match="stroke"):
+        Retargeter(TWO[0], stroke=stroke)
+
+
+@pytest.mark.parametrize("scale", [-0.1, 2.1, np.nan, np.inf])
+def test_a_scale_out_of_range_is_refused(scale):
+    with pytest.raises(ConfigurationError, match="scale"):
+        Retargeter(TWO[0], scale=scale)
 
 
 def test_the_torso_of_the_reference_stands_upright():

@@ -33,6 +33,9 @@ _PULL = 0.01
 _HAND = 0.3
 # Largest change of a joint in one step [rad]: up to there linearised bones are right within 3 degrees.
 _TRUST = 0.3
+# How far all steps of a frame lead together, for each that they may be [rad]: an arm that leaves one solution
+# for another goes there at a walk.
+_WALK = 0.15
 # The largest change after which a further step is not worth its time [rad].
 _ENOUGH = 0.1
 # Where a target in joint space is given: how far towards it in one frame [rad].
@@ -146,7 +149,7 @@ class PoseSolver:
             state = self._state(start, goals, weights)
         angles = start
         for _ in range(steps):
-            change = self._step(state, angles, start, free, targets)
+            change = self._step(state, angles, start, free, targets, steps * _WALK)
             largest = float(np.abs(change * self._bends[columns]).max())
             candidate = angles.copy()
             candidate[columns] += change
@@ -220,9 +223,15 @@ class PoseSolver:
         )
 
     def _step(
-        self, state: "_State", angles: Array, start: Array, free: Sequence[int], targets: Mapping[int, Array]
+        self,
+        state: "_State",
+        angles: Array,
+        start: Array,
+        free: Sequence[int],
+        targets: Mapping[int, Array],
+        far: float,
     ) -> Array:
-        """Return by how much the free arms' joints are to change (n,) [rad]."""
+        """Return by how much the free arms' joints change (n,), ending within `far` of `start` [rad]."""
         columns = self._free[tuple(free)]
         count = len(columns)
         hessian, slope, trust = np.zeros((count, count)), np.empty(count), np.full(count, _TRUST)
@@ -241,13 +250,18 @@ class PoseSolver:
                 caution[part] = _CAUTION * state.missed[arm]
             at = part.stop
         hessian[np.arange(count), np.arange(count)] += _DAMPING**2 + caution + self._pull[columns]
-        slope += _DAMPING**2 * (start[columns] - angles[columns])
+        back = start[columns] - angles[columns]
+        slope += _DAMPING**2 * back
         slope += self._pull[columns] * (self._robot.rest[columns] - angles[columns])
         rows = len(state.short)
         upper = np.full(count + rows, np.inf)
         lower = np.empty(count + rows)
-        upper[:count] = np.minimum(trust, self._robot.upper[columns] - angles[columns])
-        lower[:count] = np.maximum(-trust, self._robot.lower[columns] - angles[columns])
+        upper[:count] = np.minimum(
+            np.minimum(trust, back + far), self._robot.upper[columns] - angles[columns]
+        )
+        lower[:count] = np.maximum(
+            np.maximum(-trust, back - far), self._robot.lower[columns] - angles[columns]
+        )
         lower[count:] = state.short
         kinds = np.zeros(count + rows, dtype=np.int32)
         kinds[count:] = _SOFT
