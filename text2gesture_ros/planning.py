@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import piqp
 
 from text2gesture_ros.kinematics import Array
@@ -28,15 +29,17 @@ from text2gesture_ros.skeleton import FloatArray
 
 _LOGGER = logging.getLogger(__name__)
 
+Indices = npt.NDArray[np.intp]
+
 # Distance of knots, about [s]: gestures live below 5 Hz, and what is above 10 Hz is noise of the reference.
 _KNOT = 0.02
 # How long the robot may take to stop behind the last frame [s].
 TAIL = 0.3
 # Reference that is solved for at once, and how much of that is kept where more follows [s].
 _WINDOW, _KEPT = 1.0, 0.7
-# Cost of squared jerk beside that of squared distance [s^6]: half of a motion of 11 Hz is smoothed
-# away (1e-11^(-1/6) / 2 pi), a thousandth of one of 3.4 Hz.
-_JERK_COST = 1e-11
+# Jerk at its limit J costs as much as this distance, e [rad]. A swing of amplitude A and rate w is shrunk by
+# A / (1 + (J / (e w^3))^2): by e / 2 = 1 mrad at most if its jerk, A w^3, keeps J.
+_SMOOTHED = 2e-3
 # Part of each limit that is used: what the solver may be off by is less.
 _USED = 1.0 - 2e-4
 # To what the solver works, in differences of control points: what `_USED` leaves of the smallest bound, the
@@ -99,7 +102,7 @@ def _sampling(points: int, stride: int, knots_per_row: int, knot: float) -> Arra
 
 
 @lru_cache(maxsize=256)
-def _program(tracked: int, tail: int, knot: float) -> _Program:
+def _program(tracked: int, tail: int, knot: float, jerk: float) -> _Program:
     points = tracked + tail + 3
     start = np.zeros((points, 3))
     start[:3] = [[1.0, -knot, knot**2 / 3], [1.0, 0.0, -(knot**2) / 6], [1.0, knot, knot**2 / 3]]
@@ -108,7 +111,8 @@ def _program(tracked: int, tail: int, knot: float) -> _Program:
     free[-3:, -1] = 1.0
     track = _basis(np.arange(1, 2 * tracked + 1) / 2.0, points)
     differences = [np.diff(np.eye(points), order, axis=0) for order in (1, 2, 3)]
-    cost = track.T @ track + 2.0 * _JERK_COST / knot**6 * differences[2].T @ differences[2]
+    smooth = 2.0 * (_SMOOTHED / (jerk * knot**3)) ** 2  # of the reference there are two rows to a knot
+    cost = track.T @ track + smooth * differences[2].T @ differences[2]
     hessian = free.T @ cost @ free
     # Of the lower orders the first are the state's own.
     rows = [differences[0][2:], differences[1][1:], differences[2]]
@@ -150,7 +154,9 @@ class Planner:
         self._tail = max(3, round(TAIL / knot))
         limits = (robot.velocity * knot, robot.acceleration * knot**2, robot.jerk * knot**3)
         self._bounds = _USED * np.stack(limits)
-        self._solvers: dict[int, piqp.DenseSolver] = {}
+        # Joints that share a jerk limit share their programs.
+        self._alike = [(float(jerk), np.flatnonzero(robot.jerk == jerk)) for jerk in np.unique(robot.jerk)]
+        self._solvers: dict[tuple[int, float], piqp.DenseSolver] = {}
         self.solved = 0
 
     def grid(self, duration: float) -> FloatArray:
@@ -189,28 +195,45 @@ class Planner:
 
     def _chunk(self, start: JointState, reference: Array) -> Samples | None:
         tracked = len(reference) // 2
-        program = _program(tracked, self._tail, self._knot)
         state = np.stack([start.position, start.velocity, start.acceleration])
+        points = np.empty((tracked + self._tail + 3, reference.shape[1]))
+        for jerk, joints in self._alike:
+            found = self._points(tracked, jerk, joints, state[:, joints], reference[:, joints])
+            if found is None:
+                return None
+            points[:, joints] = found
+        return Samples(*(self._sampling(tracked) @ points))
+
+    def _points(
+        self, tracked: int, jerk: float, joints: Indices, state: Array, reference: Array
+    ) -> Array | None:
+        """Return the control points (n, M) of joints (M,) that share a jerk limit."""
+        program = _program(tracked, self._tail, self._knot, jerk)
         cost = program.carry @ state - program.pull @ reference
         free = -program.least @ cost
         given = program.given @ state
-        bounds = self._bounds[program.orders]
-        lower, upper = self._robot.lower, self._robot.upper
+        bounds = self._bounds[program.orders][:, joints]
+        lower, upper = self._robot.lower[joints], self._robot.upper[joints]
         kept = (np.abs(program.bounded @ free + given) <= bounds).all(axis=0)
         kept &= ((free >= lower) & (free <= upper)).all(axis=0)
         for joint in np.flatnonzero(~kept):
-            least = self._solve(
-                tracked, cost[:, joint], bounds[:, joint], given[:, joint], lower[joint], upper[joint]
-            )
+            column = np.s_[:, joint]
+            limits = bounds[column], given[column], lower[joint], upper[joint]
+            least = self._solve(tracked, jerk, cost[column], *limits)
             if least is None:
                 return None
-            free[:, joint] = least
-        points = program.start @ state + program.free @ free
-        samples = self._sampling(tracked) @ points
-        return Samples(*samples)
+            free[column] = least
+        return np.asarray(program.start @ state + program.free @ free)
 
     def _solve(
-        self, tracked: int, cost: Array, bounds: Array, given: Array, lower: float, upper: float
+        self,
+        tracked: int,
+        jerk: float,
+        cost: Array,
+        bounds: Array,
+        given: Array,
+        lower: float,
+        upper: float,
     ) -> Array | None:
         """Return the variables (V,) of one joint that keep its bounds at least cost."""
         self.solved += 1
@@ -220,21 +243,26 @@ class Planner:
             "x_l": np.full(len(cost), lower),
             "x_u": np.full(len(cost), upper),
         }
-        solver = self._solvers.get(tracked)
+        solver = self._solvers.get((tracked, jerk))
         if solver is None:
-            solver = self._solvers[tracked] = piqp.DenseSolver()
+            solver = self._solvers[tracked, jerk] = piqp.DenseSolver()
             solver.settings.eps_abs = solver.settings.eps_duality_gap_abs = _ACCURACY
             solver.settings.eps_rel = solver.settings.eps_duality_gap_rel = 0.0
-            program = _program(tracked, self._tail, self._knot)
+            program = _program(tracked, self._tail, self._knot, jerk)
             hessian, bounded = (np.asfortranarray(given) for given in (program.hessian, program.bounded))
             solver.setup(hessian, cost, G=bounded, **limits)
         else:
             solver.update(c=cost, **limits)
         status = solver.solve()
+        found = np.asarray(solver.result.x)
         if status != piqp.PIQP_SOLVED:
-            _LOGGER.info("no chunk found: %s", status)
-            return None
-        return np.asarray(solver.result.x)
+            # What it came to is good enough where it keeps the limits, if not as exactly as asked for.
+            differences = _program(tracked, self._tail, self._knot, jerk).bounded @ found + given
+            kept = (np.abs(differences) <= (2.0 - _USED) * bounds).all()
+            if not (kept and ((found >= lower - _ACCURACY) & (found <= upper + _ACCURACY)).all()):
+                _LOGGER.info("no chunk found: %s", status)
+                return None
+        return found
 
     def _sampling(self, tracked: int) -> Array:
         """Return what makes positions, velocities and accelerations of control points: (3, P, n)."""
