@@ -77,6 +77,12 @@ class Report:
         return {kind: sum(violation.kind == kind for violation in self.violations) for kind in KINDS}
 
 
+def least_clearance(robot: Robot, clearance: Clearance) -> float:
+    """Return how near two parts of a robot may be [m]: one that is nearer at rest, as near as it is there."""
+    # Less what rounding may take.
+    return min(LEAST_CLEARANCE, float(clearance.smallest(robot.rest)) - 1e-6)
+
+
 def verify(
     robot: Robot,
     times: FloatArray,

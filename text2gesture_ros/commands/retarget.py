@@ -30,10 +30,12 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Retarget a clip to a robot and write its joints."""
+    from text2gesture_ros.collision import Clearance
     from text2gesture_ros.importing import read_recording
     from text2gesture_ros.joint_csv import save_joints
     from text2gesture_ros.performing import retarget_motion
     from text2gesture_ros.robot import load_robot
+    from text2gesture_ros.verification import least_clearance
     from text2gesture_ros.verification import verify as check
 
     given = parameters(GestureRetargeterParameters, args)
@@ -43,6 +45,8 @@ def run(args: argparse.Namespace) -> Outcome:
     motion = read_recording(args.clip).motion
     times, angles = retarget_motion(robot, motion, given.rate, scale=given.gesture_scale, mirror=given.mirror)
     save_joints(output, robot.joint_names, times, angles)
+    clearance = Clearance(robot)
+    report = check(robot, times, angles, clearance=clearance, least=least_clearance(robot, clearance))
     if gif is not None:
         from text2gesture_ros.rendering import Clip, Painter
 
@@ -53,7 +57,7 @@ def run(args: argparse.Namespace) -> Outcome:
         "samples": len(times),
         "rate": given.rate,
         "duration": round(float(times[-1] - times[0]), 6),
-        "violations": len(check(robot, times, angles).violations),
+        "violations": len(report.violations),
         "output": str(output),
         "gif": str(gif) if gif else None,
     }

@@ -1,6 +1,7 @@
-"""`text2gesture verify`: joint positions against the limits of a robot."""
+"""`text2gesture verify`: joint positions against the limits of a robot and its own body."""
 
 import argparse
+import math
 import sys
 from dataclasses import asdict
 
@@ -13,8 +14,8 @@ def add(verbs: Verbs) -> None:
     verb = verbs.add(
         "verify",
         run,
-        "Check that joint positions stay within a robot's position, velocity, acceleration and jerk limits. "
-        "Exit code 1 if they do not.",
+        "Check that joint positions stay within a robot's position, velocity, acceleration and jerk limits, "
+        "and that no two parts of the robot come nearer to each other than 5 mm. Exit code 1 if they do not.",
         ["verify wave.csv --robot pepper", "verify wave.csv --robot nao --json"],
     )
     verb.add_argument("joints", metavar="OUT.csv", help="time and joints, as `retarget` writes them")
@@ -23,18 +24,24 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Check joints against a robot's limits."""
+    from text2gesture_ros.collision import Clearance
     from text2gesture_ros.joint_csv import load_joints
     from text2gesture_ros.robot import load_robot
+    from text2gesture_ros.verification import least_clearance
     from text2gesture_ros.verification import verify as check
 
     robot = load_robot(parameters(GestureRetargeterParameters, args).robot)
     times, positions = load_joints(args.joints, robot.joint_names)
-    report = check(robot, times, positions)
+    clearance = Clearance(robot)
+    least = least_clearance(robot, clearance)
+    report = check(robot, times, positions, clearance=clearance, least=least)
+    nearest = report.clearance if math.isfinite(report.clearance) else None  # a robot without capsules
     data = {
         "robot": robot.name,
         "samples": report.samples,
         "violations": [asdict(violation) for violation in report.violations],
         "worst": dict(report.worst),
+        "clearance": nearest,
     }
 
     def show() -> None:
@@ -42,6 +49,8 @@ def run(args: argparse.Namespace) -> Outcome:
         worst = ", ".join(f"{kind} {100 * ratio:.1f} %" for kind, ratio in shares)
         sys.stdout.write(f"{robot.name}: {report.samples} samples, {len(report.violations)} violations\n")
         sys.stdout.write(f"nearest to a limit: {worst}\n")
+        if nearest is not None:
+            sys.stdout.write(f"nearest parts: {1000 * nearest:.1f} mm apart, {1000 * least:.1f} mm allowed\n")
         for violation in report.violations[:10]:
             sys.stdout.write(f"  {violation}\n")
 
