@@ -308,6 +308,8 @@ def episode(task: tuple[str, int, float, bool]) -> dict[str, Any]:
     return {
         "robot": name,
         "number": number,
+        "rate": rate,
+        "raw": is_raw,
         "source": source,
         "delivery": delivery,
         "seconds": time.process_time() - begin,
@@ -365,6 +367,7 @@ def main() -> int:
     tasks = [(robot, number, args.rate, args.raw) for number in range(each) for robot in args.robots]
     kept = args.output.with_suffix(".parts.jsonl") if args.output else None
     parts = [json.loads(line) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
+    parts = [part for part in parts if (part["rate"], part["raw"]) == (args.rate, args.raw)]
     done = {(part["robot"], part["number"]) for part in parts}
     missing = [task for task in tasks if task[:2] not in done]
     begin, cpu = time.monotonic(), 0.0
