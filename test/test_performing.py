@@ -15,7 +15,7 @@ from text2gesture_ros.ownership import MODES, USED_BY
 from text2gesture_ros.performing import Performer, retarget_motion
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.skeleton import REFERENCE
-from text2gesture_ros.verification import LEAST_CLEARANCE, verify
+from text2gesture_ros.verification import least_clearance, verify
 
 RATE = 100.0
 
@@ -79,8 +79,8 @@ class TestEveryRobot:
         commands = perform(performer, sorted(blocks, key=lambda block: block.due), 9.0, events=events)
         check(robot, commands)
         positions = np.stack([command.position for command in commands])
-        least = min(LEAST_CLEARANCE, float(Clearance(robot).smallest(robot.rest))) - 1e-6
-        assert Clearance(robot).smallest(positions).min() >= least
+        clearance = Clearance(robot)
+        assert clearance.smallest(positions).min() >= least_clearance(robot, clearance)
         assert at_rest(robot, commands[-1])
         assert performer.plans["withheld"] == performer.plans["stuck"] == 0
 
@@ -243,7 +243,7 @@ class TestPerforming:
         with pytest.raises(InputError, match="allowed 1200"):
             Performer(robot).receive(blocks_of(np.tile(REFERENCE, (1300, 1, 1)), 0.0, size=1300)[0], 0.0)
 
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=5, deadline=None)
     @given(seed=st.integers(0, 2**32 - 1))
     def test_whatever_order_blocks_come_in_limits_are_kept_and_it_ends_at_rest(self, robot, seed):
         generator = np.random.default_rng(seed)
@@ -477,8 +477,8 @@ class TestPerforming:
         np.testing.assert_array_equal(positions[0], robot.rest)
         np.testing.assert_allclose(positions[-1], robot.rest, atol=1e-9)
         performer = Performer(robot)
-        commands = perform(performer, blocks_of(body, 0.0), len(times) / RATE, ahead=0.5)
-        np.testing.assert_allclose(positions, [command.position for command in commands], atol=1e-3)
+        commands = perform(performer, blocks_of(body, 0.0, size=60), len(times) / RATE, ahead=2.0)
+        np.testing.assert_allclose(positions, [command.position for command in commands], atol=1e-9)
 
     @pytest.mark.parametrize(("frames", "rate"), [(1, 60.0), (2, 1.0), (500, 1000.0), (90, 30.0)])
     def test_clips_of_any_length_and_rate(self, robot, frames, rate):

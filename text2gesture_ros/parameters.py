@@ -197,6 +197,10 @@ class GestureRetargeterParameters(NodeParameters):
     """Parameters of the node gesture_retargeter."""
 
     robot: str = parameter("pepper", "Name of a robot that ships, or path of a robot file (.yaml).")
+    robot_description: bool = parameter(
+        False,
+        "Whether the URDF of a robot file with the key urdf comes from the topic robot_description instead.",
+    )
     rate: float = parameter(
         100.0,
         "Rate of the control loop; may be changed while the robot is at rest.",

@@ -26,7 +26,7 @@ from text2gesture_ros.ownership import used_by
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import FloatArray
-from text2gesture_ros.verification import LEAST_CLEARANCE, Verifier, Violation
+from text2gesture_ros.verification import Verifier, Violation, least_clearance
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -85,12 +85,14 @@ class Trajectory:
         positions: (P, N) [rad].
         velocities: (P, N) [rad/s].
         owned: (N,) which joints are commanded at any of these times.
+        utterance_id: the last that is performed, empty where none is.
     """
 
     times: FloatArray
     positions: Array
     velocities: Array
     owned: BoolArray
+    utterance_id: str
 
 
 class Performer:
@@ -137,8 +139,7 @@ class Performer:
         self._settings = _changed(Settings(scale, mirror, blend_time, frame_timeout), groups)
         self._score = Score(robot, self._settings)
         self._clearance = Clearance(robot)
-        # A robot that is nearer to itself at rest may be as near as that.
-        self._least = min(LEAST_CLEARANCE, float(self._clearance.smallest(robot.rest)) - 1e-6)
+        self._least = least_clearance(robot, self._clearance)
         self._composer = Composer(robot, self._period, self._clearance)
         self._verifier = Verifier(robot, self._period, self._clearance)
         self._retargeter = Retargeter(robot)
@@ -349,6 +350,7 @@ class Performer:
             positions=ahead.positions,
             velocities=ahead.velocities,
             owned=self._owned(ahead.positions, spans),
+            utterance_id=max(spans, key=lambda span: (span.name != NOBODY, span.row)).name[0],
         )
 
     def to_rest(self) -> None:
@@ -375,6 +377,7 @@ class Performer:
         if abs(late) > self._period:
             self._origin += late
             self._lag += late
+            # What has ended and is on its way to rest only comes there later.
             if self._score.playing is not None or self._score.next is not None:
                 if abs(late) > _WAITED:
                     self._fade = None

@@ -1,24 +1,28 @@
 """Messages and core types: there and back is the same, and nothing that cannot be comes in."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
+from robot_cases import ROBOTS, name_of
 from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
+from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion import MAX_BLOCK_FRAMES
 from text2gesture_ros.nodes.conversions import (
     LONGEST_ID,
     frames_message,
+    markers_message,
     read_frames,
     read_intent,
     read_speech,
     to_seconds,
     to_time,
 )
-from text2gesture_ros.skeleton import JOINTS
+from text2gesture_ros.skeleton import JOINTS, REFERENCE
 
 
 @pytest.fixture
@@ -164,3 +168,39 @@ def test_what_is_wrong_in_a_speech_is_named_and_left_out(wrong, left_out):
     assert len(complaints) == 1
     assert {name: getattr(read, name) for name in left_out} == left_out
     assert read.text == "see you"
+
+
+@pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
+def test_a_robot_is_drawn_by_its_capsules(robot):
+    """Balls and lines of one width share a marker; together they are all capsules."""
+    message = markers_message(robot, robot.rest, REFERENCE, 1.0)
+    message = deserialize_message(serialize_message(message), MarkerArray)
+    assert all(marker.header.frame_id == robot.base for marker in message.markers)
+    body = [marker for marker in message.markers if marker.ns == "robot"]
+    assert len({marker.id for marker in body}) == len(body)
+    ends = robot.capsule_ends(robot.rest)
+    expected = sorted(
+        (round(2.0 * capsule.radius, 6), *np.round(end, 6).tolist())
+        for capsule, pair in zip(robot.capsules, ends, strict=True)
+        for end in pair
+    )
+    for kind in (Marker.LINE_LIST, Marker.SPHERE_LIST):
+        drawn = [
+            (round(marker.scale.x, 6), *np.round((point.x, point.y, point.z), 6).tolist())
+            for marker in body
+            if marker.type == kind
+            for point in marker.points
+        ]
+        assert sorted(drawn) == expected
+
+
+def test_a_robot_without_capsules_is_drawn_by_its_lines_and_nobody_beside_it_is_deleted():
+    robot = replace(ROBOTS[0], capsules=())
+    lines, human = markers_message(robot, robot.rest, None, 1.0).markers
+    assert (lines.ns, lines.type, human.ns, human.action) == (
+        "robot",
+        Marker.LINE_LIST,
+        "human",
+        Marker.DELETE,
+    )
+    assert len(lines.points) == 2 * sum(len(line) - 1 for line in robot.lines)

@@ -7,7 +7,7 @@ What comes in is checked here, and InputError says what is wrong with it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
 MOST_CLAUSES = 2000  # of the longest text; its intents are published at once
 LONGEST_ID = 128  # characters of an utterance id
 _LONGEST_TRANSPORT = 5.0  # of a message, from one node to the next [s]
+_ROBOT, _HUMAN = (0.1, 0.4, 0.8), (0.9, 0.5, 0.1)  # colours
 HUMAN_BESIDE = 1.0  # where the human is drawn, to the left of the robot [m]
 
 
@@ -268,15 +269,12 @@ def _owned_names(names: Sequence[str], owned: "BoolArray") -> list[str]:
     return [name for name, is_owned in zip(names, owned.tolist(), strict=True) if is_owned]
 
 
-def trajectory_message(
-    names: Sequence[str], trajectory: "Trajectory", utterance_id: str, start: float
-) -> JointTrajectory:
+def trajectory_message(names: Sequence[str], trajectory: "Trajectory", start: float) -> JointTrajectory:
     """Return a look-ahead as a message.
 
     Args:
         names: the N joints; those that are owned become part of it.
         trajectory: times (P,) after `start` [s], positions (P, N) [rad], velocities (P, N) [rad/s].
-        utterance_id: what it performs.
         start: when it starts [s], on the ROS clock.
     """
     points = [
@@ -290,7 +288,7 @@ def trajectory_message(
     ]
     message = JointTrajectory(joint_names=_owned_names(names, trajectory.owned), points=points)
     message.header.stamp = to_time(start)
-    message.header.frame_id = utterance_id
+    message.header.frame_id = trajectory.utterance_id
     return message
 
 
@@ -300,42 +298,67 @@ def _duration(seconds: float) -> Duration:
 
 
 def markers_message(robot: "Robot", angles: "Array", human: FloatArray | None, now: float) -> MarkerArray:
-    """Return the robot and, beside it, the human it follows, as lines for RViz.
+    """Return the robot and, beside it, the human it follows, for RViz.
+
+    The robot is drawn by its capsules: balls at their ends, a line as wide as they are between. One marker
+    holds all balls or lines of one width, so that even a large robot takes few. Without capsules its lines
+    are drawn.
 
     Args:
-        robot: gives the points and the frame, its base link.
+        robot: gives the shapes and the frame, its base link.
         angles: (N,) what it is commanded [rad].
         human: (K, 3) joint positions [m]; None: nobody is drawn.
         now: [s] on the ROS clock.
     """
-    points = {name: point.tolist() for name, point in robot.points(angles).items()}
-    pairs = [pair for line in robot.lines for pair in pairwise(line)]
-    markers = [
-        _lines("robot", robot.base, [points[name] for pair in pairs for name in pair], (0.1, 0.4, 0.8))
-    ]
+    markers = _robot_markers(robot, angles)
     if human is None:
         gone = Marker(ns="human", action=Marker.DELETE)
         gone.header.frame_id = robot.base
         markers.append(gone)
     else:
-        beside = (human + np.array([0.0, HUMAN_BESIDE, 0.0])).tolist()
+        beside = ((human + np.array([0.0, HUMAN_BESIDE, 0.0])) @ robot.axes).tolist()
         ends = [beside[joint] for bone in BONES for joint in bone]
-        markers.append(_lines("human", robot.base, ends, (0.9, 0.5, 0.1)))
+        markers.append(_marker("human", robot.base, ends, _HUMAN))
     for marker in markers:
         marker.header.stamp = to_time(now)
     return MarkerArray(markers=markers)
 
 
-def _lines(namespace: str, frame: str, ends: list[list[float]], colour: tuple[float, float, float]) -> Marker:
+def _robot_markers(robot: "Robot", angles: "Array") -> list[Marker]:
+    if not robot.capsules:
+        points = {name: point.tolist() for name, point in robot.points(angles).items()}
+        ends = [points[name] for line in robot.lines for pair in pairwise(line) for name in pair]
+        return [_marker("robot", robot.base, ends, _ROBOT)]
+    widths: dict[float, list[list[float]]] = {}
+    for capsule, ends in zip(robot.capsules, robot.capsule_ends(angles).tolist(), strict=True):
+        widths.setdefault(2.0 * capsule.radius, []).extend(ends)
+    kinds = product(widths.items(), (Marker.LINE_LIST, Marker.SPHERE_LIST))
+    return [
+        _marker("robot", robot.base, ends, _ROBOT, width=width, kind=kind, index=index)
+        for index, ((width, ends), kind) in enumerate(kinds)
+    ]
+
+
+def _marker(
+    namespace: str,
+    frame: str,
+    ends: list[list[float]],
+    colour: tuple[float, float, float],
+    *,
+    width: float = 0.02,
+    kind: int = Marker.LINE_LIST,
+    index: int = 0,
+) -> Marker:
     marker = Marker(
         ns=namespace,
-        type=Marker.LINE_LIST,
+        id=index,
+        type=kind,
         action=Marker.ADD,
         points=[Point(x=x, y=y, z=z) for x, y, z in ends],
     )
     marker.header.frame_id = frame
     marker.pose.orientation.w = 1.0
-    marker.scale.x = 0.02
+    marker.scale.x = marker.scale.y = marker.scale.z = width
     marker.color.r, marker.color.g, marker.color.b = colour
     marker.color.a = 1.0
     return marker

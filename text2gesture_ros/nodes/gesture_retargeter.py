@@ -1,6 +1,7 @@
 """Node gesture_retargeter: human motion -> commands for the robot. The only one that commands it.
 
-Subscribes gesture_frames (GestureFrames). Publishes joint_command (sensor_msgs/JointState) at the control
+Subscribes gesture_frames (GestureFrames); where its parameters say so, it reads a URDF from robot_description
+(std_msgs/String) while it is configured. Publishes joint_command (sensor_msgs/JointState) at the control
 rate, joint_trajectory (trajectory_msgs/JointTrajectory) whenever there is a new plan, and gesture_markers for
 RViz. Both name only the joints that are the retargeter's at that time (parameters head, left_arm, ...). The
 stamp of a command is when it was due: over the stamps every limit is kept, however late a busy machine sends.
@@ -14,7 +15,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.wait_for_message import wait_for_message
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
@@ -35,6 +39,7 @@ from text2gesture_ros.robot import load_robot
 from text2gesture_ros.skeleton import FloatArray
 
 _MARKER_RATE = 15.0  # [Hz]
+_DESCRIPTION_WAIT = 5.0  # [s]
 _LATE_ALLOWED = 0.01  # part of the commands that may be late before it is worth a warning
 _FEWEST = 100  # commands, before that can be judged
 
@@ -51,22 +56,35 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._shown: deque[FrameBlock] = deque(maxlen=100)
         self._moving = False
         self._announced: str | None = None  # utterance of the latest trajectory
-        self._arrived: str | None = None  # utterance that has blocks newer than its latest trajectory
-        self._performing = ""  # utterance of the latest command
         self._prepared = False  # since the last tick
         self._ticks = self._late = self._violations = 0
 
     def load(self) -> None:
         """Read the robot file."""
-        self._robot = load_robot(self.parameters.robot)
+        description = self._description() if self.parameters.robot_description else None
+        self._robot = load_robot(self.parameters.robot, description)
         self._make_performer()
         self.get_logger().info(f"commands {self._robot.title} at {self.parameters.rate:g} Hz")
+
+    def _description(self) -> str:
+        """Return the URDF that robot_state_publisher, say, has published."""
+        kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        came, message = wait_for_message(
+            String, self, "robot_description", qos_profile=kept, time_to_wait=_DESCRIPTION_WAIT
+        )
+        if not came:
+            topic = self.resolve_topic_name("robot_description")
+            raise ConfigurationError(
+                f"no robot description came on {topic} (std_msgs/String, transient local) within "
+                f"{_DESCRIPTION_WAIT:g} s: start what publishes it first, or set robot_description to false"
+            )
+        return str(message.data)
 
     def start(self) -> None:
         """Begin to command the robot, from its rest pose."""
         self.get_logger().info("starts from the rest pose: bring the robot there first")
         self._last_tick = self.loop_now()
-        self._announced = self._arrived = None
+        self._announced = None
         self._timer = self.create_timer(self._performer.period, self._tick, clock=self.loop_clock)
 
     def stop(self) -> None:
@@ -74,7 +92,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self.destroy_timer(self._timer)
         now = self.loop_now()
         self._performer.to_rest()
-        self._publish_trajectory("", now)
+        self._publish_trajectory(now)
         # The loop's own clock may stand still here: simulated time needs the executor, which waits for us.
         beginning, period = time.monotonic(), self._performer.period
         for step in range(1, round(LONGEST_RETURN / period)):
@@ -109,7 +127,6 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if not self._performer.receive(block, now):
             return
         self._shown.append(block)
-        self._arrived = block.utterance_id
         # Planning takes as long as many commands: once between two of them, and best right after one. Only
         # the beginning of an utterance is worth the risk of a late command: somebody waits for it.
         begins = block.sequence == 0 or block.utterance_id != self._announced
@@ -119,18 +136,15 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _prepare(self, now: float) -> None:
         """Plan what arrived, and say so."""
         if self._performer.prepare():
-            utterance_id = self._performing if self._arrived is None else self._arrived
-            self._publish_trajectory(utterance_id, now)
-            self._announced, self._prepared = utterance_id, True
-        self._arrived = None
+            self._publish_trajectory(now)
+            self._prepared = True
 
-    def _publish_trajectory(self, utterance_id: str, now: float) -> None:
+    def _publish_trajectory(self, now: float) -> None:
         trajectory = self._performer.look_ahead(now)
+        self._announced = trajectory.utterance_id
         if trajectory.owned.any():
             names = self._robot.joint_names
-            self._trajectories.publish(
-                trajectory_message(names, trajectory, utterance_id, now + self.clock_offset())
-            )
+            self._trajectories.publish(trajectory_message(names, trajectory, now + self.clock_offset()))
 
     def _tick(self) -> None:
         now = self.loop_now()
@@ -160,7 +174,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _command(self, now: float) -> Command:
         command = self._performer.step(now)
         self._violations += len(command.violations)
-        self._moving, self._performing = command.moving, command.utterance_id
+        self._moving = command.moving
         if command.owned.any():
             due = command.time + self.clock_offset()
             self._commands.publish(joint_state_message(self._robot.joint_names, command, due))
