@@ -22,7 +22,16 @@ NODE_USERS = ["demo"]
 ROBOT_SIDE = [
     *("errors", "labels", "skeleton", "motion", "resources", "parameters", "bringup", "kinematics", "robot"),
     *("robot_file", "urdf", "collision", "closed_form", "pose", "retargeting"),
-    *("limiting", "planning", "composing", "blending", "ownership", "performing", "verification", "joint_csv"),
+    *(
+        "limiting",
+        "planning",
+        "composing",
+        "blending",
+        "ownership",
+        "performing",
+        "verification",
+        "joint_csv",
+    ),
     *(module for module in MODULES if module.startswith("importing.")),
 ]
 # Those that are PyTorch modules.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.kinematics import Array
+from text2gesture_ros.kinematics import Array, BoolArray
 from text2gesture_ros.motion import Name
 from text2gesture_ros.ownership import ALWAYS, GROUPS, MODES, NEVER
 from text2gesture_ros.parameters import GestureRetargeterParameters
@@ -167,10 +167,14 @@ class Score:
     def wanted(self, clip: Clip, times: FloatArray) -> Array:
         """Return where the joints ought to be (M, N) at times (M,) [s] of a clip, within position limits."""
         angles = scaled(self.robot, clip.at(times), self.settings.scale)
+        return np.where(self.commanded(clip), angles, self.robot.rest)
+
+    def commanded(self, clip: Clip) -> BoolArray:
+        """Return which joints (N,) a clip moves: those of the groups that are commanded."""
+        found = np.zeros(len(self.robot.rest), dtype=np.bool_)
         for group, joints in self.robot.groups.items():
-            if not self.settings.commands(group, clip.used):
-                angles[:, list(joints)] = self.robot.rest[list(joints)]
-        return angles
+            found[list(joints)] = self.settings.commands(group, clip.used)
+        return found
 
     def extend(self, clip: Clip, now: float) -> None:
         """Append `clip` to what is to be played of its gesture; `now` is the present [s]."""

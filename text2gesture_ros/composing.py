@@ -11,7 +11,7 @@ import numpy as np
 
 from text2gesture_ros.blending import Clip, Fade, Score
 from text2gesture_ros.collision import Clearance
-from text2gesture_ros.kinematics import Array
+from text2gesture_ros.kinematics import Array, BoolArray
 from text2gesture_ros.limiting import JointState, Limiter, Samples, joined, standing
 from text2gesture_ros.motion import Name
 from text2gesture_ros.planning import Planner
@@ -26,7 +26,7 @@ _AHEAD = 0.04
 # Way back to rest: part of a joint's velocity and acceleration that it may take.
 _EASE = 0.5
 # A distance from rest that can be seen [rad].
-_SEEN = 1e-3
+SEEN = 1e-3
 # Where a plan comes too near to the robot itself its frames are bent away: how often, by how much more than
 # is missing [m], how far around in time [s], how far a joint at most [rad], and at how many samples at most.
 _BENDS, _EXTRA, _AROUND, _BENT, _PLACES = 2, 0.004, 0.12, 0.3, 8
@@ -149,8 +149,8 @@ class Composer:
         times = time + self._planner.grid(clip.end - time)
         if clip.end - time >= _AHEAD and len(times):
             wanted = score.wanted(clip, times) + fade[1].at(times)
-            found = self._chunk(start, wanted, least)
-            if found is not None:
+            found = self._chunk(start, wanted, least, score.commanded(clip))
+            if found is not None and found[1]:
                 samples, followed = found
                 if clip.complete:
                     home = self._home(samples.state(followed - 1), blend, least, ())
@@ -166,21 +166,26 @@ class Composer:
         way = self._limiter.way(start, target)
         return _planned(way, spans, taken)
 
-    def _chunk(self, start: JointState, wanted: Array, least: float | None) -> tuple[Samples, int] | None:
-        """Return samples that follow `wanted` (R, N) and stop, and how many follow; bent away with care."""
+    def _chunk(
+        self, start: JointState, wanted: Array, least: float | None, commanded: BoolArray
+    ) -> tuple[Samples, int] | None:
+        """Return samples that follow `wanted` (R, N) and stop, and how many follow; bent away with care.
+
+        Only the joints that are `commanded` (N,) are bent: others belong to somebody else.
+        """
         reference = self._within(wanted)
         found = self._planner.follow(start, reference)
         for _ in range(_BENDS if least is not None else 0):
             if found is None or least is None:
                 break
-            push = self._push(found[0], len(reference), least)
+            push = self._push(found[0], len(reference), least, commanded)
             if push is None:
                 break
             reference = self._within(reference + push)
             found = self._planner.follow(start, reference) or found
         return found
 
-    def _push(self, samples: Samples, count: int, least: float) -> Array | None:
+    def _push(self, samples: Samples, count: int, least: float, commanded: BoolArray) -> Array | None:
         """Return what bends a reference of `count` rows away from the robot's body (R, N); None: no need."""
         distances = self._clearance.smallest(samples.positions)
         near = np.flatnonzero(distances < least)
@@ -190,6 +195,7 @@ class Composer:
         push, weights = np.zeros((count, samples.positions.shape[1])), np.zeros(count)
         for row in near[:: -(-len(near) // _PLACES)]:
             gaps, gradients = self._clearance.rows(samples.positions[row], least + _EXTRA)
+            gradients = gradients * commanded
             # The least turn that opens all gaps, to first order (damped least squares).
             square = gradients @ gradients.T + 1e-6 * np.eye(len(gaps))
             turn = gradients.T @ np.linalg.solve(square, least + _EXTRA - gaps)
@@ -214,7 +220,7 @@ class Composer:
         """Yield ways home: easily, as fast as can be, back the way the robot came, and only to standstill."""
         rest = self._robot.rest
         # What nobody sees takes no time.
-        blend = blend if np.abs(start.position - rest).max() > _SEEN else 0.0
+        blend = blend if np.abs(start.position - rest).max() > SEEN else 0.0
         yield self._limiter.way(start, rest, ease=_EASE, together=blend)
         yield self._limiter.way(start, rest)
         if trail:

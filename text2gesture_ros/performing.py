@@ -13,13 +13,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from text2gesture_ros.blending import DEFAULTS, Clip, Fade, Score, Settings
 from text2gesture_ros.collision import Clearance
-from text2gesture_ros.composing import NOBODY, Composer, Plan, Span, padded
+from text2gesture_ros.composing import NOBODY, SEEN, Composer, Plan, Span, padded
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.kinematics import Array
+from text2gesture_ros.kinematics import Array, BoolArray
 from text2gesture_ros.limiting import JointState, Limiter, Samples, joined, standing
 from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock, Motion, Name
 from text2gesture_ros.ownership import used_by
@@ -42,8 +41,6 @@ _ANEW = 0.2
 _WAITED = 0.1
 # How much of the way it came is remembered, to go back on [s].
 _TRAIL = 60.0
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +213,7 @@ class Performer:
         if len(block.positions) > MAX_BLOCK_FRAMES:
             raise InputError(f"frames: {len(block.positions)} in a block, allowed {MAX_BLOCK_FRAMES}")
         reason = self._refusal(block)
-        if not reason and block.due > now + _MAX_AHEAD:
+        if not reason and block.end > now + _MAX_AHEAD:
             reason = "future"
         if not reason:
             self._note(block)
@@ -273,7 +270,8 @@ class Performer:
         time = self._time(self._row)
         before = self._score.playing
         self._score.advance(time)
-        playing, over = self._score.playing, self._row >= self._end
+        # A robot that stands still waits, for the next gesture too: what it waits for may not come any more.
+        playing, over = self._score.playing, self._row >= self._end or state.still
         if over and self._score.expired(time):
             playing = self._score.playing = None
         if (
@@ -321,17 +319,28 @@ class Performer:
         if self._score.next is not None:
             attempts.append({"least": near, "trail": trail, "alone": True})
         for number, options in enumerate(attempts):
-            plan = self._composer.compose(start, time, self._score, fade, **options)
+            plan = self._composed(start, time, fade, options)
             if plan is not None and self._install(base, plan, near):
                 self.plans["begun"] += 1
                 self.plans["bent"] += number > 0
                 return True
         self.plans["kept"] += 1
-        if self._row >= self._end and self._score.playing is None and not self._stuck:
+        waiting = self._row >= self._end or self._sent.still
+        if waiting and self._score.playing is None and not self._stuck:
             self._stuck = True
             self.plans["stuck"] += 1
             _LOGGER.error("no way to rest is within limits and clear: the robot stands still where it is")
         return False
+
+    def _composed(
+        self, start: JointState, time: float, fade: tuple[Name, Fade] | None, options: Mapping[str, Any]
+    ) -> Plan | None:
+        """Return a plan; None where nothing was found, for whatever reason."""
+        try:
+            return self._composer.compose(start, time, self._score, fade, **options)
+        except Exception:  # of a solver, say: the plan before is safe to go on with, no plan at all is not
+            _LOGGER.exception("no plan could be made")
+            return None
 
     def look_ahead(self, now: float) -> Trajectory:
         """Return what `tick` will command from its next call on if nothing arrives, up to standstill.
@@ -433,7 +442,7 @@ class Performer:
 
     def _owned(self, positions: Array, spans: Sequence[Span]) -> BoolArray:
         """Return which joints (N,) are commanded where gestures perform and positions (P, N) are passed."""
-        away: BoolArray = np.any(np.abs(positions - self._robot.rest) > 1e-9, axis=0)
+        away: BoolArray = np.any(np.abs(positions - self._robot.rest) > SEEN, axis=0)
         owned = np.zeros(len(away), dtype=np.bool_)
         for group, joints in self._robot.groups.items():
             index = list(joints)

@@ -113,9 +113,11 @@ def verify(
         )
     if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise InputError("verify: times must be finite and increase from sample to sample")
-    finite = np.isfinite(positions)
+    # Not a number where either is none.
+    said = positions if velocities is None else positions + 0.0 * velocities
+    finite = np.isfinite(said)
     violations = [
-        Violation(robot.joint_names[joint], float(times[row]), "finite", float(positions[row, joint]), np.nan)
+        Violation(robot.joint_names[joint], float(times[row]), "finite", float(said[row, joint]), np.nan)
         for row, joint in np.argwhere(~finite)
     ]
     worst = {"finite": float(1.0 - finite.mean())}

@@ -25,8 +25,8 @@ from text2gesture_ros.skeleton import BONES, JOINTS, FloatArray, order_joints
 
 if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
     from text2gesture_ros.classifier import Intent, Prediction
-    from text2gesture_ros.kinematics import Array
-    from text2gesture_ros.performing import BoolArray, Command, Trajectory
+    from text2gesture_ros.kinematics import Array, BoolArray
+    from text2gesture_ros.performing import Command, Trajectory
     from text2gesture_ros.robot import Robot
 
 MOST_CLAUSES = 2000  # of the longest text; its intents are published at once
