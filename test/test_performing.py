@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from robot_cases import ROBOTS, blocks_of, lively, name_of
 
 from text2gesture_ros.collision import Clearance
+from text2gesture_ros.composing import SEEN
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.ownership import MODES, USED_BY
@@ -448,7 +449,7 @@ class TestPerforming:
                     assert len(set(command.owned[index])) == 1
                     others = np.delete(command.owned, index)
                     assert others.all()
-                    away = np.abs(command.position - robot.rest)[index].max() > 1e-6
+                    away = np.abs(command.position - robot.rest)[index].max() > SEEN
                     assert command.owned[index[0]] or not away
                 owned = [bool(command.owned[index[0]]) for command in commands]
                 used = mode == "when_used" and group in USED_BY["nod"]

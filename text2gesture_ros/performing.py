@@ -31,6 +31,9 @@ _LOGGER = logging.getLogger(__name__)
 
 # Frames due later than this are a mistake of somebody's clock [s].
 _MAX_AHEAD = 10.0
+# Plans that come nearer to the robot itself than this are bent [m]: servos trail their commands, and two
+# arms that move do so by some millimetres.
+_ROOMY = 0.010
 _REMEMBERED_GESTURES = 256
 # A clock that falls back by more than this was set anew [s].
 _SET_BACK = 1.0
@@ -137,6 +140,7 @@ class Performer:
         self._score = Score(robot, self._settings)
         self._clearance = Clearance(robot)
         self._least = least_clearance(robot, self._clearance)
+        self._roomy = max(self._least, min(_ROOMY, float(self._clearance.smallest(robot.rest)) - 1e-3))
         self._composer = Composer(robot, self._period, self._clearance)
         self._verifier = Verifier(robot, self._period, self._clearance)
         self._retargeter = Retargeter(robot)
@@ -270,8 +274,7 @@ class Performer:
         time = self._time(self._row)
         before = self._score.playing
         self._score.advance(time)
-        # A robot that stands still waits, for the next gesture too: what it waits for may not come any more.
-        playing, over = self._score.playing, self._row >= self._end or state.still
+        playing, over = self._score.playing, self._row >= self._end
         if over and self._score.expired(time):
             playing = self._score.playing = None
         if (
@@ -311,22 +314,23 @@ class Performer:
             fade = self._fade[0], self._fade[2]
         trail = list(self._trail) if self._row >= self._end else []
         # What is nearer to itself already may only come away from there.
-        near = min(self._least, float(self._clearance.smallest(start.position)) - 1e-6)
-        attempts: list[dict[str, Any]] = [
-            {"least": None},
-            {"least": near, "trail": trail},
+        here = float(self._clearance.smallest(start.position)) - 1e-6
+        near, roomy = min(self._least, here), min(self._roomy, here)
+        attempts: list[tuple[dict[str, Any], float]] = [
+            ({"least": None}, roomy),
+            ({"least": roomy, "trail": trail}, near),
+            ({"least": near, "trail": trail}, near),
         ]
         if self._score.next is not None:
-            attempts.append({"least": near, "trail": trail, "alone": True})
-        for number, options in enumerate(attempts):
+            attempts.append(({"least": near, "trail": trail, "alone": True}, near))
+        for number, (options, least) in enumerate(attempts):
             plan = self._composed(start, time, fade, options)
-            if plan is not None and self._install(base, plan, near):
+            if plan is not None and self._install(base, plan, least):
                 self.plans["begun"] += 1
                 self.plans["bent"] += number > 0
                 return True
         self.plans["kept"] += 1
-        waiting = self._row >= self._end or self._sent.still
-        if waiting and self._score.playing is None and not self._stuck:
+        if self._row >= self._end and self._score.playing is None and not self._stuck:
             self._stuck = True
             self.plans["stuck"] += 1
             _LOGGER.error("no way to rest is within limits and clear: the robot stands still where it is")

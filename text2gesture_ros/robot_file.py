@@ -77,10 +77,6 @@ class _Reader:
         default = {key: self._number(limits[key], f"limits.{key}", above=0.0) for key in _OWN_LIMITS}
         if not set(top) & set(ARMS):
             raise ConfigurationError(f"{self._path}: the file lacks an arm: {' or '.join(ARMS)}")
-        if self._text_given is not None and "urdf" not in top:
-            raise ConfigurationError(
-                f"{self._path}: has no key 'urdf', so no joint is read from the robot description"
-            )
         self._description = self._described(top["urdf"]) if "urdf" in top else None
         start = base = self._text(top["base"], "base")
         chains: dict[str, Chain] = {}
