@@ -176,8 +176,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._violations += len(command.violations)
         self._moving = command.moving
         if command.owned.any():
-            due = command.time + self.clock_offset()
-            self._commands.publish(joint_state_message(self._robot.joint_names, command, due))
+            names = self._robot.joint_names
+            self._commands.publish(joint_state_message(names, command, self.clock_offset()))
         return command
 
     def report(self) -> Mapping[str, object]:
