@@ -80,6 +80,10 @@ class Composer:
         """How many samples apart the states are that a plan is best continued from."""
         return self._planner.stride
 
+    def stop(self, start: JointState) -> Samples | None:
+        """Return the samples after `start` up to standstill; None where there is no way."""
+        return self._limiter.stop(start)
+
     def compose(
         self,
         start: JointState,
@@ -226,11 +230,7 @@ class Composer:
         if trail:
             # Gone backwards a path keeps every limit it kept, and it was clear: sooner or later there is a
             # place from which the straight way is.
-            back = Samples(
-                np.stack([state.position for state in reversed(trail)]),
-                -np.stack([state.velocity for state in reversed(trail)]),
-                np.stack([state.acceleration for state in reversed(trail)]),
-            )
+            back = Samples.of(trail).reversed()
             rows = max(1, round(0.25 / self._period))
             while rows < 2 * len(back):
                 part = back[:rows]

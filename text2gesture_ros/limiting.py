@@ -6,6 +6,7 @@ at an interruption and on the way to rest the robot follows such ways; else a ch
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,15 @@ class Samples:
 
     def __getitem__(self, rows: slice) -> "Samples":
         return Samples(self.positions[rows], self.velocities[rows], self.accelerations[rows])
+
+    @classmethod
+    def of(cls, states: Sequence[JointState]) -> "Samples":
+        """Return states as rows."""
+        return cls(
+            np.stack([state.position for state in states]),
+            np.stack([state.velocity for state in states]),
+            np.stack([state.acceleration for state in states]),
+        )
 
     def state(self, row: int) -> JointState:
         """Return the state of one row."""

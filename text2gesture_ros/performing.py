@@ -19,7 +19,7 @@ from text2gesture_ros.collision import Clearance
 from text2gesture_ros.composing import NOBODY, SEEN, Composer, Plan, Span, padded
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Array, BoolArray
-from text2gesture_ros.limiting import JointState, Limiter, Samples, joined, standing
+from text2gesture_ros.limiting import JointState, Samples, joined, standing
 from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock, Motion, Name
 from text2gesture_ros.ownership import used_by
 from text2gesture_ros.retargeting import Retargeter
@@ -319,8 +319,9 @@ class Performer:
         attempts: list[tuple[dict[str, Any], float]] = [
             ({"least": None}, roomy),
             ({"least": roomy, "trail": trail}, near),
-            ({"least": near, "trail": trail}, near),
         ]
+        if near < roomy:
+            attempts.append(({"least": near, "trail": trail}, near))
         if self._score.next is not None:
             attempts.append(({"least": near, "trail": trail, "alone": True}, near))
         for number, (options, least) in enumerate(attempts):
@@ -492,7 +493,7 @@ class Performer:
     def _recover(self) -> JointState:
         """Return what is sent instead of a sample that failed: the begin of a stop, else no movement."""
         held = self._sent
-        way = Limiter(self._robot, self._period).stop(held)
+        way = self._composer.stop(held)
         if way is None or self._verifier.check(way.positions[0]):
             way = standing(held.position)
             self._verifier.reset()

@@ -161,7 +161,7 @@ class MotionTraining:
         self.network = MotionNetwork(config.network)
         self.network.generator.set_body(**asdict(self.normalisation))
         if config.network.whole_clip:
-            start_whole(self.network.embedder, self.clips, config.head_importance)
+            _start_whole(self.network.embedder, self.clips, config.head_importance)
         self.accelerator = Accelerator(
             cpu=device == "cpu", log_with="tensorboard", project_dir=str(self.folder)
         )
@@ -428,7 +428,7 @@ class MotionTraining:
         self.progress.latest = {name: float(value.detach()) for name, value in values.items()}
 
 
-def start_whole(embedder: Embedder, clips: MotionClips, head_importance: float) -> None:
+def _start_whole(embedder: Embedder, clips: MotionClips, head_importance: float) -> None:
     """Let the layer that sees whole clips start as their principal components, each with deviation 1."""
     importance = _importance(head_importance)  # (M,)
     rows = torch.stack(
