@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 PIP := $(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check
 # What the installed package is made of; a file that comes or goes counts as a change.
-SOURCES := CMakeLists.txt package.xml demo/conversation.txt $(shell find msg config data launch models scripts \
+SOURCES := CMakeLists.txt package.xml demo/conversation.txt $(shell find action msg config data launch models scripts \
   text2gesture_ros -type f -not -path '*/__pycache__/*' -not -path 'models/*/training/*' -not -name '.*')
 TORCH := $(shell grep -o '^torch==[^ ]*' requirements.txt)
 

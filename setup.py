@@ -66,7 +66,10 @@ class BuildWithMessages(build_py):
         generated = next(prefix.glob("lib/python*/site-packages/text2gesture_ros"))
         target = Path(self.build_lib) / "text2gesture_ros"
         unwanted = shutil.ignore_patterns("__pycache__", "*.c")
-        shutil.copytree(generated / "msg", target / "msg", ignore=unwanted, dirs_exist_ok=True)
+        for interfaces in ("action", "msg"):
+            shutil.copytree(
+                generated / interfaces, target / interfaces, ignore=unwanted, dirs_exist_ok=True
+            )
         for library in generated.glob("*.so"):
             shutil.copy2(library, target)
         data = self.distribution.data_files
