@@ -1,7 +1,7 @@
 """Gestures keep their distance in time, whatever the texts call for; motion begins when it may."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from text2gesture_ros.classifier import Intent, Prediction
 from text2gesture_ros.labels import GESTURES, NEUTRAL
-from text2gesture_ros.pacing import Pacer, Schedule
-from text2gesture_ros.parameters import IntentClassifierParameters
+from text2gesture_ros.pacing import LONGEST_WAIT, MOST_CLAUSES, MOST_WAITING, Pacer, Schedule
+from text2gesture_ros.parameters import IGNORE, QUEUE, REPLACE, IntentClassifierParameters
 
 NONE = Prediction((NEUTRAL,), np.ones(1), NEUTRAL)
 
@@ -127,18 +127,23 @@ class Words:
     clause: int
     accepted: bool
     begin: float
+    priority: int = 128
 
 
-def words(*clauses, utterance_id="one"):
+def words(*clauses, utterance_id="one", priority=128):
     """Return the clauses of an utterance; each is given as (accepted, begin)."""
-    return [Words(utterance_id, number, *clause) for number, clause in enumerate(clauses)]
+    return [Words(utterance_id, number, *clause, priority) for number, clause in enumerate(clauses)]
+
+
+def add(schedule, clauses, now=0.0, **given):
+    for clause in clauses:
+        schedule.add(clause, clause.begin, now, **given)
 
 
 def filled(*clauses):
     """Return a schedule to which clauses were added."""
     schedule = Schedule(LEAD)
-    for clause in clauses:
-        schedule.add(clause, clause.begin)
+    add(schedule, clauses)
     return schedule
 
 
@@ -219,16 +224,17 @@ def test_talking_motion_that_waits_for_a_gesture_is_overtaken_by_the_next_clause
 def test_a_new_utterance_replaces_what_is_pending(before, after, moves):
     schedule = filled(*before[0])
     new = [Words("two", clause.clause, True, clause.begin) for clause in after[0]]
-    for clause in new:
-        schedule.add(clause, clause.begin, moves=moves)
+    add(schedule, new, still="" if moves else "no words")
     assert [clause for clause, _ in everything_due(schedule, 100.0)] == (new if moves else [])
+    replaced = [(clause, "replaced by utterance 'two'") for clause in before[0]]
+    assert schedule.dropped == replaced + ([] if moves else [(clause, "no words") for clause in new])
 
 
 @pytest.mark.parametrize("utterance_id", ["one", "two"])
 def test_an_utterance_said_again_is_a_new_one(utterance_id):
     schedule = filled(*words((True, 1.0), (True, 2.0)))
     (again,) = words((True, 3.0), utterance_id=utterance_id)
-    schedule.add(again, again.begin)
+    add(schedule, [again])
     assert everything_due(schedule, 5.0) == [(again, 5.0 + DELAY)]
 
 
@@ -242,7 +248,7 @@ def test_a_clock_that_goes_back_clears(before, after):
     assert not schedule.went_back(after)
     (talking,) = words((False, after), utterance_id="two")
     left = everything_due(schedule, 20.0)
-    schedule.add(talking, talking.begin)
+    add(schedule, [talking], after)
     begun = everything_due(schedule, after)
     if after < before:
         assert (left, begun) == ([], [(talking, after + DELAY)])
@@ -254,6 +260,99 @@ def test_once_cleared_talking_motion_waits_for_no_gesture():
     gesture, talking, late = words((True, 0.0), (False, 0.2), (True, 0.3))
     schedule = filled(gesture, talking, late)
     assert everything_due(schedule, 0.0) == [(gesture, DELAY)]
-    schedule.clear()
-    schedule.add(talking, talking.begin)
+    schedule.clear("enough")
+    assert schedule.dropped == [(talking, "enough"), (late, "enough")]
+    add(schedule, [talking])
     assert everything_due(schedule, 1.0) == [(talking, 1.0 + DELAY)]
+
+
+PRIORITIES = st.sampled_from([0, 100, 128, 255])
+MOMENTS = st.tuples(speech(), PRIORITIES, st.floats(0.0, 2.0))
+
+
+@given(st.lists(MOMENTS, min_size=1, max_size=6), st.sampled_from([QUEUE, IGNORE, REPLACE]))
+def test_every_clause_is_begun_or_dropped_for_a_reason_and_no_lower_one_interrupts(utterances_, preemption):
+    schedule, now, playing, begun, expected = Schedule(LEAD), 0.0, None, [], []
+    for number, ((clauses, _), priority, pause) in enumerate(utterances_):
+        clauses = [replace(each, utterance_id=str(number), priority=priority) for each in clauses]
+        expected += clauses
+        clauses = [replace(each, begin=now + each.begin) for each in clauses]
+        add(schedule, clauses, now, preemption=preemption)
+        end = now + pause
+        while now < end or number == len(utterances_) - 1:
+            for clause, start in everything_due(schedule, now):
+                if playing and preemption != REPLACE and playing[0].utterance_id != clause.utterance_id:
+                    assert clause.priority >= playing[0].priority or start >= playing[1] - 1e-9
+                playing = clause, start + 0.3
+                begun.append(clause)
+                schedule.ended(playing[1])
+            assert schedule.waiting <= MOST_WAITING
+            now += PERIOD
+            if now > 15.0:
+                break
+    assert everything_due(schedule, 1000.0) == []
+    dropped = [clause for clause, _ in schedule.dropped]
+    assert all(reason for _, reason in schedule.dropped)
+    names = sorted((clause.utterance_id, clause.clause) for clause in [*begun, *dropped])
+    assert names == sorted((clause.utterance_id, clause.clause) for clause in expected)
+
+
+@pytest.mark.parametrize(
+    ("preemption", "reason"),
+    [
+        (IGNORE, "refused: priority 7 is lower than 128 of utterance 'one', which is performed"),
+        (REPLACE, ""),
+        (QUEUE, ""),
+    ],
+)
+def test_what_becomes_of_a_lower_priority(preemption, reason):
+    schedule = filled(*words((True, 0.0)))
+    assert len(everything_due(schedule, 0.0)) == 1
+    lower = words((True, 0.2), (False, 0.7), utterance_id="two", priority=7)
+    add(schedule, lower, 0.2, preemption=preemption)
+    assert schedule.dropped == [(clause, reason) for clause in lower if reason]
+    assert everything_due(schedule, 0.25) == ([(lower[0], 0.25 + DELAY)] if preemption == REPLACE else [])
+    schedule.ended(1.2)
+    assert everything_due(schedule, 1.1) == [] or preemption == REPLACE
+    if preemption == QUEUE:  # as if it had been said when its turn came, 1 s later
+        assert everything_due(schedule, 1.2) == [(lower[0], 1.2 + DELAY)]
+        schedule.ended(1.5)
+        assert everything_due(schedule, 1.6) == []
+        assert everything_due(schedule, 1.7) == [(lower[1], 1.7 + DELAY)]
+
+
+def test_nobody_waits_for_ever_and_not_too_many_wait():
+    schedule = filled(*words((True, 0.0)))
+    everything_due(schedule, 0.0)
+    for number in range(MOST_WAITING + 1):
+        add(schedule, words((True, 0.0), utterance_id=f"low {number}", priority=number))
+    ((refused, reason),) = schedule.dropped
+    assert (refused.utterance_id, schedule.waiting) == (f"low {MOST_WAITING}", MOST_WAITING)
+    assert reason.endswith(f"and {MOST_WAITING} utterances wait already")
+    assert everything_due(schedule, LONGEST_WAIT) == []
+    schedule.ended(LONGEST_WAIT)
+    (begun,) = everything_due(schedule, LONGEST_WAIT)
+    assert begun[0].utterance_id == f"low {MOST_WAITING - 1}"  # the highest priority is first
+    assert everything_due(schedule, LONGEST_WAIT + 0.1) == []
+    assert schedule.waiting == 0
+    assert {reason for _, reason in schedule.dropped[1:]} == {"waited 5 s for its turn"}
+
+
+def test_an_utterance_that_is_cancelled_is_dropped_wherever_it_stands():
+    schedule = filled(*words((True, 0.0), (True, 1.0)))
+    everything_due(schedule, 0.0)
+    low, lower = (words((True, 0.0), utterance_id=name, priority=1) for name in ("low", "lower"))
+    add(schedule, [*low, *lower])
+    for name in ("low", "one"):
+        schedule.cancel(name, "cancelled")
+    assert [(clause.utterance_id, clause.clause) for clause, _ in schedule.dropped] == [
+        ("low", 0),
+        ("one", 1),
+    ]
+    schedule.ended(0.1)
+    assert [clause for clause, _ in everything_due(schedule, 0.1)] == lower
+
+
+def test_an_endless_utterance_is_cut():
+    schedule = filled(*(Words("one", number, True, 10.0) for number in range(MOST_CLAUSES + 2)))
+    assert [clause.clause for clause, _ in schedule.dropped] == [MOST_CLAUSES, MOST_CLAUSES + 1]

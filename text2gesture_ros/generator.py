@@ -19,7 +19,7 @@ from text2gesture_ros.checkpoints import (
 )
 from text2gesture_ros.errors import InputError, ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL, check_label
-from text2gesture_ros.motion import FrameBlock, Motion
+from text2gesture_ros.motion import FRAME_RATE, FrameBlock, Motion
 from text2gesture_ros.parameters import GestureGeneratorParameters
 from text2gesture_ros.skeleton import JOINTS, FloatArray, mirror, with_bone_lengths
 
@@ -445,6 +445,8 @@ class GestureStream:
         clause: int = 0,
         gesture: str,
         emotion: str,
+        more: bool = False,
+        priority: int = 128,
         start: float,
         frame_rate: float,
         block_size: int,
@@ -458,6 +460,8 @@ class GestureStream:
             clause: which clause of it, likewise.
             gesture: label, likewise.
             emotion: label, likewise.
+            more: whether another clause of the utterance follows, likewise.
+            priority: of the utterance, likewise.
             start: when the first frame is due [s].
             frame_rate: frames per second at which they are played [Hz].
             block_size: frames per block; the last block may be smaller.
@@ -478,12 +482,19 @@ class GestureStream:
             "clause": clause,
             "gesture": gesture,
             "emotion": emotion,
+            "more": more,
+            "priority": priority,
         }
         self._start, self._frame_rate = start, frame_rate
         self._block_size, self._look_ahead = block_size, look_ahead
         self._sequence = 0
         self._count = 0
         self.finished = False
+
+    @property
+    def utterance_id(self) -> str:
+        """Name of the utterance."""
+        return str(self._labels["utterance_id"])
 
     @property
     def end(self) -> float:
@@ -512,3 +523,35 @@ class GestureStream:
         self._sequence += 1
         self._count += len(frames)
         return block
+
+    def cut(self, reason: str) -> FrameBlock:
+        """Hand out no more; return the block without frames that says why."""
+        self.finished = True
+        return empty_block(
+            reason, due=self.end, sequence=self._sequence, first_frame=self._count, **self._labels
+        )
+
+
+def empty_block(
+    reason: str, *, due: float, sequence: int = 0, first_frame: int = 0, **labels: Any
+) -> FrameBlock:
+    """Return the last block of a clause of which nothing (more) comes, and why.
+
+    Args:
+        reason: why; empty if the gesture is whole.
+        due: when the next frame would have been [s].
+        sequence: of the block.
+        first_frame: how many frames there were.
+        labels: whose block it is, attributes of `FrameBlock`.
+    """
+    return FrameBlock(
+        **labels,
+        sequence=sequence,
+        first_frame=first_frame,
+        frame_rate=FRAME_RATE,
+        due=due,
+        positions=np.zeros((0, len(JOINTS), 3), dtype=np.float32),
+        stop_probabilities=np.zeros(0, dtype=np.float32),
+        last=True,
+        reason=reason,
+    )

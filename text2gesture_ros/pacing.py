@@ -1,12 +1,18 @@
-"""Which of the gestures that a text calls for are made, and when: a robot that makes them all flails."""
+"""Which of the gestures that are called for are made, and when: a robot that makes them all flails."""
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from text2gesture_ros.parameters import IntentClassifierParameters
+from text2gesture_ros.parameters import (
+    IGNORE,
+    REPLACE,
+    GestureGeneratorParameters,
+    IntentClassifierParameters,
+)
 
 if TYPE_CHECKING:
     from text2gesture_ros.classifier import Intent
@@ -26,6 +32,10 @@ class Clause(Protocol):
     @property
     def accepted(self) -> bool:
         """Whether it has a gesture; if not, talking motion goes with it."""
+
+    @property
+    def priority(self) -> int:
+        """Of its utterance: the same or a higher one takes over."""
 
 
 C = TypeVar("C", bound=Clause)
@@ -88,22 +98,56 @@ def _too_soon(begin: float, others: Sequence[float], cool_down: float) -> str:
     return f"cool-down: a surer gesture begins in {nearest - begin:.1f} s"
 
 
-class Schedule(Generic[C]):
-    """Says when the motion of each clause of the latest utterance begins.
+MOST_WAITING = 8
+"""How many utterances may wait for their turn."""
 
-    A gesture takes the place of whatever is being played. Talking motion waits for the end of a gesture,
-    unless the next clause comes first. All times are of one clock [s].
+LONGEST_WAIT = 5.0
+"""How long an utterance may wait for its turn [s]; later nobody knows any more what it was about."""
+
+MOST_CLAUSES = 2000
+"""Clauses of an utterance; the longest text has no more."""
+
+_DEFAULTS = GestureGeneratorParameters()
+
+
+@dataclass
+class _Turn(Generic[C]):
+    """What is still to come of an utterance: its clauses, with when each is spoken [s]."""
+
+    utterance_id: str
+    priority: int
+    arrival: float
+    pending: deque[tuple[C, float]] = field(default_factory=deque)
+
+
+class Schedule(Generic[C]):
+    """Says when the motion of each clause begins, and which clauses never get any.
+
+    One utterance has its turn at a time. Another one of the same or a higher priority takes over at once;
+    what becomes of a lower one is the `preemption`. Within a turn a gesture takes the place of whatever is
+    being played; talking motion waits for the end of a gesture, unless the next clause comes first. All times
+    are of one clock [s].
 
     Args:
         lead: how long before it is spoken a clause is due [s].
+
+    Attributes:
+        dropped: clauses that get no motion and why, in order; whoever reads them empties it.
     """
 
     def __init__(self, lead: float = 0.0) -> None:
+        self.dropped: list[tuple[C, str]] = []
         self._lead = lead
-        self._utterance_id = ""
-        self._pending: deque[tuple[C, float]] = deque()  # with when each is spoken
-        self._gesture_end = -math.inf  # of the latest gesture; infinite until that is known
+        self._turn: _Turn[C] = _Turn("", 0, -math.inf)
+        self._waiting: list[_Turn[C]] = []
+        self._end = -math.inf  # of what is being played; infinite until that is known
+        self._gesture_end = -math.inf  # of the latest gesture, likewise
         self._time = -math.inf
+
+    @property
+    def waiting(self) -> int:
+        """How many utterances wait for their turn."""
+        return len(self._waiting)
 
     def went_back(self, now: float) -> bool:
         """Return whether the clock was set back since the last call; then all is forgotten.
@@ -112,22 +156,43 @@ class Schedule(Generic[C]):
         """
         back, self._time = now < self._time, now
         if back:
-            self.clear()
+            self.clear("the clock was set back")
         return back
 
-    def add(self, clause: C, begin: float, *, moves: bool = True) -> None:
-        """Take note of a clause; the first of an utterance replaces all that is still to come.
+    def add(
+        self,
+        clause: C,
+        begin: float,
+        now: float,
+        *,
+        still: str = "",
+        preemption: str = _DEFAULTS.preemption,
+    ) -> None:
+        """Take note of a clause; the first of an utterance asks for a turn.
 
         Args:
             clause: comes after those of its utterance that were added before.
             begin: when it is spoken.
-            moves: whether there is to be motion at all.
+            now: the time.
+            still: why there is to be no motion; empty: there is.
+            preemption: what becomes of an utterance of lower priority than the one that has its turn: `QUEUE`
+                lets it wait, `LONGEST_WAIT` at most, and perform as if it were said then; `IGNORE` refuses
+                it; `REPLACE` lets it take over.
         """
-        if clause.clause == 0 or clause.utterance_id != self._utterance_id:
-            self._utterance_id = clause.utterance_id
-            self._pending.clear()
-        if moves:
-            self._pending.append((clause, begin))
+        turn = None
+        if clause.clause > 0:
+            turns = (self._turn, *self._waiting)
+            turn = next((turn for turn in turns if turn.utterance_id == clause.utterance_id), None)
+        if turn is None:
+            turn = self._admitted(clause, now, preemption)
+        if turn is None:
+            return
+        if not still and len(turn.pending) >= MOST_CLAUSES:
+            still = f"refused: {MOST_CLAUSES} clauses of the utterance are still to come"
+        if still:
+            self.dropped.append((clause, still))
+        else:
+            turn.pending.append((clause, begin))
 
     def due(self, now: float, delay: float = 0.0) -> tuple[C, float] | None:
         """Return a clause to begin with and when its motion starts, or None; call until there is none.
@@ -136,26 +201,81 @@ class Schedule(Generic[C]):
             now: the time.
             delay: between the words and their motion.
         """
+        self._next_turn(now)
         soon = now + self._lead
-        while self._pending and self._pending[0][1] <= soon:
-            clause, begin = self._pending[0]
-            overtaken = len(self._pending) > 1 and self._pending[1][1] <= soon
+        pending = self._turn.pending
+        while pending and pending[0][1] <= soon:
+            clause, begin = pending[0]
+            overtaken = len(pending) > 1 and pending[1][1] <= soon
             if not clause.accepted and not overtaken and self._gesture_end == math.inf:
                 return None
-            self._pending.popleft()
+            pending.popleft()
             start = max(begin, now) + delay
-            if clause.accepted:
-                self._gesture_end = math.inf
-                return clause, start
-            if not overtaken:
-                return clause, max(start, self._gesture_end)
+            if not clause.accepted and overtaken:
+                self.dropped.append((clause, "the next clause came before its talking motion could begin"))
+                continue
+            if not clause.accepted:
+                start = max(start, self._gesture_end)
+            self._end = math.inf
+            self._gesture_end = math.inf if clause.accepted else self._gesture_end
+            return clause, start
         return None
 
     def ended(self, time: float) -> None:
         """Take note of when what was begun last ends."""
+        self._end = time
         self._gesture_end = min(self._gesture_end, time)
 
-    def clear(self) -> None:
-        """Forget what is to come and what is being played."""
-        self._pending.clear()
-        self._gesture_end = -math.inf
+    def cancel(self, utterance_id: str, reason: str) -> None:
+        """Drop what is still to come of an utterance, of all if the id is empty."""
+        self._drop(lambda turn: utterance_id in ("", turn.utterance_id), reason)
+
+    def clear(self, reason: str) -> None:
+        """Drop all that is to come and forget what is being played."""
+        self.cancel("", reason)
+        self._end = self._gesture_end = -math.inf
+
+    def _admitted(self, clause: C, now: float, preemption: str) -> _Turn[C] | None:
+        """Return the turn of a new utterance; None: it gets none."""
+        name, priority = clause.utterance_id, clause.priority
+        self._drop(lambda turn: turn.utterance_id == name, "the utterance was said again")
+        self._next_turn(now)
+        before, new = self._turn, _Turn[C](name, priority, now)
+        if not self._busy(now) or priority >= before.priority or preemption == REPLACE:
+            everything = preemption == REPLACE
+            self._drop(lambda turn: everything or turn is before, f"replaced by utterance {name!r}")
+            self._turn = new
+            return new
+        lower = f"priority {priority} is lower than {before.priority} of utterance {before.utterance_id!r}"
+        if preemption == IGNORE:
+            self.dropped.append((clause, f"refused: {lower}, which is performed"))
+        elif len(self._waiting) >= MOST_WAITING:
+            self.dropped.append((clause, f"refused: {lower}, and {MOST_WAITING} utterances wait already"))
+        else:
+            self._waiting.append(new)
+            return new
+        return None
+
+    def _busy(self, now: float) -> bool:
+        return bool(self._turn.pending) or now < self._end
+
+    def _next_turn(self, now: float) -> None:
+        """Give the turn to the utterance of highest priority that waits, if it is free."""
+        self._drop(
+            lambda turn: turn is not self._turn and now - turn.arrival > LONGEST_WAIT,
+            f"waited {LONGEST_WAIT:g} s for its turn",
+        )
+        if self._waiting and not self._busy(now + self._lead):
+            turn = max(self._waiting, key=lambda turn: turn.priority)  # of equal ones the first
+            self._waiting.remove(turn)
+            waited = max(0.0, now - turn.arrival)
+            turn.pending = deque((clause, begin + waited) for clause, begin in turn.pending)
+            self._turn = turn
+
+    def _drop(self, unwanted: "Callable[[_Turn[C]], bool]", reason: str) -> None:
+        """Drop what is still to come of the utterances that are unwanted."""
+        for turn in [self._turn, *self._waiting]:
+            if unwanted(turn):
+                self.dropped += [(clause, reason) for clause, _ in turn.pending]
+                turn.pending.clear()
+        self._waiting = [turn for turn in self._waiting if not unwanted(turn)]

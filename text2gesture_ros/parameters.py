@@ -8,6 +8,9 @@ from text2gesture_ros.ownership import ALWAYS, MODES
 
 Value = bool | int | float | str
 
+QUEUE, IGNORE, REPLACE = "queue", "ignore", "replace"
+"""What becomes of an utterance of lower priority than the one that is performed."""
+
 LONGEST_RETURN = 10.0
 """The retargeter, asked to end, waits no longer than this for its robot to be at rest [s]."""
 
@@ -21,7 +24,8 @@ class Specification:
         unit: SI unit, empty for none.
         low, high: inclusive bounds of a number, None for other types.
         choices: the allowed strings; empty: any that is not empty.
-        live: whether it may be set while the node runs; else it is read-only.
+        several: whether the value names one or more of the choices, separated by commas.
+        live: whether it may be set while the node works; else only while it is unconfigured.
     """
 
     description: str
@@ -29,6 +33,7 @@ class Specification:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    several: bool = False
     live: bool = False
 
     def check(self, name: str, value: object, kind: type) -> None:
@@ -44,10 +49,21 @@ class Specification:
                 raise ConfigurationError(
                     f"{name} must be in [{self.low:g}, {self.high:g}]{unit} but is {value}"
                 )
-        elif self.choices and value not in self.choices:
-            raise ConfigurationError(f"{name} must be one of {', '.join(self.choices)} but is {value!r}")
+        elif self.choices and not set(listed(value) if self.several else [value]) <= set(self.choices):
+            raise ConfigurationError(f"{name} must be {self.allowed} but is {value!r}")
         elif value == "":
             raise ConfigurationError(f"{name} must not be empty")
+
+    @property
+    def allowed(self) -> str:
+        """Which strings are allowed, as part of a sentence; empty: any that is not empty."""
+        how = "one or more of" if self.several else "one of"
+        return f"{how} {', '.join(self.choices)}" if self.choices else ""
+
+
+def listed(value: object) -> tuple[str, ...]:
+    """Return the words of a value that holds several, separated by commas."""
+    return tuple(word.strip() for word in str(value).split(","))
 
 
 def parameter(
@@ -57,13 +73,14 @@ def parameter(
     unit: str = "",
     *,
     choices: tuple[str, ...] = (),
+    several: bool = False,
     live: bool = False,
 ) -> Any:
     """Return a dataclass field with its specification."""
     low, high = bounds or (None, None)
     return field(
         default=default,
-        metadata={"specification": Specification(description, unit, low, high, choices, live)},
+        metadata={"specification": Specification(description, unit, low, high, choices, several, live)},
     )
 
 
@@ -190,6 +207,13 @@ class GestureGeneratorParameters(ModelParameters):
         "s",
         live=True,
     )
+    preemption: str = parameter(
+        QUEUE,
+        "What becomes of an utterance of lower priority than the one that is performed: it waits, is refused, "
+        "or takes over all the same.",
+        choices=(QUEUE, IGNORE, REPLACE),
+        live=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -200,6 +224,23 @@ class GestureRetargeterParameters(NodeParameters):
     robot_description: bool = parameter(
         False,
         "Whether the URDF of a robot file with the key urdf comes from the topic robot_description instead.",
+    )
+    start_from: str = parameter(
+        "auto",
+        "The first command is where joint_states tells the robot is, the rest pose, or (auto) the former if "
+        "somebody publishes that topic.",
+        choices=("auto", "joint_states", "rest"),
+        live=True,
+    )
+    outputs: str = parameter(
+        "joint_trajectory, joint_command",
+        "Topics the commands go out on, separated by commas.",
+        choices=("joint_trajectory", "joint_command", "joint_positions", "joint_angles"),
+        several=True,
+    )
+    position_joints: str = parameter(
+        "all",
+        "Joints of joint_positions in their order, separated by commas; all: as the robot file orders them.",
     )
     rate: float = parameter(
         100.0,
@@ -220,6 +261,12 @@ class GestureRetargeterParameters(NodeParameters):
         "Frames missing for this long end the gesture, and the robot goes to rest.",
         (0.05, 5.0),
         "s",
+        live=True,
+    )
+    idle_motion: float = parameter(
+        0.0,
+        "Size of a small movement like breathing while the robot is at rest; 0 is standing still.",
+        (0.0, 1.0),
         live=True,
     )
     waist: str = _group("The waist")

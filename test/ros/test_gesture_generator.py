@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 
 from text2gesture_ros.errors import ModelError
@@ -33,23 +34,48 @@ class Studio:
     def play(self, message):
         """Send an intent and return all blocks of its gesture."""
         self.graph.publish("gesture_intent", message)
-        self.graph.spin_until(lambda: self.frames and self.finished(message.utterance_id))
-        return [block for block in self.frames if block.utterance_id == message.utterance_id]
+        self.graph.spin_until(lambda: self.of(message.utterance_id) and self.finished(message.utterance_id))
+        return self.of(message.utterance_id)
+
+    def of(self, utterance_id):
+        """Return the blocks of an utterance."""
+        return [block for block in self.frames if block.utterance_id == utterance_id]
 
     def covered(self, start):
         """Return until when there are frames [s]."""
         return start + sum(len(block.stop_probabilities) / block.frame_rate for block in self.frames)
 
     def finished(self, utterance_id):
-        return self.frames[-1].utterance_id == utterance_id and self.frames[-1].last
+        return self.of(utterance_id)[-1].last
 
-    def nothing_comes_of(self, message):
-        """Return whether an intent makes no frames: the next one is served first."""
+    def ending(self, utterance_id, clause=0):
+        """Wait for the last block of a clause and return it."""
+
+        def found():
+            blocks = (block for block in self.of(utterance_id) if block.clause == clause and block.last)
+            return next(blocks, None)
+
+        self.graph.spin_until(found)
+        return found()
+
+    def why_nothing_comes_of(self, message):
+        """Return the reason that is given for an intent without motion; empty: none was given."""
         before = len(self.frames)
         self.graph.publish("gesture_intent", message)
         self.graph.publish("gesture_intent", intent("next"))
-        self.graph.spin_until(lambda: len(self.frames) > before)
-        return self.frames[before].utterance_id == "next"
+        self.graph.spin_until(lambda: self.frames[before:] and self.frames[-1].utterance_id == "next")
+        blocks = [block for block in self.frames[before:] if block.utterance_id != "next"]
+        assert all(is_empty(block) for block in blocks)
+        return ". ".join(block.reason for block in blocks)
+
+
+def is_empty(block):
+    """Return whether a block says that nothing more comes; hold it against what its message file promises."""
+    if block.stop_probabilities:
+        return False
+    read = read_frames(block, 0.0)
+    assert (read.last, len(read.positions)) == (True, 0)
+    return True
 
 
 @pytest.fixture
@@ -113,16 +139,20 @@ def test_a_new_gesture_takes_the_place_of_the_one_played(studio):
     studio.graph.publish("gesture_intent", intent("one"))
     studio.graph.spin_until(lambda: studio.frames)
     studio.play(intent("two", "nod"))
-    ids = [block.utterance_id for block in studio.frames]
+    ids = [block.utterance_id for block in studio.frames if not is_empty(block)]
     assert ids == sorted(ids)
-    assert not any(block.last for block in studio.frames if block.utterance_id == "one")
+    (ending,) = (block for block in studio.of("one") if block.last)
+    assert is_empty(ending)
+    assert ending.reason == "replaced by utterance 'two'"
+    assert ending.sequence == len(studio.of("one")) - 1
 
 
 def test_words_without_gesture_get_talking_motion_unless_switched_off(studio):
     unsure = intent("unsure", "neutral", accepted=False, reason="neutral")
     assert {block.gesture for block in studio.play(unsure)} == {"neutral"}
     studio.node.set_parameters([Parameter("neutral_motion", value=False)])
-    assert studio.nothing_comes_of(unsure)
+    reason = studio.why_nothing_comes_of(unsure)
+    assert reason == "no gesture (neutral), and neutral_motion is off"
 
 
 def first(studio, utterance_id, clause=0):
@@ -159,6 +189,8 @@ def test_each_clause_begins_when_it_is_spoken(studio):
     assert [first(studio, "one", clause).gesture for clause in range(3)] == ["wave", "nod", "point"]
     assert due(first(studio, "one", 1)) == pytest.approx(arrival + 0.4 + delay, abs=0.02)
     assert due(first(studio, "one", 2)) == pytest.approx(arrival + 0.9 + delay, abs=0.02)
+    for clause in range(2):
+        assert studio.ending("one", clause).reason == ""  # the next took over: it is whole
     for clause in range(3):
         blocks = [block for block in studio.frames if block.clause == clause]
         assert [block.sequence for block in blocks] == list(range(len(blocks)))
@@ -171,7 +203,8 @@ def test_a_new_utterance_takes_the_place_of_clauses_to_come(studio):
     first(studio, "one")
     studio.play(intent("two", "point"))
     studio.graph.spin_for(0.4)
-    assert {(block.utterance_id, block.clause) for block in studio.frames} == {("one", 0), ("two", 0)}
+    assert [is_empty(block) for block in studio.frames if block.clause == 1] == [True]
+    assert studio.ending("one", 1).reason == "replaced by utterance 'two'"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +225,8 @@ def test_talking_motion_that_waits_gives_way_to_the_next_clause(studio):
     studio.graph.publish("gesture_intent", intent("one", **UNSURE, clause=1, start=0.1))
     studio.graph.publish("gesture_intent", intent("one", "nod", clause=2, start=0.3))
     first(studio, "one", 2)
-    assert {block.clause for block in studio.frames} == {0, 2}
+    assert is_empty(studio.ending("one", 1))
+    assert studio.ending("one", 1).reason.startswith("the next clause came before")
 
 
 def test_talking_motion_gives_way_to_talking_motion(studio):
@@ -200,7 +234,7 @@ def test_talking_motion_gives_way_to_talking_motion(studio):
     before = first(studio, "one")
     studio.graph.publish("gesture_intent", intent("two", **UNSURE))
     assert due(first(studio, "two")) < due(before) + 0.5
-    assert not any(block.last for block in studio.frames if block.utterance_id == "one")
+    assert is_empty(studio.ending("one"))
 
 
 def test_talking_motion_does_not_wait_for_a_gesture_that_failed(studio, monkeypatch):
@@ -215,6 +249,54 @@ def test_talking_motion_does_not_wait_for_a_gesture_that_failed(studio, monkeypa
         studio.graph.spin_until(lambda: studio.node.rejected)
     studio.graph.publish("gesture_intent", intent("two", **UNSURE))
     assert first(studio, "two").gesture == "neutral"
+    assert studio.ending("one").reason == "the generator failed"
+
+
+@pytest.mark.parametrize("preemption", ["queue", "ignore", "replace"])
+def test_a_lower_priority_waits_is_refused_or_takes_over(studio, preemption):
+    studio.node.set_parameters([Parameter("preemption", value=preemption)])
+    studio.graph.publish("gesture_intent", intent("high", priority=200))
+    before = first(studio, "high")
+    studio.graph.publish("gesture_intent", intent("low", "nod", priority=100))
+    if preemption == "ignore":
+        assert studio.ending("low").reason.startswith("refused: priority 100 is lower than 200 of ")
+    else:
+        assert (first(studio, "low").gesture, first(studio, "low").priority) == ("nod", 100)
+    whole = not is_empty(studio.ending("high"))
+    assert whole == (preemption != "replace")
+    assert before.priority == 200
+    if preemption == "queue":
+        assert due(first(studio, "low")) >= end(studio.of("high")) - 1e-3
+
+
+@pytest.mark.parametrize("utterance_id", ["one", ""])
+def test_what_is_cancelled_ends_at_once_with_all_that_is_to_come_of_it(studio, utterance_id):
+    text = "some words and more"
+    studio.graph.publish("gesture_intent", intent("one", text=text, span_end=10))
+    studio.graph.publish("gesture_intent", intent("one", "nod", text=text, span_end=19, clause=1, start=3.0))
+    studio.graph.publish("gesture_intent", intent("two", "nod", priority=1))
+    first(studio, "one")
+    studio.graph.publish("gesture_cancel", String(data=utterance_id))
+    assert [(block.reason, block.more) for block in (studio.ending("one"), studio.ending("one", 1))] == [
+        ("cancelled", True),
+        ("cancelled", False),
+    ]
+    if utterance_id:
+        assert first(studio, "two").gesture == "nod"
+    else:
+        assert studio.ending("two").reason == "cancelled"
+    count = len(studio.of("one"))
+    studio.play(intent("three", "point"))
+    assert len(studio.of("one")) == count
+
+
+def test_the_diagnostics_tell_what_the_generator_does(studio):
+    studio.play(intent())
+    told = studio.node.report()
+    assert told["model"] == "motion"
+    assert (told["gestures"], told["clauses without motion"], told["utterances waiting"]) == (1, 0, 0)
+    assert float(told["frames made per second"]) > 0.0
+    assert float(told["intent to first block, median [ms]"]) > 0.0
 
 
 def test_when_a_simulation_is_restarted_nothing_waits_for_the_time_before(graph):
@@ -228,7 +310,8 @@ def test_when_a_simulation_is_restarted_nothing_waits_for_the_time_before(graph)
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "\U0001f44b"])
 def test_without_words_there_is_no_motion(studio, text):
-    assert studio.nothing_comes_of(intent("silent", "neutral", accepted=False, reason="empty", text=text))
+    silent = intent("silent", "neutral", accepted=False, reason="empty", text=text)
+    assert studio.why_nothing_comes_of(silent) == "there are no words"
 
 
 @pytest.mark.parametrize(
@@ -246,7 +329,7 @@ def test_without_words_there_is_no_motion(studio, text):
     ids=lambda wrong: str(wrong)[:40],
 )
 def test_an_intent_that_cannot_be_is_counted_and_the_next_is_served(studio, wrong):
-    assert studio.nothing_comes_of(intent(**wrong))
+    assert studio.why_nothing_comes_of(intent(**wrong)) == ""
     assert studio.node.rejected == 1
 
 

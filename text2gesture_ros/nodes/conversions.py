@@ -8,12 +8,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Point
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -30,7 +31,9 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
     from text2gesture_ros.robot import Robot
 
 MOST_CLAUSES = 2000  # of the longest text; its intents are published at once
+_SLOWEST = 0.1  # share of its speed that a joint may always use to reach where it ought to be
 LONGEST_ID = 128  # characters of an utterance id
+_LONGEST_REASON = 400  # characters of why there is no motion that are kept
 _LONGEST_TRANSPORT = 5.0  # of a message, from one node to the next [s]
 _ROBOT, _HUMAN = (0.1, 0.4, 0.8), (0.9, 0.5, 0.1)  # colours
 HUMAN_BESIDE = 1.0  # where the human is drawn, to the left of the robot [m]
@@ -46,6 +49,7 @@ class Utterance:
         duration: length of the speech [s], 0 when unknown.
         words, word_starts: the words and when each starts [s], both empty when unknown.
         gesture, emotion: what to do whatever the text says, empty: what the text says.
+        priority: in [0, 255].
     """
 
     text: str
@@ -55,6 +59,7 @@ class Utterance:
     word_starts: tuple[float, ...] = ()
     gesture: str = ""
     emotion: str = ""
+    priority: int = 128
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class GestureRequest:
         gesture, emotion: known labels.
         accepted: whether the gesture was recognised, so that it is to be shown.
         spoken: whether there are words in the text at all.
+        more: whether another clause of the utterance follows.
+        priority: of the utterance, in [0, 255].
     """
 
     utterance_id: str
@@ -77,6 +84,8 @@ class GestureRequest:
     emotion: str
     accepted: bool
     spoken: bool
+    more: bool
+    priority: int
 
 
 def to_time(seconds: float, offset: float = 0.0) -> Time:
@@ -119,7 +128,9 @@ def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
             f"{len(words)} words do not fit {len(starts)} word_starts, or one is no time in speech"
         )
         words, starts = (), ()
-    return Utterance(message.text, utterance_id, duration, words, starts, gesture, emotion), complaints
+    priority = int(message.priority)
+    utterance = Utterance(message.text, utterance_id, duration, words, starts, gesture, emotion, priority)
+    return utterance, complaints
 
 
 def intent_message(intent: "Intent", utterance: Utterance, arrival: float, clause: int = 0) -> GestureIntent:
@@ -148,6 +159,7 @@ def intent_message(intent: "Intent", utterance: Utterance, arrival: float, claus
         duration=utterance.duration,
         words=list(utterance.words),
         word_starts=list(utterance.word_starts),
+        priority=utterance.priority,
     )
     message.header.stamp = to_time(arrival)
     return message
@@ -183,6 +195,9 @@ def read_intent(message: GestureIntent, now: float) -> GestureRequest:
         emotion=check_label("emotion", message.emotion.chosen),
         accepted=bool(message.accepted),
         spoken=any(character.isalpha() for character in message.text),
+        # The last clause ends where the text does. Who writes an intent of his own may leave the span out.
+        more=message.span_end > 0 and bool(message.text[message.span_end :].strip()),
+        priority=int(message.priority),
     )
 
 
@@ -205,6 +220,9 @@ def frames_message(block: FrameBlock, clock_offset: float) -> GestureFrames:
         positions=block.positions.ravel().tolist(),
         stop_probabilities=block.stop_probabilities.tolist(),
         last=bool(block.last),
+        reason=block.reason,
+        more=bool(block.more),
+        priority=int(block.priority),
     )
     message.header.stamp = to_time(block.due + clock_offset)
     message.header.frame_id = "pelvis"
@@ -219,12 +237,12 @@ def read_frames(message: GestureFrames, clock_offset: float) -> FrameBlock:
         clock_offset: what to take from ROS time to have the clock of `FrameBlock.due` [s].
 
     Raises:
-        InputError: the utterance has no usable id, a joint is missing, a count does not fit or a number is
-            no position of a human body.
+        InputError: the utterance has no usable id, a joint is missing, a count does not fit, a number is no
+            position of a human body, or there are no frames in a block that is not the last.
     """
     count = len(message.stop_probabilities)
-    if not 1 <= count <= MAX_BLOCK_FRAMES:
-        raise InputError(f"{count} stop_probabilities, allowed 1 to {MAX_BLOCK_FRAMES}, one for each frame")
+    if count > MAX_BLOCK_FRAMES:
+        raise InputError(f"{count} stop_probabilities, allowed {MAX_BLOCK_FRAMES}, one for each frame")
     names = list(message.joint_names)
     if len(names) != len(JOINTS):
         raise InputError(f"{len(names)} joint_names, expected {len(JOINTS)}")
@@ -246,6 +264,9 @@ def read_frames(message: GestureFrames, clock_offset: float) -> FrameBlock:
         stop_probabilities=np.asarray(message.stop_probabilities, dtype=np.float32),
         last=bool(message.last),
         clause=int(message.clause),
+        reason=message.reason[:_LONGEST_REASON],
+        more=bool(message.more),
+        priority=int(message.priority),
     )
 
 
@@ -266,6 +287,54 @@ def joint_state_message(names: Sequence[str], command: "Command", offset: float)
     message.header.stamp = to_time(command.time, offset)
     message.header.frame_id = command.utterance_id
     return message
+
+
+def positions_message(command: "Command", joints: Sequence[int]) -> Float64MultiArray:
+    """Return a command for some of the N joints, in this order, as forward controllers read it."""
+    return Float64MultiArray(data=command.position[list(joints)].tolist())
+
+
+def joint_angles_message(
+    kind: Any, names: Sequence[str], command: "Command", limits: "Array", offset: float
+) -> Any:
+    """Return a command for those of the N joints that are owned, as NAOqi takes it.
+
+    NAOqi goes to each position on its own, no faster than a share of the joints' speed: what the fastest
+    joint needs, and half as much again to catch up.
+
+    Args:
+        kind: naoqi_bridge_msgs/JointAnglesWithSpeed.
+        names: the N joints.
+        command: what to do.
+        limits: (N,) speed of each joint [rad/s].
+        offset: leads to the ROS clock [s].
+    """
+    owned = command.owned
+    share = float(np.max(np.abs(command.velocity) / limits, where=owned, initial=0.0))
+    message = kind(
+        joint_names=_owned_names(names, owned),
+        joint_angles=command.position[owned].tolist(),
+        speed=min(1.0, max(_SLOWEST, 1.5 * share)),
+        relative=0,
+    )
+    message.header.stamp = to_time(command.time, offset)
+    message.header.frame_id = command.utterance_id
+    return message
+
+
+def read_joint_states(message: JointState) -> dict[str, float]:
+    """Return the positions of a message by joint [rad].
+
+    Raises:
+        InputError: names and positions do not fit, or a position is no number.
+    """
+    if len(message.name) != len(message.position):
+        raise InputError(f"{len(message.name)} names do not fit {len(message.position)} positions")
+    positions = dict(zip(message.name, (float(value) for value in message.position), strict=True))
+    for name, position in positions.items():
+        if not math.isfinite(position):
+            raise InputError(f"position of {name!r} is {position}")
+    return positions
 
 
 def _owned_names(names: Sequence[str], owned: "BoolArray") -> list[str]:

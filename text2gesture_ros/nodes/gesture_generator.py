@@ -1,13 +1,21 @@
 """Node gesture_generator: what a sentence calls for -> human motion, in blocks of frames as it is made.
 
-Subscribes gesture_intent (GestureIntent), publishes gesture_frames (GestureFrames).
+Subscribes gesture_intent (GestureIntent) and gesture_cancel (std_msgs/String: the id of an utterance that is
+to end, empty: of all), publishes gesture_frames (GestureFrames): the motion of every clause or, where it gets
+none or only a part, a block without frames that says why.
 """
 
 import sys
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 
-from text2gesture_ros.generator import GestureGenerator, GestureStream
+import numpy as np
+from std_msgs.msg import String
+
+from text2gesture_ros.generator import GestureGenerator, GestureStream, empty_block
 from text2gesture_ros.labels import NEUTRAL
+from text2gesture_ros.motion import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.nodes.base import ManagedNode, run
 from text2gesture_ros.nodes.conversions import MOST_CLAUSES, GestureRequest, frames_message, read_intent
@@ -17,6 +25,9 @@ from text2gesture_ros.parameters import GestureGeneratorParameters
 # At every poll about twice as much motion is sent as is played until the next: the look-ahead fills up soon,
 # and the retargeter has time to command the robot between the blocks [s].
 _POLL_PERIOD = 0.05
+# What a block without frames takes from the request it answers.
+_LABELS = ("utterance_id", "clause", "gesture", "emotion", "more", "priority")
+_LATENCIES = 200  # of so many gestures, the latest, the latency is reported
 
 
 class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
@@ -26,9 +37,14 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         super().__init__("gesture_generator", **options)
         self._frames = self.create_lifecycle_publisher(GestureFrames, "gesture_frames", 100)
         self.subscribe(GestureIntent, "gesture_intent", self._receive, MOST_CLAUSES)
+        self.subscribe(String, "gesture_cancel", lambda message: self._forget("cancelled", message.data), 50)
         self._schedule: Schedule[GestureRequest] = Schedule(_POLL_PERIOD)
         self._stream: GestureStream | None = None
-        self._gestures = self._replaced = self._without_motion = self._frames_sent = 0
+        self._cut: list[FrameBlock] = []  # what is still to be told of gestures that were cut off
+        self._arrival: float | None = None  # of an intent being answered, on time.perf_counter [s]
+        self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._gestures = self._without_motion = self._frames_sent = self._late = 0
+        self._busy = 0.0  # how long frames were made [s]
 
     def load(self) -> None:
         """Load the model and make one gesture, so that the first one asked for starts as fast as the rest."""
@@ -45,29 +61,45 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
     def stop(self) -> None:
         """Send no more; the retargeter brings the robot to rest when frames stop coming."""
         self.destroy_timer(self._timer)
-        self._forget()
+        self._forget("the generator was stopped")
 
-    def _forget(self) -> None:
-        self._schedule.clear()
-        self._stream = None
+    def _forget(self, reason: str, utterance_id: str = "") -> None:
+        """Drop an utterance, all if the id is empty: what is played of it and what is to come."""
+        self._schedule.cancel(utterance_id, reason)
+        if self._stream is not None and utterance_id in ("", self._stream.utterance_id):
+            self._schedule.ended(self.loop_now())
+            self._end_stream(reason)
+        self._tell()
+
+    def _end_stream(self, reason: str) -> None:
+        if self._stream is not None:
+            self._cut.append(self._stream.cut(reason))
+            self._stream = None
 
     def _check_clock(self) -> None:
         if self._schedule.went_back(self.loop_now()):
-            self._stream = None
+            self._end_stream("the clock was set back")
 
     def _receive(self, message: GestureIntent) -> None:
+        self._arrival = time.perf_counter()
         self._check_clock()
         request = read_intent(message, self.now())
-        moves = request.accepted or (request.spoken and self.parameters.neutral_motion)
-        self._schedule.add(request, request.begin - self.clock_offset(), moves=moves)
-        if moves:
-            self._send()
-        else:
-            self._without_motion += 1
+        still = ""
+        if not (request.accepted or request.spoken):
+            still = "there are no words"
+        elif not (request.accepted or self.parameters.neutral_motion):
+            still = f"no gesture ({message.reason}), and neutral_motion is off"
+        begin = request.begin - self.clock_offset()
+        policy = self.parameters.preemption
+        self._schedule.add(request, begin, self.loop_now(), still=still, preemption=policy)
+        self._send()
+        self._arrival = None  # what begins later does so because it is due
 
     def _begin(self, request: GestureRequest, start: float) -> None:
         given = self.parameters
-        self._replaced += self._stream is not None
+        if self._stream is not None:
+            same = request.utterance_id == self._stream.utterance_id
+            self._end_stream("" if same else f"replaced by utterance {request.utterance_id!r}")
         self._gestures += 1
         gesture = request.gesture if request.accepted else NEUTRAL
         self._stream = GestureStream(
@@ -82,6 +114,8 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
             clause=request.clause,
             gesture=gesture,
             emotion=request.emotion,
+            more=request.more,
+            priority=request.priority,
             start=start,
             frame_rate=self._generator.frame_rate * given.speed_scale,
             block_size=given.block_size,
@@ -93,32 +127,55 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         try:
             self._play()
         except BaseException:
-            self._forget()  # or talking motion would wait for the end of a gesture that has none
+            # Or talking motion would wait for the end of a gesture that has none.
+            self._forget("the generator failed")
             raise
+        self._tell()
 
     def _play(self) -> None:
         while due := self._schedule.due(self.loop_now(), self.parameters.start_delay):
             self._begin(*due)
         sent = 0.0
         while self._stream is not None and sent < 2.0 * _POLL_PERIOD:
-            block = self._stream.poll(self.loop_now())
+            before, now = time.perf_counter(), self.loop_now()
+            block = self._stream.poll(now)
             if block is None:
                 return
+            self._busy += time.perf_counter() - before
             if block.last:
                 self._schedule.ended(self._stream.end)
                 self._stream = None
             self._frames.publish(frames_message(block, self.clock_offset()))
             self._frames_sent += len(block.positions)
+            self._late += block.due < now
+            if block.sequence == 0 and self._arrival is not None:
+                self._latencies.append(time.perf_counter() - self._arrival)
             sent += len(block.positions) / block.frame_rate
 
+    def _tell(self) -> None:
+        """Say of what got no motion, or only a part, why; after what took over has begun."""
+        for request, reason in self._schedule.dropped:
+            labels = {name: getattr(request, name) for name in _LABELS}
+            self._cut.append(empty_block(reason, due=self.loop_now(), **labels))
+            self._without_motion += 1
+        self._schedule.dropped.clear()
+        for block in self._cut:
+            self._frames.publish(frames_message(block, self.clock_offset()))
+        self._cut.clear()
+
     def report(self) -> Mapping[str, object]:
-        """Return how many gestures were played, replaced or not called for."""
+        """Return what was played, what was not, how fast, and what waits."""
+        latency = np.percentile(self._latencies, (50, 95)) if self._latencies else np.zeros(2)
         return {
-            "gestures": self._gestures,
-            "gestures replaced": self._replaced,
-            "intents without motion": self._without_motion,
-            "frames": self._frames_sent,
             "model": self.parameters.model,
+            "gestures": self._gestures,
+            "clauses without motion": self._without_motion,
+            "utterances waiting": self._schedule.waiting,
+            "frames": self._frames_sent,
+            "frames made per second": f"{self._frames_sent / self._busy:.0f}" if self._busy else "",
+            "blocks late": self._late,
+            "intent to first block, median [ms]": f"{1e3 * latency[0]:.1f}",
+            "intent to first block, p95 [ms]": f"{1e3 * latency[1]:.1f}",
         }
 
 
