@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from text2gesture_ros.errors import ConfigurationError
@@ -204,23 +205,28 @@ def start_processes(
     *,
     environment: Mapping[str, str] | None = None,
     output: IO[bytes] | None = None,
+    nodes: Collection[str] = tuple(NODES),
+    prefixes: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> dict[str, "subprocess.Popen[bytes]"]:
-    """Start every node as a process of its own; return them by name.
+    """Start nodes, each as a process of its own; return them by name.
 
     Args:
         given: as for `ros_arguments`.
         environment: their environment variables; None: ours.
         output: where what they log goes; None: to our standard error.
+        nodes: which.
+        prefixes: by node, what its command line begins with, such as a program that runs it elsewhere.
 
     Raises:
         ConfigurationError: as `ros_arguments`, or the system cannot start a process; none is left running.
     """
     commands = {
         node: [
+            *prefixes.get(node, ()),
             *(sys.executable, "-m", f"text2gesture_ros.nodes.{node}", "--ros-args"),
             *ros_arguments(node, given),
         ]
-        for node in NODES
+        for node in nodes
     }
     variables = dict(os.environ if environment is None else environment)
     source = str(Path(__file__).parents[1])

@@ -16,11 +16,12 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import rclpy
@@ -129,9 +130,14 @@ class GraphClient:
         params_file: parameters of the nodes, empty: the defaults.
         domain: ROS domain to use; None: one at random.
         on_message: called with every message of `TOPICS` as it comes, from another thread.
+        clock: makes what publishes /clock while it is entered; None: the nodes go by the time of the world.
+        prefixes: by node, what its command line begins with, such as a program that runs it elsewhere.
+        environment: variables of the nodes and of this client that differ from what is said above.
 
     Attributes:
         intents, frames, trajectories, commands: what came since all was ready, in order (Received).
+        context: of rclpy, for further nodes that are to see the same graph.
+        processes: the nodes by name.
     """
 
     def __init__(
@@ -142,8 +148,15 @@ class GraphClient:
         params_file: str = "",
         domain: int | None = None,
         on_message: OnMessage | None = None,
+        clock: Callable[[Context], AbstractContextManager[Any]] | None = None,
+        prefixes: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._given = {"robot": robot, "device": device, "params_file": params_file}
+        if clock is not None:
+            self._given["use_sim_time"] = "true"
+        self._clock = clock
+        self._prefixes, self._environment = prefixes, environment
         self._domain = random.SystemRandom().randint(1, 101) if domain is None else domain
         self._on_message = on_message
         self._recording = False
@@ -174,13 +187,18 @@ class GraphClient:
                 "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
                 "ROS_LOG_DIR": log,
                 "FASTRTPS_DEFAULT_PROFILES_FILE": str(share_directory() / "config" / "fastdds.xml"),
+                **self._environment,
             }
             self._log = Path(log) / "nodes.log"
-            output = stack.enter_context(self._log.open("wb"))
-            self._processes = start_processes(
-                self._given, environment={**os.environ, **isolation}, output=output
+            self._start = partial(
+                start_processes,
+                self._given,
+                environment={**os.environ, **isolation},
+                output=stack.enter_context(self._log.open("ab")),
+                prefixes=self._prefixes,
             )
-            stack.callback(stop_processes, self._processes)
+            self.processes = self._start()
+            stack.callback(stop_processes, self.processes)
             with _environment(isolation):
                 self._connect(stack)
             self._warm_up()
@@ -192,6 +210,16 @@ class GraphClient:
     ) -> None:
         """Stop the nodes; they bring the robot to rest first."""
         self._stack.close()
+
+    def kill(self, node: str) -> None:
+        """End a node as a crash does; `restart` brings it back."""
+        process = self.processes.pop(node)
+        process.kill()
+        process.wait()
+
+    def restart(self, node: str) -> None:
+        """Start a node anew that was killed."""
+        self.processes |= self._start(nodes=[node])
 
     def say(self, text: str) -> None:
         """Publish a sentence on speech_text."""
@@ -208,7 +236,7 @@ class GraphClient:
         deadline = time.monotonic() + timeout
         with self._news:
             while not condition():
-                trouble = self._trouble or ended(self._processes)
+                trouble = self._trouble or ended(self.processes)
                 if trouble:
                     raise ConfigurationError(f"{trouble}. {self._last_error()}".strip())
                 if not self._news.wait(min(0.2, deadline - time.monotonic())) and time.monotonic() > deadline:
@@ -258,19 +286,10 @@ class GraphClient:
             # Markers are drawn only while someone looks: one who measures does not.
             if topic != "gesture_markers" or self._on_message:
                 node.create_subscription(kind, topic, self._receiver(topic, kind), 200, raw=True)
-        executor = SingleThreadedExecutor(context=context)
-        executor.add_node(node)
-        ending = threading.Event()
-
-        def spin() -> None:
-            while not ending.is_set():
-                executor.spin_once(timeout_sec=0.1)
-
-        thread = threading.Thread(target=spin, name="graph client", daemon=True)
-        thread.start()
-        stack.callback(executor.shutdown)
-        stack.callback(thread.join)
-        stack.callback(ending.set)
+        stack.enter_context(spinning(node, context))
+        if self._clock is not None:
+            stack.enter_context(self._clock(context))
+        self.context = context
 
     def _receiver(self, topic: str, kind: Any) -> Callable[[bytes], None]:
         def receive(data: bytes) -> None:
@@ -315,6 +334,27 @@ class GraphClient:
     def _last_error(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()
         return next((line for line in reversed(lines) if "ERROR" in line or "Error" in line), "")
+
+
+@contextmanager
+def spinning(node: Any, context: Context) -> Iterator[None]:
+    """Spin a node in a thread of its own."""
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    ending = threading.Event()
+
+    def spin() -> None:
+        while not ending.is_set():
+            executor.spin_once(timeout_sec=0.1)
+
+    thread = threading.Thread(target=spin, name=node.get_name(), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+        executor.shutdown()
 
 
 @contextmanager
