@@ -29,6 +29,7 @@ ROBOT_SIDE = [
         "blending",
         "ownership",
         "performing",
+        "progress",
         "verification",
         "joint_csv",
     ),

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -39,6 +41,21 @@ def check(robot, commands, rate=RATE):
     positions = np.stack([command.position for command in commands])
     report = verify(robot, np.arange(len(positions)) / rate, positions)
     assert not report.violations, report.violations[:3]
+    assert not any(command.violations for command in commands)
+
+
+def check_owned(robot, commands):
+    """Check the commands that were sent: joints of others may be anywhere when they are taken over."""
+    positions, owned = (np.stack([getattr(c, name) for c in commands]) for name in ("position", "owned"))
+    for group in robot.groups.values():
+        ours = owned[:, group[0]]
+        changes = [0, *(np.flatnonzero(np.diff(ours)) + 1), len(ours)]
+        for first, last in pairwise(changes):
+            if ours[first]:
+                sent = np.tile(robot.rest, (last - first, 1))
+                sent[:, list(group)] = positions[first:last, list(group)]
+                report = verify(robot, np.arange(last - first) / RATE, sent)
+                assert not report.violations, report.violations[:3]
     assert not any(command.violations for command in commands)
 
 
@@ -244,9 +261,9 @@ class TestPerforming:
         with pytest.raises(InputError, match="allowed 1200"):
             Performer(robot).receive(blocks_of(np.tile(REFERENCE, (1300, 1, 1)), 0.0, size=1300)[0], 0.0)
 
-    @settings(max_examples=5, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(seed=st.integers(0, 2**32 - 1))
-    def test_whatever_order_blocks_come_in_limits_are_kept_and_it_ends_at_rest(self, robot, seed):
+    def test_whatever_order_blocks_and_orders_come_in_limits_are_kept_and_it_ends_at_rest(self, robot, seed):
         generator = np.random.default_rng(seed)
         blocks = []
         for name in ("a", "b", "c"):
@@ -257,8 +274,14 @@ class TestPerforming:
         performer = Performer(robot, blend_time=float(generator.uniform(0.0, 0.5)))
         events = [(float(generator.uniform(0.0, 1.5)), block) for block in chosen]
         handed = [(time, lambda b=block, t=time: performer.receive(b, t)) for time, block in events]
+        orders = [partial(performer.cancel, "b"), performer.cancel]
+        orders += [partial(performer.hold, on) for on in (True, False)]
+        orders += [partial(performer.observe, dict.fromkeys(robot.joint_names, 0.1))]
+        orders += [partial(performer.configure, head=mode) for mode in MODES]
+        handed += [(float(generator.uniform(0.0, 1.5)), order) for order in generator.permutation(orders)]
+        handed += [(2.0, partial(performer.hold, False)), (2.0, partial(performer.configure, head="always"))]
         commands = perform(performer, [], 5.0, events=handed)
-        check(robot, commands)
+        check_owned(robot, commands)
         assert at_rest(robot, commands[-1])
         assert performer.counts.total() == len(chosen)
 
@@ -466,6 +489,183 @@ class TestPerforming:
         commands = perform(performer, blocks_of(lively(robot, 2.5), 0.1), 5.0, events=events)
         check(robot, commands)
         assert at_rest(robot, commands[-1])
+
+    @pytest.mark.parametrize("moment", [0.15, 0.4, 0.83, 1.31])
+    @pytest.mark.parametrize("utterance_id", ["a", None])
+    def test_cancelled_it_goes_to_rest_from_the_next_command_on(self, robot, moment, utterance_id):
+        performer = Performer(robot)
+        blocks = blocks_of(lively(robot, 2.0), 0.1)
+        blocks += blocks_of(lively(robot, 1.0), 1.5, clause=1)
+        other = blocks_of(lively(robot, 1.0, seed=2), 5.0, utterance_id="b")
+        events = [(moment, lambda: performer.cancel(utterance_id))]
+        commands = perform(performer, [*blocks, *other], 9.0, events=events)
+        check(robot, commands)
+        after = commands[round(moment * RATE) :]
+        assert "a" not in [command.utterance_id for command in after]
+        soon = np.array([np.abs(command.velocity).max() for command in after[:150]])
+        assert soon[-1] < 1e-9
+        assert at_rest(robot, commands[490])
+        assert performer.counts["cancelled"] > 0
+        assert performer.progress("a").outcome == "cancelled"
+        # Others are performed as ever.
+        assert "b" in [command.utterance_id for command in after]
+        assert performer.progress("b").outcome == "completed"
+        assert at_rest(robot, commands[-1])
+
+    def test_after_a_cancel_what_waits_is_performed_and_a_name_may_come_back(self, robot):
+        performer = Performer(robot)
+        body = lively(robot, 1.0)
+        for block in [*blocks_of(body, 0.1), *blocks_of(body, 0.7, utterance_id="b")]:
+            performer.receive(block, 0.0)
+        commands = perform(performer, [], 4.0, events=[(0.4, lambda: performer.cancel("a"))])
+        assert [command.utterance_id for command in commands].index("b") == pytest.approx(70, abs=4)
+        assert not performer.receive(blocks_of(body, 9.0, clause=1)[0], 4.0)
+        commands += perform(performer, blocks_of(body, 5.0), 4.0, start=4.0)
+        assert commands[550].utterance_id == "a"
+        check(robot, commands)
+
+    @pytest.mark.parametrize("moment", [0.3, 0.62, 0.95])
+    @pytest.mark.parametrize("length", [0.4, 4.0])
+    def test_a_hold_stands_still_where_it_is_and_then_goes_on(self, robot, moment, length):
+        performer = Performer(robot)
+        events = [
+            (moment, lambda: performer.hold(True)),
+            (moment + length, lambda: performer.hold(False)),
+        ]
+        blocks = blocks_of(lively(robot, 2.0), 0.1) + blocks_of(lively(robot, 0.5), 3.0, utterance_id="b")
+        commands = perform(performer, blocks, 9.0, events=events)
+        check(robot, commands)
+        held = commands[round((moment + 0.35) * RATE) : round((moment + length) * RATE)]
+        still = np.stack([command.position for command in held])
+        assert np.ptp(still[len(still) // 2 :], axis=0).max() < (1e-9 if length > 1.0 else 0.1)
+        assert np.abs(still[-1] - robot.rest).max() > 0.05
+        assert not any(command.utterance_id for command in held)
+        later = {command.utterance_id for command in commands[round((moment + length) * RATE) :]}
+        assert later == ({""} if length > 1.0 else {"", "a", "b"})
+        assert at_rest(robot, commands[-1])
+
+    def test_it_begins_where_the_robot_is(self, robot):
+        generator = np.random.default_rng(3)
+        for _ in range(10):
+            place = robot.lower + generator.random(len(robot.rest)) * (robot.upper - robot.lower)
+            start = dict(zip(robot.joint_names, place, strict=True), wheel=12.0)
+            performer = Performer(robot, start=start)
+            commands = perform(performer, [], 12.0)
+            check(robot, commands)
+            np.testing.assert_array_equal(commands[0].position, place)
+            slow = np.array([np.abs(command.velocity) / robot.velocity for command in commands]).max()
+            assert slow <= 0.2 or performer.plans["bent"]
+            least = min(least_clearance(robot, Clearance(robot)), Clearance(robot).smallest(place))
+            positions = np.stack([command.position for command in commands])
+            assert Clearance(robot).smallest(positions).min() >= least - 2e-6
+            assert at_rest(robot, commands[-1]) or performer.stuck
+        performer = Performer(robot, start={robot.joint_names[0]: robot.upper[0] + 0.05})
+        assert performer.tick(0.0).position[0] == robot.upper[0]
+        for wrong in (robot.upper[0] + 0.5, np.nan):
+            with pytest.raises(InputError, match=robot.joint_names[0]):
+                performer.begin_from({robot.joint_names[0]: wrong})
+
+    def test_from_where_the_robot_is_it_goes_into_a_gesture(self, robot):
+        place = robot.rest + 0.3 * ((robot.upper + robot.lower) / 2.0 - robot.rest)
+        performer = Performer(robot, start=dict(zip(robot.joint_names, place, strict=True)))
+        commands = perform(performer, blocks_of(lively(robot, 1.0), 0.1), 4.0)
+        check(robot, commands)
+        np.testing.assert_array_equal(commands[0].position, place)
+        assert performer.progress("a").outcome == "completed"
+        assert at_rest(robot, commands[-1])
+
+    def test_joints_of_others_are_taken_over_and_given_back_where_they_are(self, robot):
+        head = list(robot.groups["head"])
+        place = robot.rest + 0.4 * ((robot.upper + 0.5 * robot.lower) / 1.5 - robot.rest)
+        seen = dict(zip(robot.joint_names, place, strict=True))
+        for moment in (0.0, 0.35):
+            performer = Performer(robot, head="when_used")
+            blocks = [replace(block, gesture="nod") for block in blocks_of(lively(robot, 1.0), 0.4)]
+            look = partial(performer.observe, seen)
+            events = [(moment, look), (1.0, look)]
+            commands = perform(performer, blocks, 4.0, ahead=0.3, events=events)
+            owned = [command for command in commands if command.owned[head[0]]]
+            assert 100 < len(owned) < 300
+            for end in (owned[0], owned[-1]):
+                np.testing.assert_allclose(end.position[head], place[head], atol=0.02)
+            positions = np.stack([command.position for command in owned])
+            assert not verify(robot, np.arange(len(positions)) / RATE, positions).violations
+            others = np.setdiff1d(np.arange(len(robot.rest)), head)
+            np.testing.assert_allclose(commands[-1].position[others], robot.rest[others], atol=1e-9)
+            assert not commands[-1].moving
+
+    def test_it_breathes_at_rest_where_it_may_and_yields_to_gestures(self, robot):
+        performer = Performer(robot, idle_motion=1.0, left_arm="never")
+        commands = perform(performer, blocks_of(lively(robot, 1.0), 14.0), 27.0)
+        check(robot, commands)
+        positions = np.stack([command.position for command in commands])
+        breathing = np.abs(positions[:1350] - robot.rest).max(axis=1)
+        assert breathing[:50].max() == 0.0
+        assert 0.01 < breathing.max() < 0.05
+        assert np.argmax(breathing) == pytest.approx(450, abs=20)
+        assert np.flatnonzero(breathing[500:] < 1e-9)[0] == pytest.approx(550, abs=20)
+        left = list(robot.groups["left_arm"])
+        np.testing.assert_allclose(positions[:, left] - robot.rest[left], 0.0, atol=1e-9)
+        assert commands[1420].utterance_id == "a"
+        still = perform(Performer(robot, idle_motion=0.0), [], 3.0)
+        assert all(at_rest(robot, command) for command in still)
+        performer.configure(idle_motion=0.0)
+        commands = perform(performer, [], 5.0, start=27.0)
+        assert at_rest(robot, commands[-1])
+
+    def test_an_empty_last_block_ends_a_gesture_where_it_is(self, robot):
+        blocks = blocks_of(lively(robot, 2.0), 0.2)
+        empty = {"positions": blocks[0].positions[:0], "stop_probabilities": [], "last": True}
+        for due in (0.8, blocks[6].end + 0.3):
+            performer = Performer(robot, frame_timeout=5.0)
+            end = replace(blocks[7], **empty, reason="the model broke", due=due)
+            commands = perform(performer, [*blocks[:7], end, *blocks[8:]], 4.0)
+            check(robot, commands)
+            assert at_rest(robot, commands[-1])
+            over = round(max(blocks[6].end, due - 0.2) * RATE)
+            assert not any(command.utterance_id for command in commands[over + 3 :])
+            assert performer.progress("a").outcome == "failed"
+            assert performer.progress("a").reason == "the model broke"
+        performer = Performer(robot)
+        refused = replace(blocks[0], **empty, reason="cool-down")
+        commands = perform(performer, [refused], 1.0)
+        assert all(at_rest(robot, command) for command in commands)
+        assert performer.progress("a").outcome == "refused"
+        assert performer.counts["empty"] == 1
+
+    def test_each_utterance_is_told_how_it_went(self, robot):
+        performer = Performer(robot)
+        blocks = blocks_of(lively(robot, 1.0), 0.2)
+        blocks += blocks_of(lively(robot, 1.0), 0.7, utterance_id="b")
+        blocks += blocks_of(lively(robot, 1.0), 4.0, utterance_id="c")[:3]
+        blocks.sort(key=lambda block: block.due)
+        states, parts = [], []
+
+        def look():
+            found = performer.progress("b")
+            states.append(found.state if found else None)
+            parts.append(found.part if found else 0.0)
+
+        perform(performer, blocks, 7.0, events=[(0.02 * step, look) for step in range(350)])
+        assert list(dict.fromkeys(states)) == [None, "waiting", "performing", "returning", "over"]
+        assert (np.diff(parts) >= 0.0).all()
+        assert parts[-1] == 1.0
+        assert performer.progress("a").outcome == "preempted"
+        assert performer.progress("b").outcome == "completed"
+        assert performer.progress("b").duration == pytest.approx(1.0, abs=0.05)
+        assert performer.progress("c").outcome == "failed"
+        assert "no frames" in performer.progress("c").reason
+
+    def test_a_gesture_whose_frames_stop_gives_way_though_another_waits(self, robot):
+        performer = Performer(robot, frame_timeout=0.3)
+        for block in blocks_of(lively(robot, 1.0), 0.1)[:4]:
+            performer.receive(block, 0.0)
+        for block in blocks_of(lively(robot, 1.0), 5.0, utterance_id="b"):
+            performer.receive(block, 0.0)
+        commands = perform(performer, [], 8.0)
+        check(robot, commands)
+        assert at_rest(robot, commands[300])
+        assert commands[550].utterance_id == "b"
 
     def test_a_clip_goes_the_same_way_offline(self, robot):
         body = lively(robot, 2.2)

@@ -1,6 +1,6 @@
 """What the joints ought to do at any time: which gesture plays, how it takes over. No limits yet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,8 @@ DEFAULTS = GestureRetargeterParameters()
 
 # Frames played this long ago are forgotten [s].
 _MEMORY = 1.0
+# Largest value of each setting that is a number; the smallest is 0.
+_MOST = {"scale": MAX_SCALE, "blend_time": 10.0, "frame_timeout": 60.0, "idle_motion": 1.0}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Settings:
         mirror: exchange left and right; counts from the next gesture on.
         blend_time: how long taking over from the present command lasts [s], in [0, 10].
         frame_timeout: how long the last frame is held when no more come [s], in [0, 60].
+        idle_motion: size of a movement like breathing while the robot is at rest, in [0, 1].
         waist, head, left_arm, right_arm: when the group is commanded, one of `ownership.MODES`.
 
     Raises:
@@ -39,13 +42,14 @@ class Settings:
     mirror: bool = DEFAULTS.mirror
     blend_time: float = DEFAULTS.blend_time
     frame_timeout: float = DEFAULTS.frame_timeout
+    idle_motion: float = DEFAULTS.idle_motion
     waist: str = DEFAULTS.waist
     head: str = DEFAULTS.head
     left_arm: str = DEFAULTS.left_arm
     right_arm: str = DEFAULTS.right_arm
 
     def __post_init__(self) -> None:
-        for name, most in (("scale", MAX_SCALE), ("blend_time", 10.0), ("frame_timeout", 60.0)):
+        for name, most in _MOST.items():
             if not 0.0 <= getattr(self, name) <= most:
                 raise ConfigurationError(f"{name} must be in [0, {most:g}] but is {getattr(self, name)}")
         for name in GROUPS:
@@ -127,21 +131,37 @@ class Fade:
         """Return what is left of the distance (M, N) at times (M,) [s]."""
         elapsed = np.maximum(0.0, times - self.start)
         ratio = np.minimum(1.0, elapsed / self.duration) if self.duration > 0.0 else np.ones_like(elapsed)
-        # Flash and Hogan, 1985.
-        weight = ratio**3 * (10.0 + ratio * (6.0 * ratio - 15.0))
-        return np.asarray((1.0 - weight)[:, None] * self.offset)
+        return np.asarray((1.0 - minimum_jerk(ratio)[0])[:, None] * self.offset)
+
+
+def minimum_jerk(ratio: Array) -> tuple[Array, Array, Array]:
+    """Return how far a move from standstill to standstill has come, and its two derivatives by `ratio`.
+
+    Flash and Hogan, "The coordination of arm movements" (1985).
+
+    Args:
+        ratio: (M,) part of its time that has passed, in [0, 1].
+    """
+    left = 1.0 - ratio
+    return (
+        ratio**3 * (10.0 + ratio * (6.0 * ratio - 15.0)),
+        30.0 * (ratio * left) ** 2,
+        60.0 * ratio * left * (left - ratio),
+    )
 
 
 class Score:
     """What is played and what comes next.
 
     Attributes:
+        home: (N,) where the robot is between gestures: the rest pose, and joints of others where they are.
         playing: the gesture that has begun, None: none has.
         next: one that will take over when its first frame is due, None: none will.
     """
 
     def __init__(self, robot: Robot, settings: Settings) -> None:
         self.robot = robot
+        self.home: Array = robot.rest
         self.settings = settings
         self.playing: Clip | None = None
         self.next: Clip | None = None
@@ -167,14 +187,28 @@ class Score:
     def wanted(self, clip: Clip, times: FloatArray) -> Array:
         """Return where the joints ought to be (M, N) at times (M,) [s] of a clip, within position limits."""
         angles = scaled(self.robot, clip.at(times), self.settings.scale)
-        return np.where(self.commanded(clip), angles, self.robot.rest)
+        return np.where(self.commanded(clip.used), angles, self.home)
 
-    def commanded(self, clip: Clip) -> BoolArray:
-        """Return which joints (N,) a clip moves: those of the groups that are commanded."""
+    def commanded(self, used: frozenset[str]) -> BoolArray:
+        """Return which joints (N,) are commanded while a gesture uses the groups `used`."""
         found = np.zeros(len(self.robot.rest), dtype=np.bool_)
         for group, joints in self.robot.groups.items():
-            found[list(joints)] = self.settings.commands(group, clip.used)
+            found[list(joints)] = self.settings.commands(group, used)
         return found
+
+    def drop(self, utterance_id: str) -> None:
+        """Forget the frames of an utterance."""
+        if self.playing is not None and self.playing.name[0] == utterance_id:
+            self.playing = None
+        if self.next is not None and self.next.name[0] == utterance_id:
+            self.next = None
+
+    def finish(self, name: Name) -> None:
+        """Let a gesture end with the frames that have come."""
+        if self.playing is not None and self.playing.name == name:
+            self.playing = replace(self.playing, complete=True)
+        if self.next is not None and self.next.name == name:
+            self.next = replace(self.next, complete=True)
 
     def extend(self, clip: Clip, now: float) -> None:
         """Append `clip` to what is to be played of its gesture; `now` is the present [s]."""

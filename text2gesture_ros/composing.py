@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from text2gesture_ros.blending import Clip, Fade, Score
+from text2gesture_ros.blending import Clip, Fade, Score, minimum_jerk
 from text2gesture_ros.collision import Clearance
 from text2gesture_ros.kinematics import Array, BoolArray
 from text2gesture_ros.limiting import JointState, Limiter, Samples, joined, standing
@@ -23,8 +23,12 @@ NOBODY: Name = ("", 0)
 
 # A chunk is worth its while from so much known motion on; less is aimed at [s].
 _AHEAD = 0.04
-# Way back to rest: part of a joint's velocity and acceleration that it may take.
-_EASE = 0.5
+EASE, WALK = 0.5, 0.15
+"""Way to rest: part of velocity and acceleration that it takes, and where the robot stood anywhere before."""
+
+# Breathing: how far arms and head go at most [rad], how many joints of an arm take part, how long in and out
+# take together, ten seconds [s].
+_BREATH, _BREATHING_JOINTS, _IN, _OUT = 0.03, 4, 4.0, 6.0
 # A distance from rest that can be seen [rad].
 SEEN = 1e-3
 # Where a plan comes too near to the robot itself its frames are bent away: how often, by how much more than
@@ -74,15 +78,31 @@ class Composer:
         self._clearance = clearance
         self._planner = Planner(robot, period)
         self._limiter = Limiter(robot, period)
+        self._breath = _breath(robot)
 
     @property
     def stride(self) -> int:
         """How many samples apart the states are that a plan is best continued from."""
         return self._planner.stride
 
-    def stop(self, start: JointState) -> Samples | None:
-        """Return the samples after `start` up to standstill; None where there is no way."""
-        return self._limiter.stop(start)
+    def halt(self, start: JointState) -> Plan | None:
+        """Return a plan to come to a standstill soon; None where there is no way."""
+        return _planned(self._limiter.stop(start), (Span(1, NOBODY, frozenset()),))
+
+    def breathe(self, start: JointState, score: Score) -> Plan:
+        """Return a plan for half a breath from standstill: in from home, or back there."""
+        home = score.home
+        inwards = bool(np.abs(start.position - home).max() < SEEN)
+        ours = score.commanded(frozenset())
+        target = home + score.settings.idle_motion * self._breath * (ours & inwards)
+        duration = _IN if inwards else _OUT
+        rows = max(1, round(duration / self._period))
+        way = [
+            part[:, None] * (target - start.position) for part in minimum_jerk(np.arange(1, rows + 1) / rows)
+        ]
+        samples = Samples(start.position + way[0], way[1] / duration, way[2] / duration**2)
+        samples.positions[-1] = target  # to the last digit
+        return Plan(samples, (Span(1, NOBODY, frozenset()),))
 
     def compose(
         self,
@@ -94,6 +114,7 @@ class Composer:
         least: float | None = None,
         trail: Sequence[JointState] = (),
         alone: bool = False,
+        ease: float = EASE,
     ) -> Plan | None:
         """Return a plan for what the score knows now.
 
@@ -105,12 +126,13 @@ class Composer:
             least: smallest distance between parts of the robot to keep with care [m]; None: without care.
             trail: the states the robot came through, where it stands still.
             alone: without what comes next.
+            ease: part of velocity and acceleration that the way to rest takes.
 
         Returns:
             None: nothing was found.
         """
         clip, upcoming = score.cast(time + self._period)
-        plan = self._part(start, time, score, clip, fade, least, trail)
+        plan = self._part(start, time, score, clip, fade, least, trail, ease)
         if plan is None or upcoming is None or alone:
             return plan
         rows = int(np.ceil((upcoming.begin - time) / self._period - 1e-6)) - 1
@@ -136,15 +158,15 @@ class Composer:
         fade: tuple[Name, Fade] | None,
         least: float | None,
         trail: Sequence[JointState],
+        ease: float = EASE,
     ) -> Plan | None:
         """Return a plan for one clip, or for none."""
-        blend = score.settings.blend_time
         if clip is None:
-            home = self._home(start, blend, least, trail)
+            home = self._home(start, score, least, trail, ease)
             return _planned(home, (Span(1, NOBODY, frozenset()),))
         if fade is None or fade[0] != clip.name:
             offset = start.position - score.wanted(clip, np.array([time]))[0]
-            fade = clip.name, Fade(offset, time, blend)
+            fade = clip.name, Fade(offset, time, score.settings.blend_time)
         patience = 0.0 if clip.complete else score.settings.frame_timeout
         over = max(1, int((clip.end + patience - time) / self._period + 1e-6) + 1)
         spans = (Span(1, clip.name, clip.used), Span(over, NOBODY, frozenset()))
@@ -153,17 +175,17 @@ class Composer:
         times = time + self._planner.grid(clip.end - time)
         if clip.end - time >= _AHEAD and len(times):
             wanted = score.wanted(clip, times) + fade[1].at(times)
-            found = self._chunk(start, wanted, least, score.commanded(clip))
+            found = self._chunk(start, wanted, least, score.commanded(clip.used))
             if found is not None and found[1]:
                 samples, followed = found
                 if clip.complete:
-                    home = self._home(samples.state(followed - 1), blend, least, ())
+                    home = self._home(samples.state(followed - 1), score, least, ())
                     if home is not None:
                         samples = joined(samples[:followed], home)
                 return Plan(samples, spans, followed, taken)
             target = wanted[-1]
         elif clip.complete:
-            home = self._home(start, blend, least, trail)
+            home = self._home(start, score, least, trail, ease)
             return _planned(home, spans, taken)
         else:
             target = (score.wanted(clip, np.array([clip.end])) + fade[1].at(np.array([time])))[0]
@@ -210,23 +232,29 @@ class Composer:
         return push / np.maximum(weights, 1.0)[:, None]
 
     def _home(
-        self, start: JointState, blend: float, least: float | None, trail: Sequence[JointState]
+        self,
+        start: JointState,
+        score: Score,
+        least: float | None,
+        trail: Sequence[JointState],
+        ease: float = EASE,
     ) -> Samples | None:
         """Return a way to rest, else to standstill; with care the first that is clear."""
-        ways = self._ways_home(start, blend, trail)
+        ways = self._ways_home(start, score, trail, ease)
         if least is None:
             return next(ways)
         return next((way for way in ways if way is not None and self._clear(start, way, least)), None)
 
     def _ways_home(
-        self, start: JointState, blend: float, trail: Sequence[JointState]
+        self, start: JointState, score: Score, trail: Sequence[JointState], ease: float
     ) -> Iterator[Samples | None]:
         """Yield ways home: easily, as fast as can be, back the way the robot came, and only to standstill."""
-        rest = self._robot.rest
+        rest = score.home
         # What nobody sees takes no time.
-        blend = blend if np.abs(start.position - rest).max() > SEEN else 0.0
-        yield self._limiter.way(start, rest, ease=_EASE, together=blend)
-        yield self._limiter.way(start, rest)
+        blend = score.settings.blend_time if np.abs(start.position - rest).max() > SEEN else 0.0
+        yield self._limiter.way(start, rest, ease=ease, together=blend)
+        if ease > WALK:
+            yield self._limiter.way(start, rest)
         if trail:
             # Gone backwards a path keeps every limit it kept, and it was clear: sooner or later there is a
             # place from which the straight way is.
@@ -234,7 +262,7 @@ class Composer:
             rows = max(1, round(0.25 / self._period))
             while rows < 2 * len(back):
                 part = back[:rows]
-                way = self._limiter.way(part.state(-1), rest, ease=_EASE, together=0.0)
+                way = self._limiter.way(part.state(-1), rest, ease=ease, together=0.0)
                 yield None if way is None else joined(part, way)
                 rows *= 2
         if not start.still:
@@ -247,6 +275,17 @@ class Composer:
 
     def _within(self, angles: Array) -> Array:
         return np.minimum(np.maximum(angles, self._robot.lower), self._robot.upper)
+
+
+def _breath(robot: Robot) -> Array:
+    """Return how far each joint goes (N,) [rad] as the robot breathes in: a little into its range."""
+    moved = np.zeros(len(robot.rest))
+    for arm in robot.arms.values():
+        moved[list(arm.joints[:_BREATHING_JOINTS])] = _BREATH
+    if robot.head:
+        moved[list(robot.head.joints)] = _BREATH
+    middle = (robot.lower + robot.upper) / 2.0
+    return np.asarray(np.clip(middle - robot.rest, -moved, moved))
 
 
 def _planned(
