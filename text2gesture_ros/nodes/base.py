@@ -20,7 +20,7 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from text2gesture_ros.errors import Text2GestureError
+from text2gesture_ros.errors import ConfigurationError, Text2GestureError
 from text2gesture_ros.parameters import PARAMETERS, NodeParameters, Specification, specification
 
 P = TypeVar("P", bound=NodeParameters)
@@ -31,8 +31,8 @@ _LONGEST_LINE = 400  # characters of an error that are logged; messages from out
 class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy comes without types
     """A lifecycle node with the parameters of its row in the table.
 
-    A node overrides `load`, `start`, `stop`, `check`, `changed` and `report` and need not know the lifecycle.
-    What `load` raises as Text2GestureError becomes one line and a failed transition.
+    A node overrides `load`, `unload`, `start`, `stop`, `check`, `changed` and `report` and need not know the
+    lifecycle. What `load` or `start` raise as Text2GestureError becomes one line and a failed transition.
 
     Args:
         name: name of the node and key of `PARAMETERS`.
@@ -65,8 +65,11 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
     def load(self) -> None:
         """Read models and robots; called by configure. Raises Text2GestureError when that fails."""
 
+    def unload(self) -> None:
+        """Undo `load`; called by cleanup."""
+
     def start(self) -> None:
-        """Begin to work; called by activate."""
+        """Begin to work; called by activate. Raises Text2GestureError when that is impossible."""
 
     def stop(self) -> None:
         """Bring the work to its end; called by deactivate and before the program ends."""
@@ -128,24 +131,19 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load what the node needs; one line says why where that is impossible."""
-        with self._swallowed_errors_shown("configure"):
-            try:
-                self.load()
-            except Text2GestureError as error:
-                self._trouble = f"cannot configure: {one_line(error)}"
-                self.get_logger().error(self._trouble)
-                return TransitionCallbackReturn.FAILURE
-        self._trouble = ""
+        if not self._succeeds("configure", self.load):
+            return TransitionCallbackReturn.FAILURE
         self.configured = True
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Enable the publishers, then begin to work."""
+        """Enable the publishers, then begin to work; one line says why where that is impossible."""
         result = super().on_activate(state)
         simulated = self.get_parameter("use_sim_time").value
         self.loop_clock = self.get_clock() if simulated else self._steady_clock
-        with self._swallowed_errors_shown("activate"):
-            self.start()
+        if not self._succeeds("activate", self.start):
+            super().on_deactivate(state)
+            return TransitionCallbackReturn.FAILURE
         self.active = True
         return result
 
@@ -157,6 +155,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forget what was loaded; configure loads it anew."""
         self.configured = False
+        self.unload()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -166,7 +165,10 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Be unconfigured again after an error in a transition."""
-        self.active = self.configured = False
+        self.active = False
+        if self.configured:
+            self.configured = False
+            self.unload()
         return super().on_error(state)
 
     def _end_work(self) -> None:
@@ -179,6 +181,18 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         """End the work because the program ends."""
         if self.active:
             self.trigger_deactivate()
+
+    def _succeeds(self, what: str, work: Callable[[], None]) -> bool:
+        """Return whether the work of a transition could be done."""
+        with self._swallowed_errors_shown(what):
+            try:
+                work()
+            except Text2GestureError as error:
+                self._trouble = f"cannot {what}: {one_line(error)}"
+                self.get_logger().error(self._trouble)
+                return False
+        self._trouble = ""
+        return True
 
     @contextmanager
     def _swallowed_errors_shown(self, what: str) -> Iterator[None]:
@@ -241,10 +255,23 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
 
     def _check_parameters(self, given: Sequence[Any]) -> SetParametersResult:
         try:
-            self.check(replace(self.parameters, **self._table_values(given)))
+            new = replace(self.parameters, **self._table_values(given))
+            self._check_fixed(new)
+            self.check(new)
         except Text2GestureError as error:
             return SetParametersResult(successful=False, reason=one_line(error))
         return SetParametersResult(successful=True)
+
+    def _check_fixed(self, new: NodeParameters) -> None:
+        """Raise ConfigurationError where `new` changes what was read when the node was configured."""
+        if not self.configured:
+            return
+        for item in fields(new):
+            changes = getattr(new, item.name) != getattr(self.parameters, item.name)
+            if changes and not specification(item).live:
+                raise ConfigurationError(
+                    f"{item.name} can be changed only while the node is unconfigured: lifecycle cleanup first"
+                )
 
     def _swap_parameters(self, given: Sequence[Any]) -> None:
         old = self.parameters
@@ -284,8 +311,7 @@ def descriptor(specification: Specification, default: object) -> ParameterDescri
     result = ParameterDescriptor(
         type=Parameter.Type.from_parameter_value(default).value,
         description=" ".join(what),
-        additional_constraints=f"one of {', '.join(specification.choices)}" if specification.choices else "",
-        read_only=not specification.live,
+        additional_constraints=specification.allowed,
     )
     if specification.low is not None and specification.high is not None:
         if isinstance(default, float):

@@ -1,0 +1,91 @@
+"""A retargeter and what it sends, in real and in simulated time."""
+
+import numpy as np
+import pytest
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from text2gesture_ros.nodes.conversions import to_seconds, to_time
+from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
+from text2gesture_ros.robot import load_robot
+from text2gesture_ros.verification import verify
+
+
+class Stage:
+    """A retargeter and what it sends."""
+
+    def __init__(self, graph, gesture, **parameters):
+        self.graph, self.gesture = graph, gesture
+        self.node = graph.add(GestureRetargeterNode, **parameters)
+        self.robot = load_robot(self.node.parameters.robot)
+        self.commands = graph.collect(JointState, "joint_command")
+        self.trajectories = graph.collect(JointTrajectory, "joint_trajectory")
+
+    def perform(self, utterance_id, **options):
+        """Send a gesture and wait for the robot to begin; again where the machine was too slow for it."""
+        for _ in range(10):
+            for message in self.gesture(utterance_id, self.node.now() + 0.3, **options):
+                self.graph.publish("gesture_frames", message)
+            self.graph.spin_for(1.0, until=lambda: self.performing() == utterance_id)
+            if self.performing() == utterance_id:
+                return
+        raise AssertionError(f"{utterance_id} was never performed")
+
+    def performing(self):
+        """Return the id in the newest command."""
+        return self.commands[-1].header.frame_id if self.commands else ""
+
+    def served(self, utterance_id):
+        """Perform a gesture whole and wait for the robot to be at rest again."""
+        for _ in range(5):
+            before = self.node.report().get("blocks stale", 0)
+            self.perform(utterance_id)
+            self.graph.spin_until(self.at_rest)
+            if self.node.report().get("blocks stale", 0) == before:
+                return  # else the machine was too slow for part of it
+        raise AssertionError(f"{utterance_id} was never performed whole")
+
+    def at_rest(self):
+        """Return whether the newest command performs nothing and stands still in the rest pose."""
+        last = self.commands[-1]
+        still = np.allclose(last.velocity, 0.0, atol=1e-6)
+        rest = [self.robot.rest[self.robot.joint_names.index(name)] for name in last.name]
+        return not self.performing() and still and np.allclose(last.position, rest, atol=1e-6)
+
+    def check_limits(self):
+        """Hold all commands so far against the independent verifier."""
+        positions = np.array([command.position for command in self.commands])
+        times = np.array([to_seconds(command.header.stamp) for command in self.commands])
+        assert not verify(self.robot, times, positions).violations
+
+
+class SimulatedStage:
+    """A retargeter in simulated time, which goes on only when it is told to."""
+
+    def __init__(self, graph):
+        self.graph, self.seconds = graph, 100.0
+        self.node = graph.add(GestureRetargeterNode, use_sim_time=True)
+        self.commands = graph.collect(JointState, "joint_command")
+        self.trajectories = graph.collect(JointTrajectory, "joint_trajectory")
+        self.go_on(0.0)
+        graph.spin_for(0.1)
+        self.commands.clear()
+
+    def go_on(self, seconds):
+        self.seconds += seconds
+        self.graph.publish("/clock", Clock(clock=to_time(self.seconds)))
+        self.graph.spin_until(lambda: self.node.now() == pytest.approx(self.seconds))
+
+    def command(self, seconds=0.01):
+        """Go on and wait for the command that this brings."""
+        count = len(self.commands)
+        self.go_on(seconds)
+        self.graph.spin_until(lambda: len(self.commands) == count + 1)
+
+    def receive(self, blocks):
+        before = self.node.report().get("blocks accepted", 0)
+        for message in blocks:
+            self.graph.publish("gesture_frames", message)
+        self.graph.spin_until(lambda: self.node.report().get("blocks accepted", 0) == before + len(blocks))
+        self.graph.spin_for(0.05)
