@@ -16,7 +16,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -130,7 +130,8 @@ class GraphClient:
         params_file: parameters of the nodes, empty: the defaults.
         domain: ROS domain to use; None: one at random.
         on_message: called with every message of `TOPICS` as it comes, from another thread.
-        clock: makes what publishes /clock while it is entered; None: the nodes go by the time of the world.
+        clock: makes what publishes /clock while it is entered, of the context and the ids of the nodes'
+            processes; None: the nodes go by the time of the world.
         prefixes: by node, what its command line begins with, such as a program that runs it elsewhere.
         environment: variables of the nodes and of this client that differ from what is said above.
 
@@ -148,7 +149,7 @@ class GraphClient:
         params_file: str = "",
         domain: int | None = None,
         on_message: OnMessage | None = None,
-        clock: Callable[[Context], AbstractContextManager[Any]] | None = None,
+        clock: Callable[[Context, Collection[int]], AbstractContextManager[Any]] | None = None,
         prefixes: Mapping[str, Sequence[str]] = MappingProxyType({}),
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
@@ -288,7 +289,8 @@ class GraphClient:
                 node.create_subscription(kind, topic, self._receiver(topic, kind), 200, raw=True)
         stack.enter_context(spinning(node, context))
         if self._clock is not None:
-            stack.enter_context(self._clock(context))
+            processes = [process.pid for process in self.processes.values()]
+            stack.enter_context(self._clock(context, processes))
         self.context = context
 
     def _receiver(self, topic: str, kind: Any) -> Callable[[bytes], None]:
