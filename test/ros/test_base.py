@@ -1,6 +1,7 @@
 """Laws of every node: parameters, lifecycle, errors of configuration, what it shows to the outside."""
 
 import json
+import shutil
 from dataclasses import fields
 
 import pytest
@@ -10,12 +11,15 @@ from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
 from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
 from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
 from text2gesture_ros.nodes.intent_classifier import IntentClassifierNode
 from text2gesture_ros.parameters import specification
+from text2gesture_ros.resources import share_directory
+from text2gesture_ros.robot import load_robot
 
 NODES = [IntentClassifierNode, GestureGeneratorNode, GestureRetargeterNode]
 every_node = pytest.mark.parametrize("make_node", NODES, ids=lambda node: node.__name__)
@@ -44,7 +48,7 @@ def test_each_parameter_is_described_as_in_the_table(graph, make_node):
     for descriptor in answer.descriptors:
         what = specification(table[descriptor.name])
         assert descriptor.description.startswith(what.description)
-        assert descriptor.read_only == (not what.live)
+        assert not descriptor.read_only  # or ROS would never let it be set, whatever the state
         assert descriptor.type == Parameter.Type.from_parameter_value(table[descriptor.name].default).value
         assert not descriptor.dynamic_typing
         bounds = [*descriptor.floating_point_range, *descriptor.integer_range]
@@ -52,18 +56,66 @@ def test_each_parameter_is_described_as_in_the_table(graph, make_node):
         assert [(bound.from_value, bound.to_value) for bound in bounds] == given
 
 
+def another(item, before):
+    """Return a value that a parameter may have too."""
+    what = specification(item)
+    if type(before) is bool:
+        return not before
+    if what.choices:
+        return next(choice for choice in what.choices if choice != before)
+    return f"{before}_too" if what.low is None else type(before)(what.high)
+
+
 @every_node
-def test_a_live_parameter_is_set_and_any_other_is_refused_with_a_reason(graph, make_node):
+def test_before_it_is_configured_a_node_takes_every_parameter(graph, make_node):
     node = sleeping(graph, make_node)
     for item in fields(node.parameters):
+        value = another(item, getattr(node.parameters, item.name))
+        assert set_parameter(graph, node, item.name, value) == (True, "")
+        assert getattr(node.parameters, item.name) == value
+
+
+@every_node
+def test_once_configured_it_takes_those_that_are_live_and_says_why_not_the_others(graph, make_node):
+    node = sleeping(graph, make_node)
+    assert graph.transition(node, Transition.TRANSITION_CONFIGURE)
+    for item in fields(node.parameters):
         what, before = specification(item), getattr(node.parameters, item.name)
-        value = (
-            not before if type(before) is bool else before if what.low is None else type(before)(what.high)
-        )
-        successful, reason = set_parameter(graph, node, item.name, value)
+        successful, reason = set_parameter(graph, node, item.name, another(item, before))
         assert successful == what.live
-        assert getattr(node.parameters, item.name) == (value if what.live else before)
-        assert what.live or "read-only" in reason
+        if not what.live:
+            assert reason == (
+                f"{item.name} can be changed only while the node is unconfigured: lifecycle cleanup first"
+            )
+            assert getattr(node.parameters, item.name) == before
+            assert set_parameter(graph, node, item.name, before)[0]  # as `ros2 param load` of its own values
+
+
+def test_another_robot_is_loaded_by_cleanup_set_and_configure(graph):
+    node = graph.add(GestureRetargeterNode)
+    assert not set_parameter(graph, node, "robot", "nao")[0]
+    assert graph.transition(node, Transition.TRANSITION_DEACTIVATE)
+    assert graph.transition(node, Transition.TRANSITION_CLEANUP)
+    assert set_parameter(graph, node, "robot", "no_such_robot")[0]
+    assert not graph.transition(node, Transition.TRANSITION_CONFIGURE)
+    assert set_parameter(graph, node, "robot", "nao")[0]
+    commands = graph.collect_later(JointState, "joint_command")
+    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        assert graph.transition(node, transition)
+    graph.spin_until(lambda: commands)
+    assert commands[0].name == list(load_robot("nao").joint_names)
+
+
+def test_another_model_is_loaded_by_cleanup_set_and_configure(graph, tmp_path):
+    node = graph.add(GestureGeneratorNode)
+    copy = shutil.copytree(share_directory() / "models" / "motion", tmp_path / "mine")
+    assert not set_parameter(graph, node, "model", str(copy))[0]
+    assert graph.transition(node, Transition.TRANSITION_DEACTIVATE)
+    assert graph.transition(node, Transition.TRANSITION_CLEANUP)
+    assert set_parameter(graph, node, "model", str(copy))[0]
+    for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        assert graph.transition(node, transition)
+    assert node.report()["model"] == str(copy)
 
 
 @every_node
