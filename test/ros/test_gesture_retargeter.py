@@ -1,7 +1,9 @@
 """The retargeter: it alone commands, at its rate, within the limits, whatever arrives or does not arrive."""
 
 import math
+import threading
 import time
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -13,13 +15,15 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 from stages import SimulatedStage, Stage
 from std_msgs.msg import String
-from text2gesture_ros.msg import GestureFrames
+from std_srvs.srv import SetBool, Trigger
+from text2gesture_ros.msg import GestureFrames, GestureIntent
 from urdf_cases import urdf
 from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.nodes import gesture_retargeter
-from text2gesture_ros.nodes.conversions import to_seconds
+from text2gesture_ros.nodes.conversions import to_seconds, to_time
 from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
+from text2gesture_ros.parameters import GestureRetargeterParameters, specification
 from text2gesture_ros.proposing import propose
 from text2gesture_ros.robot import load_robot
 from text2gesture_ros.skeleton import JOINTS
@@ -136,22 +140,23 @@ def test_after_any_message_a_good_gesture_is_served_within_the_limits(graph, ges
     stage.check_limits()
 
 
-def test_parameters_change_while_the_robot_moves_without_a_jump(graph, gesture):
+def test_each_live_parameter_changes_in_mid_gesture_without_a_jump(graph, gesture):
     stage = Stage(graph, gesture)
-    stage.perform("one", frames=120)
-    graph.spin_until(lambda: np.any(stage.commands[-1].velocity))
-    for name, value in (
-        ("gesture_scale", 0.3),
-        ("mirror", True),
-        ("blend_time", 0.1),
-        ("frame_timeout", 0.2),
-    ):
-        (result,) = stage.node.set_parameters([Parameter(name, value=value)])
-        assert result.successful
-        graph.spin_for(0.05)
-    (result,) = stage.node.set_parameters([Parameter("rate", value=50.0)])
-    assert not result.successful
-    assert "at rest" in result.reason
+    stage.perform("one", frames=480, height=0.5)
+    graph.spin_until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.1)
+    for item in fields(GestureRetargeterParameters):
+        what, before = specification(item), getattr(stage.node.parameters, item.name)
+        values = [not before] if type(before) is bool else what.choices or (what.low, what.high)
+        for value in [*values, before] if what.live else []:
+            (result,) = stage.node.set_parameters([Parameter(item.name, value=value)])
+            assert result.successful == (item.name != "rate" or value == before)
+            assert result.successful or "at rest" in result.reason
+            graph.spin_for(0.1)
+        if what.live and what.low is not None:
+            (result,) = stage.node.set_parameters([Parameter(item.name, value=what.high + 1.0)])
+            assert not result.successful
+            assert item.name in result.reason
+        assert stage.performing() == "one"
     graph.spin_until(stage.at_rest)
     stage.check_limits()
 
@@ -179,6 +184,139 @@ def test_a_group_that_a_gesture_does_not_use_is_left_to_others(graph, gesture):
     assert result.successful
     ours |= {stage.robot.joint_names[joint] for joint in groups["head"]}
     graph.spin_until(lambda: set(stage.commands[-1].name) == ours)
+
+
+def test_stop_ends_everything_and_hold_keeps_the_robot_still_where_it_is(graph, gesture):
+    stage = Stage(graph, gesture)
+    cancelled = graph.collect(String, "gesture_cancel")
+    stage.perform("one", frames=120, height=0.5)
+    graph.spin_until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.2)
+    answer = graph.call(SetBool, "hold", SetBool.Request(data=True))
+    assert answer.success, answer.message
+    graph.spin_until(lambda: not np.any(stage.commands[-1].velocity))
+    held = stage.commands[-1].position
+    graph.spin_for(0.5)
+    assert stage.commands[-1].position == held
+    assert not stage.at_rest()
+    answer = graph.call(Trigger, "stop", Trigger.Request())
+    assert answer.success
+    assert "rest" in answer.message
+    graph.spin_until(stage.at_rest)
+    assert [message.data for message in cancelled] == [""]
+    stage.served("two")
+    assert graph.call(SetBool, "hold", SetBool.Request(data=True)).success
+    assert graph.call(SetBool, "hold", SetBool.Request(data=False)).success
+    stage.served("three")
+    stage.check_limits()
+    assert graph.transition(stage.node, Transition.TRANSITION_DEACTIVATE)
+    for kind, service in ((Trigger, "stop"), (SetBool, "hold")):
+        answer = graph.call(kind, service, kind.Request())
+        assert not answer.success
+        assert "not active" in answer.message
+
+
+def test_an_utterance_that_somebody_cancels_ends_and_no_other(graph, gesture):
+    stage = Stage(graph, gesture)
+    stage.perform("one", frames=120)
+    graph.publish("gesture_cancel", String(data="another"))
+    graph.spin_for(0.2)
+    assert stage.performing() == "one"
+    graph.publish("gesture_cancel", String(data="one"))
+    graph.spin_until(stage.at_rest)
+    stage.check_limits()
+
+
+def tell(graph, positions):
+    """Publish where the robot is for a second, as joint_state_broadcaster does; return who does it."""
+    publisher = graph.tester.create_publisher(JointState, "joint_states", 1)
+    message = JointState(name=list(positions), position=list(positions.values()))
+
+    def publish():  # not by the test's executor, which waits while the node is activated
+        for _ in range(50):
+            publisher.publish(message)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    return thread
+
+
+def test_the_robot_is_started_from_where_joint_states_tells_it_is(graph, gesture):
+    robot = load_robot("pepper")
+    there = robot.rest + 0.3 * (robot.upper - robot.rest)
+    publishing = tell(
+        graph, {"wheel": 9.0, **dict(zip(robot.joint_names[:-2], there[:-2].tolist(), strict=True))}
+    )
+    stage = Stage(graph, gesture)
+    graph.spin_until(lambda: stage.commands)
+    np.testing.assert_allclose(stage.commands[0].position[:-2], there[:-2], atol=1e-6)
+    np.testing.assert_allclose(stage.commands[0].position[-2:], robot.rest[-2:], atol=1e-6)
+    publishing.join()
+    stage.perform("one")
+    graph.spin_until(stage.at_rest)
+    stage.check_limits()
+
+
+@pytest.mark.parametrize(
+    ("positions", "start_from", "complaint"),
+    [
+        (None, "joint_states", "no joint of pepper came on /joint_states"),
+        ({"HeadYaw": math.nan}, "joint_states", "no joint of pepper came on /joint_states"),
+        ({"HeadYaw": 3.0}, "auto", "HeadYaw is at 3 rad"),
+    ],
+)
+def test_without_a_place_to_start_from_it_is_not_activated(
+    graph, monkeypatch, positions, start_from, complaint
+):
+    monkeypatch.setattr(gesture_retargeter, "_JOINT_STATES_WAIT", 0.5)
+    diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
+    publishing = tell(graph, positions) if positions else None
+    node = graph.add(GestureRetargeterNode, wait=False, start_from=start_from)
+    graph.spin_until(lambda: any(complaint in status.message for m in diagnostics for status in m.status))
+    assert graph.state(node) == "inactive"
+    (result,) = node.set_parameters([Parameter("start_from", value="rest")])
+    assert result.successful
+    assert graph.transition(node, Transition.TRANSITION_ACTIVATE)
+    if publishing is not None:
+        publishing.join()
+
+
+def test_joints_of_others_are_taken_over_where_they_are(graph, gesture):
+    stage = Stage(graph, gesture, head="when_used", start_from="rest")
+    head = [stage.robot.joint_names[joint] for joint in stage.robot.groups["head"]]
+    graph.publish("joint_states", JointState(name=["HeadYaw", "HeadPitch"], position=[0.5, math.nan]))
+    graph.spin_until(lambda: stage.node.rejected == 1)
+    graph.publish("joint_states", JointState(name=["HeadYaw"], position=[0.5]))
+    graph.spin_for(0.2)
+    (result,) = stage.node.set_parameters([Parameter("head", value="always")])
+    assert result.successful
+    graph.spin_until(lambda: set(head) <= set(stage.commands[-1].name))
+    ours = [command for command in stage.commands if set(head) <= set(command.name)]
+    assert ours[0].position[ours[0].name.index("HeadYaw")] == pytest.approx(0.5, abs=0.01)
+    graph.spin_until(stage.at_rest)
+    stage.commands[:] = [command for command in stage.commands if set(head) <= set(command.name)]
+    stage.check_limits()
+
+
+def test_what_is_slow_or_missing_is_told_in_numbers(graph, gesture):
+    stage = Stage(graph, gesture)
+    graph.spin_until(lambda: stage.commands)
+    intent = GestureIntent(utterance_id="one", text="hello")
+    intent.header.stamp = to_time(stage.node.now() - 0.02)
+    graph.publish("gesture_intent", intent)
+    graph.spin_for(0.1)
+    stage.perform("one", frames=60)
+    report = stage.node.report()
+    assert float(report["text to command, median [ms]"]) > 100.0
+    assert report["utterances under way"] == 1
+    graph.spin_until(stage.at_rest)
+    graph.spin_for(0.2)
+    report = stage.node.report()
+    assert report["utterances under way"] == 0
+    assert report["utterances completed"] + report["utterances failed"] == 1
+    graph.publish("gesture_frames", gesture("two", stage.node.now() + 0.1, frames=60)[0])
+    graph.spin_until(lambda: "no frames of utterance 'two'" in stage.node.report()["warning"])
+    graph.spin_until(lambda: "utterance 'two' failed" in stage.node.report()["warning"])
 
 
 def test_one_trajectory_between_two_commands_and_the_first_of_an_utterance_at_once(graph, gesture):
