@@ -20,7 +20,7 @@ class Stage:
         self.node = graph.add(GestureRetargeterNode, **parameters)
         self.robot = load_robot(self.node.parameters.robot)
         self.commands = graph.collect(JointState, "joint_command")
-        self.trajectories = graph.collect(JointTrajectory, "joint_trajectory")
+        self.trajectories = graph.collect_later(JointTrajectory, "joint_trajectory")
 
     def perform(self, utterance_id, **options):
         """Send a gesture and wait for the robot to begin; again where the machine was too slow for it."""
