@@ -81,7 +81,7 @@ class TestEveryRobot:
             pairs, distances, gradients = clearance.near(
                 *robot.frames(angles), np.full(len(robot.pairs), np.inf)
             )
-            np.testing.assert_allclose(distances, clearance.distances(angles)[pairs], atol=1e-9)
+            np.testing.assert_allclose(distances, clearance.distances(angles), atol=1e-9)
             assert len(pairs) == len(robot.pairs)
             steps = 1e-6 * np.eye(len(angles))
             change = clearance.distances(angles + steps) - clearance.distances(angles - steps)
@@ -90,6 +90,14 @@ class TestEveryRobot:
             total += len(errors)
         # Where the closest points jump from one end to the other there is no gradient.
         assert right >= 0.99 * total
+
+    def test_no_turn_changes_a_distance_by_more_than_its_reach(self, robot):
+        clearance = Clearance(robot)
+        one, other = random_angles(robot, 40), random_angles(robot, 40, 1)
+        for other_part in (0.02, 1.0):
+            turns = other_part * (other - one)
+            change = np.abs(clearance.distances(one + turns) - clearance.distances(one))
+            assert (change <= np.abs(turns) @ clearance.reach.T + 1e-9).all()
 
     def test_rows_are_the_near_pairs_and_only_those(self, robot):
         clearance = Clearance(robot)

@@ -9,7 +9,9 @@ both.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +19,12 @@ import numpy.typing as npt
 from text2gesture_ros.kinematics import (
     Array,
     Axis,
+    Polar,
+    TwoTurns,
     dot,
     normalise,
     rotate,
     turn_onto,
-    two_turns_onto,
     wrap,
 )
 from text2gesture_ros.robot import Chain, Robot
@@ -43,9 +46,10 @@ _ROUNDS = 8
 _SETTLED = 1e-6
 
 
-def direction(bones: Array) -> Array:
-    """Return unit vectors (..., 3), zero where a bone is too short to have a direction."""
-    return np.where(dot(bones, bones)[..., None] < 1e-6, 0.0, normalise(bones))
+def direction(bones: Array, shortest: float = 1e-3) -> Array:
+    """Return unit vectors (..., 3), zero where a bone is too short [m] to have a direction."""
+    square = dot(bones, bones)[..., None]
+    return np.asarray(bones * ((square >= shortest * shortest) / np.sqrt(np.maximum(square, 1e-18))))
 
 
 def across(thumb: Array, along: Array) -> Array:
@@ -57,14 +61,13 @@ def across(thumb: Array, along: Array) -> Array:
         thumb: (..., 3) unit vectors or zero.
         along: (..., 3) unit vectors of the hand, or of the forearm if the hand cannot be aimed.
     """
-    side = thumb - dot(thumb, along)[..., None] * along
-    return np.where(dot(side, side)[..., None] < _ASIDE**2, 0.0, normalise(side))
+    return direction(thumb - dot(thumb, along)[..., None] * along, _ASIDE)
 
 
-def between(value: Array, bounds: tuple[float, float]) -> Array:
+def between(value: float, bounds: tuple[float, float]) -> float:
     """Return 0 below, 1 above and a smooth step between the bounds."""
-    ratio = np.clip((value - bounds[0]) / (bounds[1] - bounds[0]), 0.0, 1.0)
-    return np.asarray(ratio * ratio * (3.0 - 2.0 * ratio))
+    ratio = min(max((value - bounds[0]) / (bounds[1] - bounds[0]), 0.0), 1.0)
+    return ratio * ratio * (3.0 - 2.0 * ratio)
 
 
 @dataclass(frozen=True)
@@ -93,50 +96,53 @@ class Pair:
 
         Where a goal is zero (nothing was seen) the angles before it are held.
         """
-        firsts, seconds, errors = (values.T.tolist() for values in self._candidates(goals))
-        side = goals @ self.axes[0].cross
-        seen = between(np.sqrt(dot(side, side)), _BLIND).tolist()
-        given = (dot(goals, goals) > 0.5).tolist()
-        result = []
         first, second = previous.tolist()
-        for frame, options in enumerate(zip(firsts, seconds, errors, strict=True)):
-            if given[frame]:
-                best = min(zip(*options, strict=True), key=lambda option: _cost(option, first, second))
-                if seen[frame] < 1.0:
-                    first += seen[frame] * (best[0] - first)
-                    second = float(self._second(goals[frame], np.asarray(first)))
+        angles, seen = [], []
+        for goal in self._turns.polar(goals):
+            visible = between(goal.radius, _BLIND)
+            seen.append(visible >= 1.0)
+            if goal.radius or goal.height:
+                best = min(self._candidates(goal), key=lambda option: _cost(option, first, second))
+                if visible < 1.0:
+                    first += visible * (best[0] - first)
+                    second = self._clamp(1, self._turns.second(goal, first))
                 else:
                     first, second = best[:2]
-            result.append((first, second))
-        return np.array(result).reshape(-1, 2), np.array(seen) >= 1.0
+            angles.append((first, second))
+        return np.array(angles).reshape(-1, 2), np.array(seen, dtype=bool)
 
     def turned_back(self, angles: Array, vectors: Array) -> Array:
         """Return `vectors` (..., T, 3) as seen behind the two joints at `angles` (T, 2)."""
         return rotate(self.axes[1], -angles[:, 1], rotate(self.axes[0], -angles[:, 0], vectors))
 
-    def _candidates(self, goals: Array) -> tuple[Array, Array, Array]:
-        """Return six ways to aim the bone within limits: both angles and the squared error, each (6, T)."""
-        first, second = two_turns_onto(*self.axes, self.bone, goals)
-        # Both branches: with the first joint clamped and the second solved for it, and the other way round.
-        # In the gap behind its limits the first may wait at either of them: which one is nearer may change
-        # with every frame, where it is must not.
-        kept_first, kept_second = self._clamp(0, first), self._clamp(1, second)
-        at_lower, at_upper = kept_first <= self.lower[0], kept_first >= self.upper[0]
-        other_end = np.where(at_lower, self.upper[0], np.where(at_upper, self.lower[0], kept_first))
-        kept_first = np.concatenate([kept_first, other_end])
-        turned = rotate(self.axes[1], kept_second, self.bone)
-        firsts = np.concatenate([kept_first, self._clamp(0, turn_onto(self.axes[0], turned, goals))])
-        seconds = np.concatenate([self._second(goals, kept_first), kept_second])
-        aimed = rotate(self.axes[0], firsts, rotate(self.axes[1], seconds, self.bone))
-        return firsts, seconds, np.arccos(np.clip(dot(aimed, goals), -1.0, 1.0)) ** 2
+    @cached_property
+    def _turns(self) -> TwoTurns:
+        return TwoTurns(*self.axes, self.bone)
 
-    def _second(self, goals: Array, first: Array) -> Array:
-        """Return the second angle (...) that comes nearest to `goals` (..., 3) when the first is given."""
-        return self._clamp(1, turn_onto(self.axes[1], self.bone, rotate(self.axes[0], -first, goals)))
+    @cached_property
+    def _ends(self) -> list[tuple[float, float]]:
+        return list(zip(self.lower, self.upper, strict=True))
 
-    def _clamp(self, which: int, angles: Array) -> Array:
+    def _candidates(self, goal: Polar) -> Iterator[tuple[float, float, float]]:
+        """Yield ways to aim the bone within limits: both angles and the squared error."""
+        turns = self._turns
+        for exact_first, exact_second in turns.onto(goal):
+            first, second = self._clamp(0, exact_first), self._clamp(1, exact_second)
+            options = [(first, second)]
+            if first in self._ends[0] or second in self._ends[1]:
+                # Clamped: the second solved for the first, and the other way round. In the gap behind its
+                # limits the first may wait at either of them: which one is nearer may change with every
+                # frame, where it is must not.
+                waits = self._ends[0] if first in self._ends[0] else (first,)
+                options = [(wait, self._clamp(1, turns.second(goal, wait))) for wait in waits]
+                options.append((self._clamp(0, turns.first(goal, second)), second))
+            for option in options:
+                yield *option, turns.missed(goal, *option) ** 2
+
+    def _clamp(self, which: int, angle: float) -> float:
         lower, upper = self.lower[which], self.upper[which]
-        return np.clip(wrap(angles, (lower + upper) / 2.0), lower, upper)
+        middle = (lower + upper) / 2.0
+        return min(max(middle + math.remainder(angle - middle, math.tau), lower), upper)
 
 
 def _cost(option: tuple[float, float, float], first: float, second: float) -> float:
@@ -234,7 +240,6 @@ class ArmForm:
             frame. Hand and thumb are unit vectors fixed to the joint.
         offset: whether joints that aim no bone move one all the same, as axes and bones miss each other.
         aims: (4, M) 1 where a joint aims a bone, hand or thumb, else 0.
-        levers: (M,) no capsule behind a joint has a point further from it [m].
         solvable: whether the arm has the two pairs; if not, `follow` leaves its bones as they were.
     """
 
@@ -266,8 +271,6 @@ class ArmForm:
         self.aims[2:, self.tail] = np.array([[self.aims_hand], [self.aims_thumb]])
         self.chain = chain
         self.bones = self._bones(chain)
-        beyond = [*np.linalg.norm(chain.origins[1:], axis=1), _farthest(robot, self.joints[-1])]
-        self.levers = np.cumsum(beyond[::-1])[::-1]
 
     def follow(self, goals: Array, previous: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
         """Return angles (T, M) for goals (4, T, 3) of upper arm, forearm, hand and thumb.
@@ -384,19 +387,6 @@ def waist_turns(robot: Robot) -> Turns:
 def _two(aims: npt.NDArray[np.bool_]) -> tuple[int, int]:
     first, second = np.flatnonzero(aims)[:2].tolist()
     return first, second
-
-
-def _farthest(robot: Robot, joint: int) -> float:
-    """Return how far the capsules of a joint extend from it [m]."""
-    return max(
-        (
-            float(np.linalg.norm(end)) + capsule.radius
-            for capsule in robot.capsules
-            for end in (capsule.start, capsule.end)
-            if capsule.joint == joint
-        ),
-        default=0.0,
-    )
 
 
 def _landmarks(chain: Chain, angles: Array) -> Array:

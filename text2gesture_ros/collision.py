@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from text2gesture_ros.kinematics import Array
-from text2gesture_ros.robot import BASE, Robot
+from text2gesture_ros.robot import BASE, Capsule, Robot
 
 _Indices = npt.NDArray[np.intp]
 
@@ -52,6 +52,7 @@ class Clearance:
     Attributes:
         pairs: (P, 2) indices of the capsules compared, `Robot.pairs`.
         carried: (P, N) 1 where a joint moves the first capsule of a pair, -1 the second, 0 neither or both.
+        reach: (P, N) by how much a pair's distance changes at most for a turn of a joint [m/rad].
     """
 
     def __init__(self, robot: Robot) -> None:
@@ -77,6 +78,8 @@ class Clearance:
         self._products = self._products[:, 0] * (2 * len(capsules)) + self._products[:, 1]
         carried = _carried(robot)[self._joints]
         self.carried = carried[one] - carried[other]
+        reach = np.array([_reach(robot, capsule) for capsule in capsules]).reshape(-1, len(robot.joint_names))
+        self.reach = np.where(self.carried > 0.0, reach[one], reach[other]) * np.abs(self.carried)
         self._axes = np.zeros((len(robot.joint_names), 3, 1))
         for chain in robot.chains.values():
             self._axes[list(chain.joints)] = chain.axes[..., None]
@@ -110,10 +113,13 @@ class Clearance:
             angles: (N,) joint angles [rad].
             within: what counts as near [m].
         """
-        return self.near(*self._robot.frames(angles), np.full(len(self.pairs), within))[1:]
+        pairs, distances, gradients = self.near(*self._robot.frames(angles), np.full(len(self.pairs), within))
+        return distances[pairs], gradients
 
     def near(self, turns: Array, places: Array, within: Array) -> tuple[_Indices, Array, Array]:
-        """Return which pairs (R,) are nearer than `within` (P,), their distances (R,) and gradients (R, N).
+        """Return which pairs (R,) are nearer than `within` (P,), all distances (P,), these pairs' gradients.
+
+        Gradients are (R, N) [m/rad], distances [m].
 
         Args:
             turns: (N, 3, 3) rotations of the joints, as from `Robot.frames`.
@@ -134,7 +140,7 @@ class Clearance:
         # other point will do for p: it lies on the line through p along n.
         axes = (turns @ self._axes)[..., 0]
         gradients = cross(point, normals) @ axes.T + normals @ cross(places, axes).T
-        return pairs, every[pairs], gradients * self.carried[pairs]
+        return pairs, every, gradients * self.carried[pairs]
 
     def _segments(self, turns: Array, places: Array) -> Array:
         """Return where the segments start and what they extend over, (..., C, 2, 3) in the base frame [m]."""
@@ -166,6 +172,26 @@ def _carried(robot: Robot) -> Array:
     for hand in robot.hands.values():
         carried[hand.joint, hand.joint] = 0.0
     return carried
+
+
+def _reach(robot: Robot, capsule: Capsule) -> Array:
+    """Return how far each joint moves a point of a capsule's segment at most (N,) [m/rad]."""
+    axes, origins = np.zeros((2, len(robot.joint_names), 3))
+    for chain in robot.chains.values():
+        axes[list(chain.joints)], origins[list(chain.joints)] = chain.axes, chain.origins
+    reach, joint = np.zeros(len(axes)), capsule.joint
+    ends = np.stack([capsule.start, capsule.end])
+    beyond = float(np.linalg.norm(ends, axis=-1).max())
+    while joint != BASE:
+        # The joint it is fixed to moves it about an axis, those before at most about their origin.
+        reach[joint] = (
+            np.linalg.norm(cross(ends, axes[[joint, joint]]), axis=-1).max()
+            if (joint == capsule.joint)
+            else beyond
+        )
+        beyond += float(np.linalg.norm(origins[joint]))
+        joint = robot.parents[joint]
+    return reach
 
 
 def cross(a: Array, b: Array) -> Array:

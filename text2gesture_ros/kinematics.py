@@ -5,7 +5,9 @@ Source of the subproblems: Murray, Li, Sastry, "A Mathematical Introduction to R
 ch. 3.3.
 """
 
+import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +57,7 @@ def normalise(vectors: Array) -> Array:
 
 def dot(a: Array, b: Array) -> Array:
     """Return the scalar product over the last axis, (...)."""
-    return np.asarray(np.einsum("...i,...i->...", a, b))
+    return np.asarray((a * b).sum(axis=-1))
 
 
 def wrap(angle: Array, around: Array | float) -> Array:
@@ -77,34 +79,84 @@ def turn_onto(axis: Axis, start: Array, goal: Array) -> Array:
     return np.asarray(np.arctan2(dot(start @ axis.cross, goal), dot(start @ axis.across, goal)))
 
 
-def two_turns_onto(first: Axis, second: Axis, start: Array, goal: Array) -> tuple[Array, Array]:
-    """Return both pairs of angles with rotation(first) rotation(second) start = goal.
+class Polar(NamedTuple):
+    """A unit vector as seen along an axis.
 
-    Paden-Kahan subproblem 2 for axes that meet. Where no pair is exact, the nearest direction that is.
-
-    Args:
-        first: axis turned about last.
-        second: axis turned about first, not parallel to `first`.
-        start: (3,) unit vector.
-        goal: (..., 3) unit vectors.
-
-    Returns:
-        Angles about `first` and about `second`, each (2, ...) [rad].
+    Attributes:
+        azimuth: about the axis [rad].
+        radius: distance from the axis; with `height` zero where there is no vector.
+        height: along the axis.
     """
-    parallel = float(first.direction @ second.direction)
-    height = float(second.direction @ start)
-    square = 1.0 - parallel * parallel
-    goal_height = goal @ first.direction
-    # The vector between the two turns lies on a circle about each axis: z = a first + b second +- c normal.
-    a = (goal_height - parallel * height) / square
-    b = (height - parallel * goal_height) / square
-    c2 = (1.0 - a * a - b * b - 2.0 * a * b * parallel) / square
-    in_plane = a[..., None] * first.direction + b[..., None] * second.direction
-    # Circles that do not meet: the point of start's circle, in the plane of the axes, that comes nearest.
-    outward = (first.direction - parallel * second.direction) / np.sqrt(square)
-    reach = np.sqrt(max(1.0 - height * height, 0.0)) * np.where(a < 0.0, -1.0, 1.0)
-    nearest = height * second.direction + reach[..., None] * outward
-    in_plane = np.where(c2[..., None] < 0.0, nearest, in_plane)
-    normal = np.sqrt(np.maximum(c2, 0.0))[..., None] * (second.direction @ first.cross)
-    between = np.stack([in_plane + normal, in_plane - normal])
-    return turn_onto(first, between, goal), turn_onto(second, start, between)
+
+    azimuth: float
+    radius: float
+    height: float
+
+
+class TwoTurns:
+    """Two turns in series and the unit vector they turn: the second sets its height, the first its azimuth.
+
+    Seen along the first axis, Paden-Kahan subproblem 2 for axes that meet is arithmetic of a few numbers,
+    which for one goal is far quicker than arrays: at the second's angle q the vector is at
+    still + cos(q) across + sin(q) aside.
+    """
+
+    def __init__(self, first: Axis, second: Axis, start: Array) -> None:
+        """Prepare for axes that are not parallel and a vector (3,) off the second one.
+
+        Args:
+            first: axis turned about last.
+            second: axis turned about first.
+            start: (3,) the vector, with both angles at zero.
+        """
+        ahead = normalise(np.eye(3)[np.abs(first.direction).argmin()] @ first.across)
+        self._basis = np.stack([ahead, ahead @ first.cross, first.direction], axis=1)
+        across = start @ second.across
+        parts = np.stack([start - across, across, start @ second.cross]) @ self._basis
+        self._x, self._y, self._z = parts.T.tolist()
+        _, across_height, aside_height = self._z
+        self._swing = max(math.hypot(across_height, aside_height), _SMALLEST)
+        self._phase = math.atan2(aside_height, across_height)
+
+    def polar(self, goals: Array) -> list[Polar]:
+        """Return how goals (T, 3) are seen along the first axis."""
+        return [Polar(math.atan2(y, x), math.hypot(x, y), z) for x, y, z in (goals @ self._basis).tolist()]
+
+    def onto(self, goal: Polar) -> list[tuple[float, float]]:
+        """Return both pairs of angles about the first and the second axis that aim at a goal.
+
+        Where no pair is exact, those of the nearest direction.
+        """
+        cosine = (goal.height - self._z[0]) / self._swing
+        half = math.acos(min(max(cosine, -1.0), 1.0))
+        return [(self.first(goal, second), second) for second in (self._phase + half, self._phase - half)]
+
+    def first(self, goal: Polar, second: float) -> float:
+        """Return the angle about the first axis that comes nearest to a goal, given the second."""
+        x, y, _ = self._at(second)
+        return goal.azimuth - math.atan2(y, x)
+
+    def second(self, goal: Polar, first: float) -> float:
+        """Return the angle about the second axis that comes nearest to a goal, given the first."""
+        back = goal.azimuth - first
+        x, y = goal.radius * math.cos(back), goal.radius * math.sin(back)
+        (_, across_x, aside_x), (_, across_y, aside_y), (_, across_z, aside_z) = self._x, self._y, self._z
+        aside = x * aside_x + y * aside_y + goal.height * aside_z
+        return math.atan2(aside, x * across_x + y * across_y + goal.height * across_z)
+
+    def missed(self, goal: Polar, first: float, second: float) -> float:
+        """Return the angle between a goal and where two angles aim [rad]."""
+        x, y, height = self._at(second)
+        back = goal.azimuth - first
+        product = goal.radius * (x * math.cos(back) + y * math.sin(back)) + height * goal.height
+        return math.acos(min(max(product, -1.0), 1.0))
+
+    def _at(self, second: float) -> tuple[float, float, float]:
+        """Return where the vector is with the first at zero: x, y, height."""
+        cosine, sine = math.cos(second), math.sin(second)
+        (x, across_x, aside_x), (y, across_y, aside_y), (z, across_z, aside_z) = self._x, self._y, self._z
+        return (
+            x + across_x * cosine + aside_x * sine,
+            y + across_y * cosine + aside_y * sine,
+            z + across_z * cosine + aside_z * sine,
+        )

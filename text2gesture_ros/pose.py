@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import daqp
 import numpy as np
-import numpy.typing as npt
 
 from text2gesture_ros.closed_form import ArmForm
 from text2gesture_ros.collision import Clearance, cross
@@ -78,13 +77,11 @@ class PoseSolver:
         self._axes = np.zeros((arms, most, 3, 1))
         self._bone_joints = np.zeros((2, arms, 4), dtype=np.intp)
         self._bone_points = np.zeros((2, arms, 4, 3, 1))
-        # How much a joint turns a bone, and how far it moves any point of its arm at most [m/rad].
+        # How much a joint turns a bone.
         self._turns = np.zeros((arms, 4, most))
         self._offset = any(form.offset for form in forms)
         self._carries, self._between = np.zeros((2, arms, 4, most, 1))
-        self._levers, self._bends = np.zeros((2, len(robot.joint_names)))
-        self._moved = np.abs(clearance.carried)
-        self._pull = np.zeros(len(robot.joint_names))
+        self._bends, self._pull = np.zeros((2, len(robot.joint_names)))
         for arm, form in enumerate(forms):
             width = len(form.joints)
             self._axes[arm, :width] = form.chain.axes[..., None]
@@ -98,7 +95,6 @@ class PoseSolver:
                 start, end = (form.bones[side][bone][0] for side in range(2))
                 self._carries[arm, bone, : start + 1] = 1.0
                 self._between[arm, bone, start + 1 : end + 1] = 1.0
-            self._levers[form.joints] = form.levers
             self._bends[form.joints] = form.aims[:2].max(axis=0)
             if not form.determined:
                 self._pull[form.joints] = _PULL**2
@@ -153,10 +149,7 @@ class PoseSolver:
             largest = float(np.abs(change * self._bends[columns]).max())
             candidate = angles.copy()
             candidate[columns] += change
-            sweep = np.zeros(len(angles))
-            sweep[columns] = np.abs(change) * self._levers[columns]
-            safe = sweep.sum() < _NEAR / 2.0 and bool((self._moved[state.near] @ sweep < state.spare).all())
-            if not safe:
+            if not (self._clearance.reach @ np.abs(candidate - angles) < state.spare).all():
                 candidate = self._shortened(angles, candidate, float(state.spare.min(initial=0.0)))
             angles = candidate
             if largest < _ENOUGH or targets:
@@ -216,9 +209,8 @@ class PoseSolver:
             slope=slope,
             errors=errors.max(axis=1),
             missed=np.sqrt((errors * errors).sum(axis=1)),
-            near=near,
-            spare=distances - self._floors[near],
-            short=self._margins[near] - distances,
+            spare=distances - self._floors,
+            short=(self._margins - distances)[near],
             gradients=gradients,
         )
 
@@ -281,9 +273,8 @@ class _State:
         slope: (A, M) how the error falls.
         errors: (A,) angle by which the worst bone of an arm misses [rad].
         missed: (A,) root of the sum of the squared angles by which its bones miss [rad].
-        near: (R,) which pairs are near.
-        spare: (R,) by how much they are above their floors [m].
-        short: (R,) how much they lack of their margin [m].
+        spare: (P,) by how much pairs are above their floors [m].
+        short: (R,) how much those that are near lack of their margin [m].
         gradients: (R, N) of their distances [m/rad].
     """
 
@@ -291,7 +282,6 @@ class _State:
     slope: Array
     errors: Array
     missed: Array
-    near: npt.NDArray[np.intp]
     spare: Array
     short: Array
     gradients: Array

@@ -42,6 +42,9 @@ _FIRST_STEPS = 20
 # From so many frames at once on the closed form costs less than the solver does.
 _MANY = 24
 _ENDS = ("shoulder", "elbow", "wrist", "hand", "thumb")
+# What goes up the torso, and what to its left.
+_TORSO_STARTS = np.array([INDEX["pelvis"], INDEX["right_shoulder"]])
+_TORSO_ENDS = np.array([INDEX["neck"], INDEX["left_shoulder"]])
 
 
 def torso_frames(positions: Array) -> Array:
@@ -53,14 +56,17 @@ def torso_frames(positions: Array) -> Array:
     Args:
         positions: (T, K, 3) joint positions [m].
     """
-    up = positions[:, INDEX["neck"]] - positions[:, INDEX["pelvis"]]
-    left = positions[:, INDEX["left_shoulder"]] - positions[:, INDEX["right_shoulder"]]
+    up, left = (positions[:, _TORSO_ENDS] - positions[:, _TORSO_STARTS]).swapaxes(0, 1)
     # A torso without extent tells nothing: take it as upright.
-    up = np.where(dot(up, up)[:, None] < 1e-6, np.array([0.0, 0.0, 1.0]), up)
-    forward = cross(left, up)
-    forward = np.where(dot(forward, forward)[:, None] < 1e-8, np.array([1.0, 0.0, 0.0]), forward)
-    up, forward = normalise(up), normalise(forward)
-    forward = normalise(forward - dot(forward, up)[:, None] * up)
+    flat = dot(up, up) < 1e-6
+    if flat.any():
+        up = np.where(flat[:, None], np.array([0.0, 0.0, 1.0]), up)
+    up, forward = normalise(up), cross(left, up)
+    thin = dot(forward, forward) < 1e-8
+    if thin.any():
+        ahead = np.where(np.abs(up[:, :1]) < 0.9, np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, -1.0]))
+        forward = np.where(thin[:, None], ahead - dot(ahead, up)[:, None] * up, forward)
+    forward = normalise(forward)
     return np.stack([forward, cross(up, forward), up], axis=1)
 
 

@@ -4,9 +4,10 @@ Joint angles are always in the order of `Robot.joint_names`: waist, head, left a
 has), each from the base outwards, then the hands.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -190,13 +191,13 @@ class Robot:
         angles = np.asarray(angles, dtype=np.float64)
         leading, count = angles.shape[:-1], angles.shape[-1]
         # Joints first: whole levels of the tree are then one multiplication each.
-        turn = angles.reshape(-1, count).T[..., None, None]
         tree = self._tree
+        turn = angles.reshape(-1, count).T[tree.order, :, None, None]
         # Rodrigues' formula, with what lies between this joint and the one before.
         frames = tree.zero + np.sin(turn) * tree.sine + np.cos(turn) * tree.cosine
         for joints, parents in tree.levels:
-            frames[joints] = frames[parents] @ frames[joints]
-        frames = frames.swapaxes(0, 1).reshape(*leading, count, 4, 4)
+            np.matmul(frames[parents], frames[joints], out=frames[joints])
+        frames = frames[tree.back].swapaxes(0, 1).reshape(*leading, count, 4, 4)
         return frames[..., :3, :3], frames[..., :3, 3]
 
     def points(self, angles: Array) -> dict[str, Array]:
@@ -259,32 +260,35 @@ class _Tree:
     """What `Robot.frames` multiplies, prepared once.
 
     Attributes:
-        zero, sine, cosine: (N, 1, 4, 4) homogeneous transform from each joint's frame to the one before it:
-            zero + sin(angle) sine + cos(angle) cosine.
-        levels: joints that hang equally deep and the joint each hangs behind, from the second level on.
+        order: (N,) the joints, level by level: those that hang equally deep one after the other.
+        back: (N,) where each joint stands in it.
+        zero, sine, cosine: (N, 1, 4, 4) homogeneous transform from each joint's frame to the one before it,
+            in that order: zero + sin(angle) sine + cos(angle) cosine.
+        levels: rows of each level and the row that each of its joints hangs behind, from the second level on.
     """
 
     def __init__(self, robot: Robot) -> None:
-        count = len(robot.joint_names)
-        self.zero = np.tile(np.eye(4), (count, 1, 1, 1))  # a hand's, which turns nothing
-        self.sine, self.cosine = np.zeros((2, count, 1, 4, 4))
+        count, parents = len(robot.joint_names), robot.parents
+        zero = np.tile(np.eye(4), (count, 1, 1, 1))  # a hand's, which turns nothing
+        sine, cosine = np.zeros((2, count, 1, 4, 4))
         for chain in robot.chains.values():
             for index, joint in enumerate(chain.joints):
                 axis, turned = Axis(chain.axes[index]), chain.rotations[index]
-                self.zero[joint, 0, :3, 3] = chain.origins[index]
-                self.zero[joint, 0, :3, :3] = turned @ (np.eye(3) - axis.across)
-                self.sine[joint, 0, :3, :3] = turned @ axis.cross.T
-                self.cosine[joint, 0, :3, :3] = turned @ axis.across
-        self.levels = list(_levels(robot.parents))
-
-
-def _levels(parents: tuple[int, ...]) -> Iterator[tuple[list[int], list[int]]]:
-    depth: list[int] = []
-    for parent in parents:
-        depth.append(0 if parent == BASE else depth[parent] + 1)
-    for level in range(1, max(depth) + 1):
-        joints = [joint for joint, at in enumerate(depth) if at == level]
-        yield joints, [parents[joint] for joint in joints]
+                zero[joint, 0, :3, 3] = chain.origins[index]
+                zero[joint, 0, :3, :3] = turned @ (np.eye(3) - axis.across)
+                sine[joint, 0, :3, :3] = turned @ axis.cross.T
+                cosine[joint, 0, :3, :3] = turned @ axis.across
+        depth: list[int] = []
+        for parent in parents:
+            depth.append(0 if parent == BASE else depth[parent] + 1)
+        self.order = np.argsort(depth, kind="stable")
+        self.back = np.argsort(self.order)
+        self.zero, self.sine, self.cosine = zero[self.order], sine[self.order], cosine[self.order]
+        rows = np.searchsorted(np.sort(depth), np.arange(max(depth) + 2))
+        self.levels = [
+            (slice(first, last), self.back[np.array(parents)[self.order[first:last]]])
+            for first, last in pairwise(rows[1:].tolist())
+        ]
 
 
 def load_robot(robot: str, description: str | None = None) -> Robot:
