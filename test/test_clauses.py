@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from text2gesture_ros.clauses import FEWEST_WORDS, clause_starts, speaking_time, split
+from text2gesture_ros.clauses import FEWEST_WORDS, clause_times, speaking_time, split
 
 PIECES = st.sampled_from(
     [
@@ -49,6 +49,11 @@ TEXTS = st.one_of(
     st.lists(PIECES, max_size=60).map(" ".join), st.lists(PIECES, max_size=60).map("".join), st.text()
 )
 WORDS = st.integers(3, 20)
+
+
+def times(text, spans, **options):
+    """Return the times of clauses whose first word carries the gesture."""
+    return clause_times(text, spans, [first for first, _ in spans], **options)
 
 
 def clauses(text, clause_words=12):
@@ -126,11 +131,15 @@ def test_turns_as_a_robot_says_them(expected):
 def test_clauses_begin_one_after_the_other_within_the_speech(text, clause_words, duration, rate):
     spans = split(text, clause_words)
     for options in ({"duration": duration}, {"speaking_rate": rate}):
-        starts = clause_starts(text, spans, **options)
+        found = times(text, spans, **options)
+        starts = [clause.start for clause in found]
+        assert all(clause.start == clause.stroke <= clause.end for clause in found)
+        assert all(earlier.end <= later.start + 1e-9 for earlier, later in pairwise(found))
         assert len(starts) == len(spans)
         assert starts[:1] in ([], [0.0])
         assert all(earlier < later for earlier, later in pairwise(starts))
         assert "duration" not in options or all(start < duration for start in starts)
+        assert "duration" not in options or not found or found[-1].end == pytest.approx(duration)
 
 
 @given(TEXTS, WORDS, st.data())
@@ -139,7 +148,7 @@ def test_with_word_times_a_clause_begins_with_its_first_word(text, clause_words,
     words = text.split()
     gaps = data.draw(st.lists(st.floats(0.0, 1.0), min_size=len(words), max_size=len(words)))
     starts = [sum(gaps[: index + 1]) for index in range(len(words))]
-    found = clause_starts(text, spans, words=words, word_starts=starts)
+    found = [clause.start for clause in times(text, spans, words=words, word_starts=starts)]
     assert len(found) == len(spans)
     assert all(earlier <= later for earlier, later in pairwise(found))
     if any(map(str.isalnum, text)):
@@ -150,9 +159,24 @@ def test_words_that_are_spoken_otherwise_than_written_still_give_the_time():
     text = "Lunch costs 12 euros today and is served at 1. Please wait over there until we call you."
     words = text.lower().replace("12", "twelve").replace("1.", "one").split()
     starts = [0.5 * index for index in range(len(words))]
-    first, second = clause_starts(text, split(text), words=words, word_starts=starts)
-    assert first == 0.0
-    assert second == pytest.approx(starts[words.index("please")], abs=0.5)
+    spans = split(text)
+    first, second = times(text, spans, words=words, word_starts=starts, duration=10.0)
+    assert first.start == 0.0
+    assert second.start == pytest.approx(starts[words.index("please")], abs=0.5)
+    assert (first.end, second.end) == (second.start, 10.0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"duration": 4.0}, {"words": ["so", "I", "say", "no"], "word_starts": [0.0, 0.5, 1.0, 3.0]}, {}],
+)
+def test_the_stroke_comes_with_its_word(options):
+    text = "So I say no"
+    (clause,) = clause_times(text, [(0, len(text))], [text.index("no")], **options)
+    if "words" in options:
+        assert clause.stroke == 3.0
+    assert 0.6 * clause.end < clause.stroke < clause.end
+    assert clause.end == pytest.approx(options.get("duration", clause.end))
 
 
 def test_more_words_take_longer_and_a_faster_voice_is_done_sooner():

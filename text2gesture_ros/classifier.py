@@ -7,6 +7,8 @@ Runtime has no GPU provider.
 """
 
 import math
+import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +26,7 @@ from text2gesture_ros.checkpoints import (
     choose_precision,
     open_model,
 )
-from text2gesture_ros.clauses import clause_starts, split, trimmed
+from text2gesture_ros.clauses import Span, clause_times, split, trimmed
 from text2gesture_ros.errors import InputError, ModelError
 from text2gesture_ros.labels import GATE, HEADS, NEUTRAL, TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
@@ -37,8 +39,11 @@ BATCH_SIZE = 8
 
 TOKENIZER_FILE = "tokenizer.json"
 
+WITHOUT = "gesture_without"
+"""The output of a graph that tells the logits of the gesture without each token; older graphs have none."""
+
 Engine = Callable[[NDArray[np.int64], NDArray[np.int64]], Sequence[NDArray[np.float32]]]
-"""Token numbers and mask, (B, L) each -> the logits of each head, (B, C) each."""
+"""Token numbers and mask, (B, L) each -> the logits of each head, (B, C) each, and `WITHOUT`, (B, L, C)."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ class Intent:
         text: what was read: the text given, cut to `MAX_CHARACTERS`, with lone surrogates replaced.
         span: first character and end of what is meant in `text`, without the blanks around it.
         start: when that begins after the start of speech [s].
+        stroke: when the word that carries the gesture is spoken, likewise.
+        end: when it has been spoken, likewise.
+        estimated: whether the speaker told neither a duration nor the times of words.
+        word: first character and end in `text` of the word that carries the gesture, the first one where none
+            is known to.
         speech: probability that it is English speech; 1 for a model without the gate, 0 without words.
         subject, gesture, emotion: the outcome of the three tasks.
         accepted: True if `gesture.chosen` is a gesture to make.
@@ -72,7 +82,7 @@ class Intent:
     """
 
     text: str
-    span: tuple[int, int]
+    span: Span
     start: float
     speech: float
     subject: Prediction
@@ -81,6 +91,10 @@ class Intent:
     accepted: bool
     reason: str
     model: str
+    stroke: float = 0.0
+    end: float = 0.0
+    estimated: bool = True
+    word: Span = (0, 0)
 
     def held_back(self, reason: str) -> "Intent":
         """Return the same intent without a gesture, for a reason; the probabilities stay."""
@@ -117,6 +131,10 @@ class TextReader:
             tokens[line, : len(row)] = row
             mask[line, : len(row)] = 1
         return tokens, mask
+
+    def spans(self, text: str) -> list[Span]:
+        """Return where in a text each of its tokens stands; those that are no part of it nowhere, (0, 0)."""
+        return list(self._tokenizer.encode(text).offsets)
 
 
 def clean_text(text: str) -> str:
@@ -170,6 +188,7 @@ class IntentClassifier:
         duration: float = 0.0,
         words: Sequence[str] = (),
         word_starts: Sequence[float] = (),
+        gesture: str = "",
     ) -> list[Intent]:
         """Return the intents of the clauses of one text, at least one, in order.
 
@@ -179,22 +198,38 @@ class IntentClassifier:
             duration: of the speech [s]; 0: unknown.
             words: as they are spoken; empty: unknown.
             word_starts: when each word starts after the start of speech [s].
+            gesture: the one to make, whatever the text says; it is read as a whole then. Empty: what it says.
         """
         text = clean_text(text)
-        spans = split(text, given.clause_words) or [trimmed(text, (0, len(text)))]
-        starts = clause_starts(
+        whole = [trimmed(text, (0, len(text)))]
+        spans = whole if gesture else split(text, given.clause_words) or whole
+        clauses = [text[slice(*span)] for span in spans]
+        intents = self.classify(clauses, given.confidence_threshold, given.speech_threshold)
+        if gesture:
+            chosen = replace(intents[0].gesture, chosen=gesture)
+            intents = [replace(intents[0], gesture=chosen, accepted=True, reason="")]
+        carriers = [first + intent.word[0] for intent, (first, _) in zip(intents, spans, strict=True)]
+        times = clause_times(
             text,
             spans,
+            carriers,
             duration=duration,
             words=words,
             word_starts=word_starts,
             speaking_rate=given.speaking_rate,
         )
-        clauses = [text[slice(*span)] for span in spans]
-        intents = self.classify(clauses, given.confidence_threshold, given.speech_threshold)
         return [
-            replace(intent, text=text, span=span, start=start)
-            for intent, span, start in zip(intents, spans, starts, strict=True)
+            replace(
+                intent,
+                text=text,
+                span=span,
+                start=time.start,
+                stroke=time.stroke,
+                end=time.end,
+                estimated=not (duration > 0.0 or words),
+                word=(span[0] + intent.word[0], span[0] + intent.word[1]),
+            )
+            for intent, span, time in zip(intents, spans, times, strict=True)
         ]
 
     def classify(
@@ -223,9 +258,13 @@ class IntentClassifier:
         for start in range(0, len(speaking), BATCH_SIZE):
             batch = speaking[start : start + BATCH_SIZE]
             logits = self._run(*self._tokens([cleaned[index] for index in batch]))
-            heads = [softmax(*pair) for pair in zip(logits, self._temperatures, strict=True)]
+            heads = [softmax(*pair) for pair in zip(logits, self._temperatures, strict=False)]
+            if len(logits) > len(heads):
+                heads.append(softmax(logits[-1], self._temperatures[self._heads.index("gesture")]))
             for line, index in enumerate(batch):
-                found[index] = {name: head[line] for name, head in zip(self._heads, heads, strict=True)}
+                found[index] = {
+                    name: head[line] for name, head in zip((*self._heads, WITHOUT), heads, strict=False)
+                }
         return [
             self._intent(text, found.get(index), confidence_threshold, speech_threshold)
             for index, text in enumerate(cleaned)
@@ -249,9 +288,15 @@ class IntentClassifier:
             }
             speech = float(found[GATE][HEADS[GATE].index("yes")]) if GATE in found else 1.0
             reason = _reason(tasks["gesture"], confidence_threshold, speech, speech_threshold)
+        span = trimmed(text, (0, len(text)))
+        word = span
+        if not reason and found is not None and WITHOUT in found:
+            likeliest = int(found["gesture"].argmax())
+            word = self._carrier(text, found["gesture"][likeliest] / found[WITHOUT][:, likeliest])
         intent = Intent(
             text=text,
-            span=trimmed(text, (0, len(text))),
+            span=span,
+            word=word,
             start=0.0,
             speech=speech,
             **tasks,
@@ -260,6 +305,21 @@ class IntentClassifier:
             model=self.name,
         )
         return intent.held_back(reason) if reason else intent
+
+    def _carrier(self, text: str, losses: NDArray[np.float64]) -> Span:
+        """Return the word that carries the gesture: without its tokens it loses most.
+
+        Args:
+            text: with words.
+            losses: by which factor the gesture gets less probable without each token of the text, (L,).
+        """
+        words = [match.span() for match in re.finditer(r"\S+", text)]
+        firsts = [first for first, _ in words]
+        weights = np.zeros(len(words))
+        for (first, last), loss in zip(self._tokens.spans(text), losses.tolist(), strict=False):
+            if first < last:
+                weights[bisect_right(firsts, first) - 1] += math.log(loss)
+        return words[int(weights.argmax())]
 
 
 def _reason(gesture: Prediction, threshold: float, speech: float, speech_threshold: float) -> str:
@@ -320,8 +380,10 @@ def _engine(
     graph = INT8_GRAPH if precision == "int8" else GRAPH
     session = directory.session(graph, threads, engine.rpartition("-")[2])
 
+    outputs = [*heads, *(output.name for output in session.get_outputs() if output.name == WITHOUT)]
+
     def run(tokens: NDArray[np.int64], mask: NDArray[np.int64]) -> Sequence[NDArray[np.float32]]:
-        return list(session.run(list(heads), {"tokens": tokens, "mask": mask}))
+        return list(session.run(outputs, {"tokens": tokens, "mask": mask}))
 
     return run
 
@@ -332,11 +394,13 @@ def _torch_engine(directory: ModelDirectory, heads: Sequence[str]) -> Engine:
     from text2gesture_ros.intent_network import from_config
 
     network = from_config(directory.config, directory.weights()).to("cuda")
+    network.leaves_out = network.pooling == "mean"
     order = [list(directory.config["labels"]).index(head) for head in heads]
 
     def run(tokens: NDArray[np.int64], mask: NDArray[np.int64]) -> Sequence[NDArray[np.float32]]:
         with torch.inference_mode():
             logits = network(torch.from_numpy(tokens).cuda(), torch.from_numpy(mask).cuda())
-        return [logits[head].float().cpu().numpy() for head in order]
+        outputs = [*(logits[head] for head in order), *logits[len(network.heads) :]]
+        return [output.float().cpu().numpy() for output in outputs]
 
     return run

@@ -9,6 +9,7 @@ what they get wrong is caught by one more: a clause that is too short joins its 
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from text2gesture_ros.parameters import IntentClassifierParameters
@@ -65,24 +66,41 @@ def trimmed(text: str, span: Span) -> Span:
     return start, start + len(text[start:end].rstrip())
 
 
-def clause_starts(
+@dataclass(frozen=True)
+class Times:
+    """When a clause is spoken, after the start of speech [s].
+
+    Attributes:
+        start: when it begins.
+        stroke: when the word that carries its gesture begins, in [start, end].
+        end: when it has been spoken.
+    """
+
+    start: float
+    stroke: float
+    end: float
+
+
+def clause_times(
     text: str,
     spans: Sequence[Span],
+    carriers: Sequence[int],
     *,
     duration: float = 0.0,
     words: Sequence[str] = (),
     word_starts: Sequence[float] = (),
     speaking_rate: float = _DEFAULTS.speaking_rate,
-) -> list[float]:
-    """Return when each clause begins, after the start of speech [s]; never earlier than the one before.
+) -> list[Times]:
+    """Return when each clause is spoken; none begins earlier than the one before.
 
-    The time of its first word where the times of words are known. Speech and text may differ in writing ("5",
-    "five"): the word is the one that has the same share of all letters before it. Else the share of
-    characters before it tells the share of the duration, and where that is unknown too, it is estimated.
+    Where the times of words are known it is their times. Speech and text may differ in writing ("5", "five"):
+    the word is the one that has the same share of all letters before it. Else the share of characters before
+    a place tells the share of the duration, and where that is unknown too, words are counted.
 
     Args:
         text: the whole text.
         spans: its clauses, from `split`.
+        carriers: of each clause, the first character of the word that carries its gesture.
         duration: of the speech [s]; 0: unknown.
         words: as they are spoken; empty: unknown.
         word_starts: of each word [s].
@@ -91,17 +109,51 @@ def clause_starts(
     if not spans:
         return []
     if any(map(_letters, words)):
-        before = list(accumulate(map(_letters, words), initial=0))
-        borders = [(left + right) / 2.0 for left, right in pairwise(before)]
-        shares = accumulate((_letters(text[start:end]) for start, end in spans), initial=0)
-        scale = before[-1] / max(1, _letters(text))
-        nearest = [bisect_right(borders, share * scale, hi=len(words) - 1) for share in shares]
-        return list(accumulate((word_starts[word] for word in nearest[:-1]), max))
-    if duration > 0.0:
-        first, end = spans[0][0], spans[-1][1]
-        return [duration * (start - first) / max(1, end - first) for start, _ in spans]
+        after_last = word_starts[-1] + 1.0 / speaking_rate
+        spoken_at = _by_words(text, words, [*word_starts, max(duration, after_last)])
+    elif duration > 0.0:
+        spoken_at = _by_share(spans, duration)
+    else:
+        spoken_at = _by_count(text, spans, speaking_rate)
+    result: list[Times] = []
+    for (first, last), carrier in zip(spans, carriers, strict=True):
+        start = max([spoken_at(first), *(times.start for times in result[-1:])])
+        end = max(start, spoken_at(last))
+        result.append(Times(start, min(max(start, spoken_at(carrier)), end), end))
+    return result
+
+
+def _by_words(text: str, words: Sequence[str], times: Sequence[float]) -> Callable[[int], float]:
+    """Return what tells when a place of a text is spoken, from the times of words and of the end [s]."""
+    before = list(accumulate(map(_letters, words), initial=0))
+    borders = [(left + right) / 2.0 for left, right in pairwise(before)]
+    letters = list(accumulate(map(str.isalnum, text), initial=0))
+    scale = before[-1] / max(1, letters[-1])
+
+    def spoken_at(place: int) -> float:
+        more = letters[place] < letters[-1]  # then a word begins here
+        return times[bisect_right(borders, letters[place] * scale, hi=len(words) - more)]
+
+    return spoken_at
+
+
+def _by_share(spans: Sequence[Span], duration: float) -> Callable[[int], float]:
+    """Return what tells when a place of a text is spoken [s], from the duration [s]."""
+    first, end = spans[0][0], spans[-1][1]
+    return lambda place: duration * (place - first) / max(1, end - first)
+
+
+def _by_count(text: str, spans: Sequence[Span], speaking_rate: float) -> Callable[[int], float]:
+    """Return what estimates when a place of a text is spoken [s]: a word after the other, and pauses."""
     times = (speaking_time(text[start:end], speaking_rate) for start, end in spans[:-1])
-    return list(accumulate(times, initial=0.0))
+    starts = list(accumulate(times, initial=0.0))
+    firsts = [first for first, _ in spans]
+
+    def spoken_at(place: int) -> float:
+        clause = bisect_right(firsts, place) - 1
+        return starts[clause] + _count_words(text[firsts[clause] : place]) / speaking_rate
+
+    return spoken_at
 
 
 def speaking_time(text: str, speaking_rate: float = _DEFAULTS.speaking_rate) -> float:

