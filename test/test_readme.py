@@ -226,7 +226,7 @@ def test_topic_table_names_every_topic_and_type_of_the_nodes():
 
 def test_own_messages_in_the_table_exist():
     for name in re.findall(r"`text2gesture_ros/(\w+)`", README):
-        assert (ROOT / "msg" / f"{name}.msg").is_file()
+        assert any((ROOT / kind / f"{name}.{kind}").is_file() for kind in ("msg", "action"))
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(([\w./]+)\)", README))

@@ -130,7 +130,7 @@ def test_a_forward_controller_gets_every_command_in_its_order(graph, gesture):
         for state in stage.commands
         if state.header.frame_id == "one"
     ]
-    assert np.ptp(moved, axis=0).min() > 0.1
+    assert np.ptp(moved, axis=0).min() > 0.02
     told = [list(message.data) for message in positions]
     first = told.index(moved[0])
     assert told[first : first + len(moved)] == moved
