@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from lifecycle_msgs.msg import Transition
 from rclpy.action import get_action_server_names_and_types_by_node
+from rclpy.lifecycle import TransitionCallbackReturn
 
+from text2gesture_ros import bringup
 from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
 from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
 from text2gesture_ros.nodes.intent_classifier import IntentClassifierNode
@@ -14,9 +15,7 @@ NODES = (IntentClassifierNode, GestureGeneratorNode, GestureRetargeterNode)
 OUTPUTS = "joint_trajectory, joint_command, joint_positions"
 OF_ROS_ITSELF = {"/rosout", "/parameter_events", "/clock"}
 # Of every node, and the topics and services an action is made of.
-OF_EVERY_NODE = re.compile(
-    r"/_action/|/transition_event$|/(gesture_retargeter|\w+_generator|\w+_classifier)/"
-)
+OF_EVERY_NODE = re.compile(rf"/_action/|/({'|'.join(bringup.NODES)})/")
 # Read while a node is configured, or published where a package that no wheel has is installed.
 NOT_HERE = {"robot_description", "joint_angles"}
 PART = {"service": "srv", "action": "action"}
@@ -35,7 +34,7 @@ def table(root):
 def test_names_types_and_directions_are_those_of_the_readme(graph, table):
     nodes = [graph.add(kind, wait=False, namespace="stage", autostart=False) for kind in NODES[:2]]
     nodes.append(graph.add(NODES[2], wait=False, namespace="stage", autostart=False, outputs=OUTPUTS))
-    assert nodes[2].trigger_configure() is not None
+    assert nodes[2].trigger_configure() == TransitionCallbackReturn.SUCCESS
     found: dict[str, set[tuple[str, str]]] = {}
     for node in nodes:
         name, namespace = node.get_name(), node.get_namespace()

@@ -25,6 +25,7 @@ from text2gesture_ros.parameters import PARAMETERS, NodeParameters, Specificatio
 
 P = TypeVar("P", bound=NodeParameters)
 
+_LAST_WORDS = 20  # how much is still done after a node's work has ended
 _LONGEST_LINE = 400  # characters of an error that are logged; messages from outside may be quoted in it
 
 
@@ -354,6 +355,9 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
             # Even after an error in the program: a robot must not stay where that has left it.
             if rclpy.ok():
                 node.finish()
+                # Whoever waits for an answer, to an action say, is to have it.
+                for _ in range(_LAST_WORDS):
+                    executor.spin_once(timeout_sec=0.0)
     except ExternalShutdownException:
         pass
     finally:
