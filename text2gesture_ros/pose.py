@@ -7,7 +7,6 @@ hand turns only joints that move no other bone, so that bones never pay for it. 
 it neither flips between solutions nor follows what cannot be seen (how far a straight arm's elbow is turned).
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,9 +26,11 @@ _DAMPING = 0.02
 _CAUTION = 0.5
 # The same for the distance from rest, of arms with more joints than bones and hand ask for.
 _PULL = 0.01
-# What the directions of hand and thumb count beside a bone's. They have joints of their own: it only says how
-# much the damping calms them.
-_HAND = 0.3
+HAND = 0.3
+"""What the directions of hand and thumb count beside a bone's.
+
+They have joints of their own: it only says how much the damping calms them.
+"""
 # Largest change of a joint in one step [rad]: up to there linearised bones are right within 3 degrees.
 _TRUST = 0.3
 # How far all steps of a frame lead together, for each that they may be [rad]: an arm that leaves one solution
@@ -122,7 +123,7 @@ class PoseSolver:
         free: Sequence[int],
         goals: Array,
         targets: Mapping[int, Array],
-        stroke: float,
+        counts: Array,
         steps: int,
     ) -> tuple[Array, Array]:
         """Return the angles (N,) [rad] for one frame and by how much each arm's worst bone misses (A,) [rad].
@@ -133,11 +134,11 @@ class PoseSolver:
             free: arms to solve for.
             goals: (A, 4, 3) unit directions in the base frame, zero where unseen.
             targets: (M,) joint angles to stride to instead, for some of these arms.
-            stroke: what the forearm's direction counts beside the upper arm's.
+            counts: (4,) what the directions of upper arm, forearm, hand and thumb count.
             steps: at most so many.
         """
         columns = self._free[tuple(free)]
-        weights = ((goals * goals).sum(axis=-1) > 0.5) * np.array([1.0, math.sqrt(stroke), _HAND, _HAND])
+        weights = ((goals * goals).sum(axis=-1) > 0.5) * counts
         state = self._state(start, goals, weights)
         if (state.spare < 0.0).any():
             start, free = before, range(len(self._widths))
@@ -241,19 +242,15 @@ class PoseSolver:
                 slope[part] = state.slope[arm, width]
                 caution[part] = _CAUTION * state.missed[arm]
             at = part.stop
-        hessian[np.arange(count), np.arange(count)] += _DAMPING**2 + caution + self._pull[columns]
-        back = start[columns] - angles[columns]
-        slope += _DAMPING**2 * back
-        slope += self._pull[columns] * (self._robot.rest[columns] - angles[columns])
+        here, robot, pull = angles[columns], self._robot, self._pull[columns]
+        hessian.ravel()[:: count + 1] += _DAMPING**2 + caution + pull
+        back = start[columns] - here
+        slope += _DAMPING**2 * back + pull * (robot.rest[columns] - here)
         rows = len(state.short)
-        upper = np.full(count + rows, np.inf)
-        lower = np.empty(count + rows)
-        upper[:count] = np.minimum(
-            np.minimum(trust, back + far), self._robot.upper[columns] - angles[columns]
-        )
-        lower[:count] = np.maximum(
-            np.maximum(-trust, back - far), self._robot.lower[columns] - angles[columns]
-        )
+        upper, lower = np.empty((2, count + rows))
+        upper[:count] = np.minimum(np.minimum(trust, back + far), robot.upper[columns] - here)
+        upper[count:] = np.inf
+        lower[:count] = np.maximum(np.maximum(-trust, back - far), robot.lower[columns] - here)
         lower[count:] = state.short
         kinds = np.zeros(count + rows, dtype=np.int32)
         kinds[count:] = _SOFT

@@ -8,15 +8,16 @@ from the frame before, a small optimisation goes on from the frame before (`pose
 Joint positions say nothing of fingers: hands stay as they are at rest.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
 
 from text2gesture_ros.closed_form import ArmForm, Gaze, across, direction, waist_turns
-from text2gesture_ros.collision import Clearance, cross
+from text2gesture_ros.collision import Clearance
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.kinematics import Array, dot, normalise
-from text2gesture_ros.pose import PoseSolver
+from text2gesture_ros.kinematics import Array
+from text2gesture_ros.pose import HAND, PoseSolver
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import INDEX, REFERENCE, FloatArray, check_positions, mirror
 
@@ -56,18 +57,24 @@ def torso_frames(positions: Array) -> Array:
     Args:
         positions: (T, K, 3) joint positions [m].
     """
-    up, left = (positions[:, _TORSO_ENDS] - positions[:, _TORSO_STARTS]).swapaxes(0, 1)
+    ends = (positions[:, _TORSO_ENDS] - positions[:, _TORSO_STARTS]).tolist()
+    return np.array([_upright(up, left) for up, left in ends])
+
+
+def _upright(up: list[float], left: list[float]) -> tuple[tuple[float, ...], ...]:
+    """Return forward, left and up at right angles, unit vectors along or about these; for few numbers."""
+    x, y, z = up
+    length = math.sqrt(x * x + y * y + z * z)
     # A torso without extent tells nothing: take it as upright.
-    flat = dot(up, up) < 1e-6
-    if flat.any():
-        up = np.where(flat[:, None], np.array([0.0, 0.0, 1.0]), up)
-    up, forward = normalise(up), cross(left, up)
-    thin = dot(forward, forward) < 1e-8
-    if thin.any():
-        ahead = np.where(np.abs(up[:, :1]) < 0.9, np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, -1.0]))
-        forward = np.where(thin[:, None], ahead - dot(ahead, up)[:, None] * up, forward)
-    forward = normalise(forward)
-    return np.stack([forward, cross(up, forward), up], axis=1)
+    x, y, z = (x / length, y / length, z / length) if length > 1e-3 else (0.0, 0.0, 1.0)
+    a, b, c = left
+    u, v, w = b * z - c * y, c * x - a * z, a * y - b * x
+    length = math.sqrt(u * u + v * v + w * w)
+    if length < 1e-4:
+        u, v, w = (1.0 - x * x, -x * y, -x * z) if abs(x) < 0.9 else (x * z, y * z, z * z - 1.0)
+        length = math.sqrt(u * u + v * v + w * w)
+    u, v, w = u / length, v / length, w / length
+    return (u, v, w), (y * w - z * v, z * u - x * w, x * v - y * u), (x, y, z)
 
 
 _NEUTRAL_TORSO = torso_frames(REFERENCE[None])[0]
@@ -147,7 +154,8 @@ class Retargeter:
         self._body = _body(robot)
         self._scale = scale
         self._mirror = mirror
-        self._stroke = stroke
+        # What directions of upper arm, forearm, hand and thumb count.
+        self._weights = np.array([1.0, math.sqrt(stroke), HAND, HAND])
         self._closed_form = closed_form
         self.reset()
 
@@ -208,7 +216,8 @@ class Retargeter:
     def _trunk(self, human: Array, lean: Array) -> Array:
         """Return angles (T, N) with head and waist where they belong and the rest at rest."""
         body, rest = self._body, self._robot.rest
-        angles = np.tile(rest, (len(human), 1))
+        angles = np.empty((len(human), len(rest)))
+        angles[:] = rest
         if body.waist is not None:
             # Where the lean takes forward, left and up, in the base.
             goals = (lean @ self._robot.axes).swapaxes(0, 1)
@@ -298,7 +307,7 @@ class Retargeter:
             else:
                 self._astray[arm] = 0
         steps = _FIRST_STEPS if self._first else _STEPS
-        angles, errors = body.solver.solve(start, before, free, goals, targets, self._stroke, steps)
+        angles, errors = body.solver.solve(start, before, free, goals, targets, self._weights, steps)
         for arm in free:
             self._errors[arm] = float(errors[arm])
         for arm in targets:

@@ -127,16 +127,16 @@ def check_positions(positions: FloatArray, where: str) -> FloatArray:
     """
     if positions.ndim < 2 or positions.shape[-2:] != (len(JOINTS), 3):
         raise InputError(f"{where}: positions must be (..., {len(JOINTS)}, 3) but are {positions.shape}")
+    if not positions.size or np.abs(positions).max() <= 5.0:  # what is not a number is not
+        return positions
     if not np.isfinite(positions).all():
         bad = JOINTS[int(np.argwhere(~np.isfinite(positions))[0][-2])]
         raise InputError(f"{where}: position of joint {bad!r} is not finite")
-    if positions.size and np.abs(positions).max() > 5.0:
-        worst = np.unravel_index(np.abs(positions).argmax(), positions.shape)
-        raise InputError(
-            f"{where}: joint {JOINTS[int(worst[-2])]!r} is {np.abs(positions).max():.3g} m from the pelvis,"
-            " allowed 5 m"
-        )
-    return positions
+    worst = np.unravel_index(np.abs(positions).argmax(), positions.shape)
+    raise InputError(
+        f"{where}: joint {JOINTS[int(worst[-2])]!r} is {np.abs(positions).max():.3g} m from the pelvis,"
+        " allowed 5 m"
+    )
 
 
 def order_joints(names: Sequence[str], where: str) -> list[int]:
