@@ -30,6 +30,8 @@ ROBOT_SIDE = [
         "ownership",
         "performing",
         "progress",
+        "timeline",
+        "admission",
         "verification",
         "joint_csv",
     ),

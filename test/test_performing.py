@@ -98,7 +98,7 @@ class TestEveryRobot:
         check(robot, commands)
         positions = np.stack([command.position for command in commands])
         clearance = Clearance(robot)
-        assert clearance.smallest(positions).min() >= least_clearance(robot, clearance)
+        assert (clearance.distances(positions) >= least_clearance(robot, clearance)).all()
         assert at_rest(robot, commands[-1])
         assert performer.plans["withheld"] == performer.plans["stuck"] == 0
 
@@ -433,9 +433,10 @@ class TestPerforming:
         blocks = blocks_of(lively(robot, 1.0), 0.1)
 
         def spoil():
-            positions = performer._plan.positions.copy()
-            positions[performer._row - performer._first + 2 :] += value
-            performer._plan = replace(performer._plan, positions=positions)
+            line = performer._line
+            positions = line._plan.positions.copy()
+            positions[line.row - line._first + 2 :] += value
+            line._plan = replace(line._plan, positions=positions)
 
         commands = perform(performer, blocks, 5.0, events=[(moment, spoil)])
         positions = np.stack([command.position for command in commands])
@@ -555,9 +556,10 @@ class TestPerforming:
             np.testing.assert_array_equal(commands[0].position, place)
             slow = np.array([np.abs(command.velocity) / robot.velocity for command in commands]).max()
             assert slow <= 0.2 or performer.plans["bent"]
-            least = min(least_clearance(robot, Clearance(robot)), Clearance(robot).smallest(place))
+            clearance = Clearance(robot)
+            least = np.minimum(least_clearance(robot, clearance), clearance.distances(place) - 2e-6)
             positions = np.stack([command.position for command in commands])
-            assert Clearance(robot).smallest(positions).min() >= least - 2e-6
+            assert (clearance.distances(positions) >= least).all()
             assert at_rest(robot, commands[-1]) or performer.stuck
         performer = Performer(robot, start={robot.joint_names[0]: robot.upper[0] + 0.05})
         assert performer.tick(0.0).position[0] == robot.upper[0]

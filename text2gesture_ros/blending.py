@@ -92,6 +92,11 @@ class Clip:
         """When the last frame is due [s]."""
         return float(self.times[-1])
 
+    def until(self, time: float) -> "Clip":
+        """Return the clip as if no frame were known that is due later than a time [s]."""
+        count = max(1, int(np.searchsorted(self.times, time, side="right")))
+        return replace(self, times=self.times[:count], angles=self.angles[:count], complete=False)
+
     def at(self, times: FloatArray) -> Array:
         """Return the angles (M, N) at times (M,) [s]: cubic between frames, held outside.
 

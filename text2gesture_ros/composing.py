@@ -21,11 +21,14 @@ from text2gesture_ros.verification import verify
 NOBODY: Name = ("", 0)
 """Who performs when no gesture does."""
 
-# A chunk is worth its while from so much known motion on; less is aimed at [s].
-_AHEAD = 0.04
+AHEAD = 0.04
+"""A chunk is worth its while from so much known motion on; less is aimed at [s]."""
+
 EASE, WALK = 0.5, 0.15
 """Way to rest: part of velocity and acceleration that it takes, and where the robot stood anywhere before."""
 
+# How long the way to rest is steered where the straight one leaves a joint's range [s].
+_STEERED = 0.6
 # Breathing: how far arms and head go at most [rad], how many joints of an arm take part, how long in and out
 # take together, ten seconds [s].
 _BREATH, _BREATHING_JOINTS, _IN, _OUT = 0.03, 4, 4.0, 6.0
@@ -85,9 +88,10 @@ class Composer:
         """How many samples apart the states are that a plan is best continued from."""
         return self._planner.stride
 
-    def halt(self, start: JointState) -> Plan | None:
-        """Return a plan to come to a standstill soon; None where there is no way."""
-        return _planned(self._limiter.stop(start), (Span(1, NOBODY, frozenset()),))
+    def halt(self, start: JointState, clip: Clip | None = None) -> Plan | None:
+        """Return a plan to come to a standstill soon, as part of a gesture or of none; None: no way."""
+        span = Span(1, NOBODY, frozenset()) if clip is None else Span(1, clip.name, clip.used)
+        return _planned(self._limiter.stop(start), (span,))
 
     def breathe(self, start: JointState, score: Score) -> Plan:
         """Return a plan for half a breath from standstill: in from home, or back there."""
@@ -111,9 +115,10 @@ class Composer:
         score: Score,
         fade: tuple[Name, Fade] | None,
         *,
-        least: float | None = None,
+        least: Array | None = None,
         trail: Sequence[JointState] = (),
         alone: bool = False,
+        until: float = np.inf,
         ease: float = EASE,
     ) -> Plan | None:
         """Return a plan for what the score knows now.
@@ -123,15 +128,18 @@ class Composer:
             time: when the robot is there [s].
             score: what plays and what comes next.
             fade: how the gesture that plays took over, None: it takes over now.
-            least: smallest distance between parts of the robot to keep with care [m]; None: without care.
+            least: (P,) smallest distance of each pair of parts to keep with care [m]; None: without care.
             trail: the states the robot came through, where it stands still.
             alone: without what comes next.
+            until: only with frames that are due until then [s].
             ease: part of velocity and acceleration that the way to rest takes.
 
         Returns:
             None: nothing was found.
         """
         clip, upcoming = score.cast(time + self._period)
+        if clip is not None and until < clip.end:
+            clip, alone = clip.until(until), True
         plan = self._part(start, time, score, clip, fade, least, trail, ease)
         if plan is None or upcoming is None or alone:
             return plan
@@ -156,7 +164,7 @@ class Composer:
         score: Score,
         clip: Clip | None,
         fade: tuple[Name, Fade] | None,
-        least: float | None,
+        least: Array | None,
         trail: Sequence[JointState],
         ease: float = EASE,
     ) -> Plan | None:
@@ -173,7 +181,7 @@ class Composer:
         taken = fade[0], 0, fade[1]
 
         times = time + self._planner.grid(clip.end - time)
-        if clip.end - time >= _AHEAD and len(times):
+        if clip.end - time >= AHEAD and len(times):
             wanted = score.wanted(clip, times) + fade[1].at(times)
             found = self._chunk(start, wanted, least, score.commanded(clip.used))
             if found is not None and found[1]:
@@ -193,7 +201,7 @@ class Composer:
         return _planned(way, spans, taken)
 
     def _chunk(
-        self, start: JointState, wanted: Array, least: float | None, commanded: BoolArray
+        self, start: JointState, wanted: Array, least: Array | None, commanded: BoolArray
     ) -> tuple[Samples, int] | None:
         """Return samples that follow `wanted` (R, N) and stop, and how many follow; bent away with care.
 
@@ -211,20 +219,22 @@ class Composer:
             found = self._planner.follow(start, reference) or found
         return found
 
-    def _push(self, samples: Samples, count: int, least: float, commanded: BoolArray) -> Array | None:
+    def _push(self, samples: Samples, count: int, least: Array, commanded: BoolArray) -> Array | None:
         """Return what bends a reference of `count` rows away from the robot's body (R, N); None: no need."""
-        distances = self._clearance.smallest(samples.positions)
-        near = np.flatnonzero(distances < least)
+        distances = self._clearance.distances(samples.positions)
+        near = np.flatnonzero((distances < least).any(axis=1))
         if not len(near):
             return None
         times = self._planner.times(count)
         push, weights = np.zeros((count, samples.positions.shape[1])), np.zeros(count)
         for row in near[:: -(-len(near) // _PLACES)]:
-            gaps, gradients = self._clearance.rows(samples.positions[row], least + _EXTRA)
+            wanted = least + _EXTRA
+            pairs, _, gradients = self._clearance.near(*self._robot.frames(samples.positions[row]), wanted)
             gradients = gradients * commanded
+            missing = (wanted - distances[row])[pairs]
             # The least turn that opens all gaps, to first order (damped least squares).
-            square = gradients @ gradients.T + 1e-6 * np.eye(len(gaps))
-            turn = gradients.T @ np.linalg.solve(square, least + _EXTRA - gaps)
+            square = gradients @ gradients.T + 1e-6 * np.eye(len(pairs))
+            turn = gradients.T @ np.linalg.solve(square, missing)
             away = np.minimum(np.abs(times - min((row + 1) * self._period, times[-1])) / _AROUND, 1.0)
             weight = (1.0 + np.cos(np.pi * away)) / 2.0
             push += weight[:, None] * np.clip(turn, -_BENT, _BENT)
@@ -235,7 +245,7 @@ class Composer:
         self,
         start: JointState,
         score: Score,
-        least: float | None,
+        least: Array | None,
         trail: Sequence[JointState],
         ease: float = EASE,
     ) -> Samples | None:
@@ -248,7 +258,7 @@ class Composer:
     def _ways_home(
         self, start: JointState, score: Score, trail: Sequence[JointState], ease: float
     ) -> Iterator[Samples | None]:
-        """Yield ways home: easily, as fast as can be, back the way the robot came, and only to standstill."""
+        """Yield ways home: easily, fast, back the way the robot came, steered, and only to standstill."""
         rest = score.home
         # What nobody sees takes no time.
         blend = score.settings.blend_time if np.abs(start.position - rest).max() > SEEN else 0.0
@@ -266,9 +276,21 @@ class Composer:
                 yield None if way is None else joined(part, way)
                 rows *= 2
         if not start.still:
+            yield self._steered(start, rest, ease)
             yield self._limiter.stop(start)
 
-    def _clear(self, start: JointState, way: Samples, least: float) -> bool:
+    def _steered(self, start: JointState, target: Array, ease: float) -> Samples | None:
+        """Return a way to a target (N,) that stays within the range of joints that move near an end of it."""
+        times = self._planner.grid(_STEERED)
+        aimed = target + Fade(start.position - target, 0.0, _STEERED).at(times)
+        found = self._planner.follow(start, self._within(aimed))
+        if found is None:
+            return None
+        samples = found[0][: found[1]]
+        way = self._limiter.way(samples.state(-1), target, ease=ease, together=0.0)
+        return None if way is None else joined(samples, way)
+
+    def _clear(self, start: JointState, way: Samples, least: Array) -> bool:
         positions = np.concatenate([start.position[None], way.positions])
         times = self._period * np.arange(len(positions))
         return not verify(self._robot, times, positions, clearance=self._clearance, least=least).violations

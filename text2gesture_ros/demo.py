@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from text2gesture_ros.bag import BagWriter
 from text2gesture_ros.clauses import speaking_time
+from text2gesture_ros.collision import Clearance
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generator import GestureGenerator
 from text2gesture_ros.labels import GESTURES, TASKS
@@ -25,7 +26,7 @@ from text2gesture_ros.performing import retarget_motion
 from text2gesture_ros.rendering import Clip, Painter
 from text2gesture_ros.robot import Robot, load_robot
 from text2gesture_ros.skeleton import JOINTS
-from text2gesture_ros.verification import verify
+from text2gesture_ros.verification import least_clearance, verify
 
 _SETTLING = 20.0  # the last gesture has ended and the robot is at rest long before this [s]
 _AFTERWARDS = 1.0  # how much of the way back to rest a picture shows [s]
@@ -99,7 +100,9 @@ class Conversation:
         # Counted from the first in whole nanoseconds: seconds since 1970 would leave too few digits.
         times = np.array([stamps[index] - stamps[kept[0]] for index in kept]) * 1e-9
         positions = np.array([_angles(self.robot, messages[index]) for index in kept])
-        report = verify(self.robot, times, positions)
+        clearance = Clearance(self.robot)
+        least = least_clearance(self.robot, clearance)
+        report = verify(self.robot, times, positions, clearance=clearance, least=least)
         return Counter(
             messages[kept[int(np.searchsorted(times, violation.time))]].header.frame_id
             for violation in report.violations

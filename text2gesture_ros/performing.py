@@ -1,60 +1,61 @@
 """The real-time core of the retargeter: frames with due times in, one checked command per control period out.
 
-Frames are turned into joint angles when they arrive. Of what the joints ought to do (`Score`) a plan is
-composed (`Composer`): samples at the control rate that end at standstill. The verifier judges it as a whole
-before its first sample is sent; a plan that fails is never begun, and the robot goes on with the one before,
-which stops by itself. So a tick only reads the next sample, and looking ahead is reading the others.
+What arrives is admitted or not (`Admission`) and turned into joint angles. Of what the joints ought to do
+(`Score`) a plan is composed (`Composer`): samples at the control rate that end at standstill. The verifier
+judges it as a whole before its first sample is sent; a plan that fails is never begun, and the robot goes on
+with the one before, which stops by itself. So a tick only reads the next sample (`Timeline`), and looking
+ahead is reading the others. Work between two commands is bounded: some frames are read, or one plan is tried.
 """
 
 import logging
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from text2gesture_ros.admission import Admission
 from text2gesture_ros.blending import DEFAULTS, Clip, Fade, Score, Settings
 from text2gesture_ros.collision import Clearance
-from text2gesture_ros.composing import EASE, NOBODY, SEEN, WALK, Composer, Plan, Span, padded
+from text2gesture_ros.composing import AHEAD, EASE, NOBODY, SEEN, WALK, Composer, Plan, Span
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.kinematics import Array, BoolArray
-from text2gesture_ros.limiting import JointState, Samples, joined, standing
+from text2gesture_ros.limiting import JointState, standing
 from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock, Motion, Name
 from text2gesture_ros.ownership import used_by
 from text2gesture_ros.progress import CANCELLED, FAILED, Ledger, Progress
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.timeline import Timeline
 from text2gesture_ros.verification import Verifier, Violation, least_clearance
 
 _LOGGER = logging.getLogger(__name__)
 
-# Frames due later than this are a mistake of somebody's clock [s].
-_MAX_AHEAD = 10.0
 # Plans that come nearer to the robot itself than this are bent [m]: servos trail their commands, and two
 # arms that move do so by some millimetres.
 _ROOMY = 0.010
-_REMEMBERED_GESTURES = 256
-_NO_MORE = 1 << 32  # a sequence number that none exceeds
-# A clock that falls back by more than this was set anew [s].
-_SET_BACK = 1.0
+# Frames turned into angles between two commands at most: a second's share of so many, and at least so many.
+# They take as long as a plan, and are more than anybody performs.
+_READ, _READ_LEAST = 1600.0, 8
 # Where more frames come, the plan is made anew from so long before the end of those known [s]: about there it
 # began to stop. From 0.3 s on it followed no better, and solving took twice as long.
 _ANEW = 0.2
 # A robot that has waited this long for a frame blends into the one that comes at last [s].
 _WAITED = 0.1
-# An utterance that was cancelled may begin anew so much later [s]: what comes sooner was on its way.
-_FORGIVEN = 1.0
+# A plan that fails is cut so long before the moment at which it does [s]: stopping takes as long.
+_CUT = 0.35
+# A gesture that could not be gone on with is tried again after so long [s].
+_RETRY = 0.1
 # How long the robot has been at rest before it breathes [s].
 _RESTED = 0.5
 # By how much a joint may be measured outside its limits and is still believed [rad]: sensors are off by that.
 _OFF = 0.1
 # By how much a joint of others has to move to be looked at anew [rad].
 _MOVED = 0.01
-# How much of the way it came is remembered, to go back on [s].
-_TRAIL = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +111,11 @@ class Performer:
     """Plays frame blocks on a robot, one tick per control period. Not thread-safe: one caller at a time.
 
     Attributes:
-        counts: how many blocks were accepted and how many rejected for which reason (stale, duplicate,
-            out_of_order, unknown, future, cancelled) or were without frames (empty).
-        plans: how many plans were begun (begun), how many of them had to be made with more care (bent), how
-            often none passed and the one before was kept (kept), how often not even a way to rest passed
-            (stuck), and how many samples of a plan the verifier kept from being sent after all (withheld).
+        counts: what became of the blocks, see `Admission`.
+        plans: how many plans were begun (begun), how many of them had to be made with more care (bent) or
+            stop before a moment that does not pass (cut), how often none passed and the one before was kept
+            (kept), how often not even a way to rest passed (stuck), and how many samples of a plan the
+            verifier kept from being sent after all (withheld).
         worst: how much of its limit was used at most, by kind, and `clearance`: the smallest [m].
     """
 
@@ -145,35 +146,30 @@ class Performer:
         self._settings = _changed(Settings(), settings)
         self._score = Score(robot, self._settings)
         self._clearance = Clearance(robot)
+        # How near the parts of each pair may come (P,) [m], and how near they come where there is room.
         self._least = least_clearance(robot, self._clearance)
-        self._roomy = max(self._least, min(_ROOMY, float(self._clearance.smallest(robot.rest)) - 1e-3))
+        rest = self._clearance.distances(robot.rest)
+        self._roomy = np.maximum(self._least, np.minimum(_ROOMY, rest - 1e-3))
         self._composer = Composer(robot, self._period, self._clearance)
         self._verifier = Verifier(robot, self._period, self._clearance)
+        self._admission = Admission()
+        self._ledger = Ledger()
+        self._line = Timeline(robot.rest, self._period)
+
+        self._reading: Name | None = None  # of which gesture frames came last
         self._retargeter = Retargeter(robot)
         self._mirrored = self._settings.mirror
-        # Of every gesture of late: the highest sequence number seen and when its last frame is due.
-        self._gestures: OrderedDict[Name, tuple[int, float]] = OrderedDict()
-        self._latest: Name | None = None
-        self._cancelled: OrderedDict[str, float] = OrderedDict()  # when each utterance was [s]
-        self._ledger = Ledger()
-
-        # Rows count control periods; `_row` was sent last. The plan begins with the row `_first`.
-        self._row = -1
-        self._plan, self._first = standing(robot.rest), 0
-        self._spans = [Span(-1, NOBODY, frozenset())]
-        self._sent = self._plan.state(0)
-        self._trail: deque[JointState] = deque(maxlen=max(4, round(_TRAIL * rate)))
-        self._origin = -np.inf  # when row 0 is due [s]
-        self._lag = 0.0  # of `Command.time` [s]
-        self._knot = 0  # a row from which plans are well continued
-        self._followed = 0  # row at which the frames known to the plan end
+        self._unread: deque[tuple[FrameBlock, int]] = deque()  # from which frame on
         self._fade: tuple[Name, int, Fade] | None = None  # how the latest gesture in the plan takes over
         self._asked: int | None = None  # row from which on another plan is wanted
+        self._failed = 0  # how many plans have been tried for that
+        self._broken = np.inf  # when the latest of them fails [s]
+        self._retry = 0  # row from which on a gesture that stopped halfway is tried again
         self._stuck = False
         self._held = False
         self._walking = False  # to rest for the first time, from wherever the robot was
         self._rested = 0  # how many rows the robot has been at rest
-        self.counts: Counter[str] = Counter()
+        self.counts = self._admission.counts
         self.plans: Counter[str] = Counter()
         self.worst: dict[str, float] = {}
         if start is not None:
@@ -198,6 +194,8 @@ class Performer:
         """Return how an utterance goes; None where nothing of it has come, or long ago."""
         return self._ledger.of(utterance_id)
 
+    # Orders
+
     def begin_from(self, positions: Mapping[str, float]) -> None:
         """Let the robot stand still where it is, before the first command or after a silence.
 
@@ -221,7 +219,7 @@ class Performer:
                 )
         place = np.clip(place, robot.lower, robot.upper)
         self._abandon(self._ledger.live, FAILED, "the robot began anew")
-        self._stand(place, self._row + 1)
+        self._line.stand(place, self._line.row + 1)
         self._verifier.reset()
         self._score.home = np.where(self._score.commanded(frozenset()), robot.rest, place)
         self._walking = True
@@ -234,20 +232,18 @@ class Performer:
         Args:
             positions: joint positions by name [rad]; others are ignored, as is what is no number.
         """
-        span, home = self._span(self._row), self._score.home
+        span, home = self._line.span(self._line.row), self._score.home
         if span.name != NOBODY:
             return
         place = np.clip(self._placed(positions, home), self._robot.lower, self._robot.upper)
-        moved = ~self._owned(self._sent.position[None], [span]) & (np.abs(place - home) > _MOVED)
+        moved = ~self._owned(self._line.sent.position[None], [span]) & (np.abs(place - home) > _MOVED)
         if not moved.any():
             return
         self._score.home = np.where(moved, place, home)
-        self._plan = replace(self._plan, positions=np.where(moved, place, self._plan.positions))
-        self._sent = replace(self._sent, position=np.where(moved, place, self._sent.position))
+        self._line.displace(moved, place)
         self._verifier.reset([np.where(moved, place, position) for position in self._verifier.history])
-        self._trail.clear()
         if self._score.next is not None or self._score.playing is not None:
-            self._ask(self._row)  # what is planned for these joints begins elsewhere
+            self._ask(self._line.row)  # what is planned for these joints begins elsewhere
 
     def cancel(self, utterance_id: str | None = None) -> None:
         """Drop what plays or waits of an utterance, and go smoothly to rest or on to what else waits.
@@ -260,11 +256,7 @@ class Performer:
         """
         known = [clip.name[0] for clip in (self._score.playing, self._score.next) if clip is not None]
         chosen = {*self._ledger.live, *known} if utterance_id is None else {utterance_id}
-        for name in chosen:
-            self._cancelled[name] = self._time(self._row)
-            self._cancelled.move_to_end(name)
-            if len(self._cancelled) > _REMEMBERED_GESTURES:
-                self._cancelled.popitem(last=False)
+        self._admission.cancel(chosen, self._line.time(self._line.row))
         self._abandon(chosen, CANCELLED, "cancelled")
 
     def hold(self, on: bool) -> None:
@@ -274,7 +266,13 @@ class Performer:
         """
         if on != self._held:
             self._held, self._fade, self._stuck = on, None, False
-            self._ask(self._row)
+            self._failed = 0
+            self._ask(self._line.row)
+
+    def to_rest(self) -> None:
+        """Drop what is played, what is to come and a hold, and go to rest."""
+        self._held = False
+        self._abandon(self._ledger.live, CANCELLED, "the robot was sent to rest")
 
     def configure(self, **changes: float | bool | str) -> None:
         """Change some of the `Settings`; the robot blends over, nothing jumps.
@@ -295,14 +293,16 @@ class Performer:
         self._score.home = np.where(ours, self._robot.rest, self._score.home)
         if settings != later:
             self._fade = None
-            self._ask(self._row)
+            self._ask(self._line.row)
+
+    # What arrives
 
     def receive(self, block: FrameBlock, now: float) -> bool:
         """Take in a block of frames; return whether it will be played.
 
         The gesture that began last is the one that plays, from the moment its first frame is due; each clause
         of an utterance has its own. A block that comes twice, out of order, too late or of a gesture that was
-        replaced is counted and ignored.
+        replaced is counted and ignored. One without frames ends its gesture with those that have come.
 
         Args:
             block: the frames, `due` on the clock of `now`.
@@ -313,48 +313,66 @@ class Performer:
         """
         if len(block.positions) > MAX_BLOCK_FRAMES:
             raise InputError(f"frames: {len(block.positions)} in a block, allowed {MAX_BLOCK_FRAMES}")
-        reason = "cancelled" if self._is_cancelled(block, now) else self._refusal(block)
-        if not reason and block.end > now + _MAX_AHEAD:
-            reason = "future"
-        if not reason and not len(block.positions):
-            self.counts["empty"] += 1
-            self._ledger.received(block, now)
-            if block.name in self._gestures:
-                self._gestures[block.name] = _NO_MORE, self._gestures[block.name][1]
-                self._score.finish(block.name)
-                self._ask(self._row)
-            return False
-        if not reason:
-            self._note(block)
-            # Counts as begun, so that what follows it can still be seen.
-            if block.end < now:
-                reason = "stale"
-        self.counts[reason or "accepted"] += 1
-        if reason:
-            _LOGGER.debug("frames %d of %r ignored: %s", block.sequence, block.name, reason)
+        verdict = self._admission.admits(block, now)
+        if verdict not in ("accepted", "empty"):
+            _LOGGER.debug("frames %d of %r ignored: %s", block.sequence, block.name, verdict)
             return False
         self._ledger.received(block, now)
+        if verdict == "empty":
+            self._read_all()
+            self._score.finish(block.name)
+            self._ask(self._line.row)
+            return False
+        self._line.begin(now)
+        if block.sequence == 0 or block.name != self._reading:
+            self._read_all()
+            self._begin(block)
+        self._unread.append((block, 0))
+        if len(self._unread) == 1:
+            self._read()
+        return True
+
+    def _begin(self, block: FrameBlock) -> None:
+        """Make ready for a gesture that takes the place of what waits."""
+        self._reading = block.name
+        self._mirrored = self._settings.mirror
+        self._retargeter = Retargeter(self._robot, mirror=self._mirrored)
+        if self._score.next is not None:
+            self._ledger.dropped(self._score.next.name[0], block.utterance_id)
+            self._score.next = None
+
+    def _read_all(self) -> None:
+        while self._unread:
+            self._read()
+
+    def _read(self) -> None:
+        """Turn the oldest frames into angles, as many as there is time for between two commands."""
+        block, first = self._unread.popleft()
+        frames = range(len(block.positions))[first : first + max(_READ_LEAST, round(_READ * self._period))]
+        whole = frames.stop == len(block.positions)
+        if not whole:
+            self._unread.appendleft((block, frames.stop))
         clip = Clip(
             block.name,
-            block.due + np.arange(len(block.positions)) / block.frame_rate,
-            self._retargeter.motion(block.positions),
-            block.last,
+            block.due + np.array(frames) / block.frame_rate,
+            self._retargeter.motion(block.positions[frames.start : frames.stop]),
+            block.last and whole,
             used_by(block.gesture, self._mirrored),
         )
-        if self._origin == -np.inf:
-            self._origin = now
-        if block.sequence == 0:
+        row = self._line.row
+        if block.sequence == first == 0:
             self._score.next = clip
-            self._ask(int(np.ceil((clip.begin - self._origin) / self._period - 1e-6)) - 1)
-            return True
-        now = max(now, self._time(self._row))
+            self._ask(self._line.before(clip.begin))
+            return
+        now = self._line.time(row)
         known, upcoming = self._score.cast(now)
         if upcoming is None and known is not None and now > known.end + _WAITED:
             self._fade = None
         self._score.extend(clip, now)
         planned = self._fade is not None and self._fade[0] == clip.name
-        self._ask(self._followed - round(_ANEW / self._period) if planned else self._row)
-        return True
+        self._ask(self._line.followed - round(_ANEW / self._period) if planned else row)
+
+    # What is commanded
 
     def tick(self, now: float) -> Command:
         """Return the command for this control period [s]; call it once per period, whatever arrives.
@@ -369,48 +387,23 @@ class Performer:
     def step(self, now: float) -> Command:
         """Return the command for this control period [s] as it was planned so far."""
         self._follow(now)
-        self._row += 1
-        state = self._state(self._row)
+        line, home = self._line, self._score.home
+        state = line.advance()
         violations = self._verifier.check(state.position)
         if violations:
             self.plans["withheld"] += 1
             _LOGGER.error("command withheld: %s", violations[0])
             state = self._recover()
-        self._remember(state)
-        time = self._time(self._row)
-        before = self._score.playing
-        self._score.advance(time)
-        if before is not None and self._score.playing is None:
-            self._ledger.ended(before.name)
-        over = self._row >= self._end
-        waits = self._score.next is not None
-        if self._score.playing is not None and (over or waits) and self._score.expired(time):
-            missing = f"no frames came for {self._settings.frame_timeout:g} s"
-            self._ledger.ended(self._score.playing.name, missing)
-            self._score.playing = None
-            self._ask(self._row)
-        playing = self._score.playing
-        if (
-            playing is not None
-            and playing is not before
-            and (self._fade is None or self._fade[0] != playing.name)
-        ):
-            self._ask(self._row)  # there was no way into it, perhaps there is one now
-        rests = state.still and bool(np.abs(state.position - self._score.home).max() < 1e-9)
-        if over and playing is None and not (rests or self._stuck or self._held):
-            self._ask(self._row)
-        span = self._span(self._row)
-        self._rested = self._rested + 1 if over and rests and not self._held else 0
-        if rests:
-            self._walking = False
-            if self._settings.idle_motion > 0.0 and self._rested > _RESTED / self._period:
-                self._rested = 0
-                self._ask(self._row)
+        rests = state.still and bool(np.abs(state.position - home).max() < 1e-9)
+        line.note(state, rests)
+        self._go_on(rests)
+        span = line.span(line.row)
+        time = line.time(line.row)
         self._ledger.performs(span.name if span.name != NOBODY else None, time)
-        if rests or (over and (self._held or self._stuck)):
+        if rests or (line.over and (self._held or self._stuck)):
             self._ledger.settled(time)
         return Command(
-            time=time - self._lag,
+            time=time - line.lag,
             position=state.position,
             velocity=state.velocity,
             acceleration=state.acceleration,
@@ -421,79 +414,48 @@ class Performer:
             violations=violations,
         )
 
-    def prepare(self) -> bool:
-        """Make the plan that what arrived asks for; return whether there is a new one.
-
-        It takes over from the next sample on, or one soon after it.
-        """
-        if self._asked is None or self._origin == -np.inf:
-            return False
-        base = max(self._row, self._asked, 0)  # the first command of all is where the robot stands
-        clip, upcoming = self._score.cast(self._time(base) + self._period)
-        follows = clip is not None and not self._held
-        base = self._base(base) if follows else base
-        self._asked = None
-        start, time = self._state(base), self._time(base)
-        if self._held and base >= self._end and start.still:
-            return False
-        fade = None
-        if self._fade is not None and base > self._fade[1]:
-            fade = self._fade[0], self._fade[2]
-        # What is nearer to itself already may only come away from there.
-        here = float(self._clearance.smallest(start.position)) - 1e-6
-        near, roomy = min(self._least, here), min(self._roomy, here)
-        for number, (least, draft) in enumerate(self._drafts(start, time, fade, near, roomy)):
-            plan = _drafted(draft)
-            if plan is not None and self._install(base, plan, least):
-                self.plans["begun"] += 1
-                self.plans["bent"] += number > 0
-                return True
-        self.plans["kept"] += 1
-        if not follows and self._row < self._end:
-            self._ask(self._row + 1)  # there may be a way from there
-        elif clip is None and upcoming is None and not self._stuck:
-            self._stuck = True
-            self.plans["stuck"] += 1
-            _LOGGER.error("no way to rest is within limits and clear: the robot stands still where it is")
-        return False
-
-    def _drafts(
-        self,
-        start: JointState,
-        time: float,
-        fade: tuple[Name, Fade] | None,
-        near: float,
-        roomy: float,
-    ) -> Iterator[tuple[float, Callable[[], Plan | None]]]:
-        """Yield plans to be tried, the best first, and how near each may come to the robot itself [m]."""
-        composer, score = self._composer, self._score
-        if self._held:
-            yield near, partial(composer.halt, start)
-            return
-        alone = score.cast(time + self._period) == (None, None)
-        if alone and self._settings.idle_motion > 0.0 and start.still and not self._walking:
-            yield roomy, partial(composer.breathe, start, score)
-        trail = list(self._trail) if self._row >= self._end else []
-        compose = partial(composer.compose, start, time, score, fade, ease=WALK if self._walking else EASE)
-        yield roomy, compose
-        yield near, partial(compose, least=roomy, trail=trail)
-        if near < roomy:
-            yield near, partial(compose, least=near, trail=trail)
-        if score.next is not None:
-            yield near, partial(compose, least=near, trail=trail, alone=True)
+    def _go_on(self, rests: bool) -> None:
+        """Let what is due begin and what is over end; ask for a plan where there is none that goes on."""
+        line, score = self._line, self._score
+        row, time = line.row, line.time(line.row)
+        before = score.playing
+        score.advance(time)
+        if before is not None and score.playing is None:
+            self._ledger.ended(before.name)
+        if (line.over or score.next is not None) and score.playing is not None and score.expired(time):
+            missing = f"no frames came for {self._settings.frame_timeout:g} s"
+            self._ledger.ended(score.playing.name, missing)
+            score.playing = None
+            self._ask(row)
+        playing = score.playing
+        if playing is None:
+            if line.over and not (rests or self._stuck or self._held):
+                self._ask(row)
+        elif playing is not before and (self._fade is None or self._fade[0] != playing.name):
+            self._ask(row)  # there was no way into it, perhaps there is one now
+        elif line.over and playing.end > time + AHEAD and row >= self._retry and not self._held:
+            self._fade = None  # the plan had to stop halfway, perhaps there is a way on now
+            self._ask(row)
+        self._rested = self._rested + 1 if line.over and rests and not self._held else 0
+        if rests:
+            self._walking = False
+            if self._settings.idle_motion > 0.0 and self._rested > _RESTED / self._period:
+                self._rested = 0
+                self._ask(row)
 
     def look_ahead(self, now: float) -> Trajectory:
-        """Return what `tick` will command from its next call on if nothing arrives, up to standstill.
+        """Return what `tick` will command from its next call on if nothing arrives or is left to be planned.
+
+        Ends at standstill.
 
         Args:
             now: the present [s], on the clock of `tick`; times count from it.
         """
-        first = max(self._time(self._row + 1), now) if self._origin > -np.inf else now + self._period
+        line = self._line
+        first = max(line.time(line.row + 1), now) if line.begun else now + self._period
         self._follow(first)
         self.prepare()
-        ahead = self._rows(self._row, max(self._end, self._row + 1))
-        spans = [span for span in self._spans if span.row > self._row]
-        spans.append(next(span for span in reversed(self._spans) if span.row <= self._row + 1))
+        ahead, spans = line.rows(line.row, max(line.end, line.row + 1)), line.spans
         return Trajectory(
             times=first - now + self._period * np.arange(len(ahead)),
             positions=ahead.positions,
@@ -502,110 +464,146 @@ class Performer:
             utterance_id=max(spans, key=lambda span: (span.name != NOBODY, span.row)).name[0],
         )
 
-    def to_rest(self) -> None:
-        """Drop what is played, what is to come and a hold, and go to rest."""
-        self._held = False
-        self._abandon(self._ledger.live, CANCELLED, "the robot was sent to rest")
-
-    # The clock
-
-    def _time(self, row: int) -> float:
-        return self._origin + row * self._period
-
     def _follow(self, now: float) -> None:
-        """Let the next row be due `now` [s], unless that is jitter of the caller, which is not to be seen."""
-        if now < self._time(self._row) - _SET_BACK:
-            # A simulation was restarted, say: what is known belongs to another time.
+        """Let the next row be due `now` [s]."""
+        if self._line.set_back(now):
+            # What is known belongs to another time.
             self._abandon(self._ledger.live, FAILED, "the clock was set back")
-            self._gestures.clear()
-            self._cancelled.clear()
-        if self._origin == -np.inf:
-            self._origin = now - (self._row + 1) * self._period
-        late = now - self._time(self._row + 1)
-        if abs(late) > self._period:
-            self._origin += late
-            self._lag += late
-            # What has ended and is on its way to rest only comes there later.
-            if self._score.playing is not None or self._score.next is not None:
-                if abs(late) > _WAITED:
-                    self._fade = None
-                self._ask(self._row)
-        if self._sent.still:
-            # Time that passes at standstill breaks no limit; it must go on, though, unless the clock was set.
-            self._lag = 0.0 if not -_SET_BACK < self._lag < 0.0 else min(0.0, self._lag + self._period / 2.0)
+            self._score.playing = self._score.next = None
+            self._unread.clear()
+            self._admission.clear()
+        late = self._line.follow(now)
+        # What has ended and is on its way to rest only comes there later.
+        if late and (self._score.playing is not None or self._score.next is not None):
+            if abs(late) > _WAITED:
+                self._fade = None
+            self._ask(self._line.row)
 
     # The plan
-
-    @property
-    def _end(self) -> int:
-        """The last row of the plan; behind it the robot stands still."""
-        return self._first + len(self._plan) - 1
-
-    def _state(self, row: int) -> JointState:
-        return self._plan.state(min(max(row - self._first, 0), len(self._plan) - 1))
-
-    def _rows(self, after: int, last: int) -> Samples:
-        """Return the rows after `after` up to `last`."""
-        return padded(self._plan[max(0, after + 1 - self._first) :] or self._plan[-1:], last - after)
 
     def _ask(self, row: int) -> None:
         """Want another plan from a row on."""
         self._asked = row if self._asked is None else min(row, self._asked)
 
-    def _base(self, row: int) -> int:
-        """Return the first row from `row` on behind which a plan is well begun."""
-        while (row - self._knot) % self._composer.stride and not self._state(row).still:
-            row += 1
-        return row
+    def prepare(self) -> bool:
+        """Try one plan that what arrived asks for, else read more of it; return whether there is a new plan.
 
-    def _install(self, base: int, plan: Plan, least: float) -> bool:
+        It takes over from the next sample on, or one soon after it.
+        """
+        if self._asked is None or not self._line.begun:
+            if self._unread:
+                self._read()
+            return False
+        line = self._line
+        base = max(line.row, self._asked, 0)  # the first command of all is where the robot stands
+        clip, _ = self._score.cast(line.time(base) + self._period)
+        follows = clip is not None and not self._held
+        base = line.base(base, self._composer.stride) if follows else base
+        start, time = line.state(base), line.time(base)
+        if self._held and base >= line.end and start.still:
+            self._asked = None
+            return False
+        fade = None
+        if self._fade is not None and base > self._fade[1]:
+            fade = self._fade[0], self._fade[2]
+        # What is nearer to itself already may only come away from there.
+        here = self._clearance.distances(start.position) - 1e-6
+        drafts = self._drafts(start, time, fade, np.minimum(self._least, here), np.minimum(self._roomy, here))
+        for kind, least, draft in islice(drafts, self._failed, None):
+            plan = _drafted(draft)
+            if plan is not None and self._install(base, plan, least):
+                self._asked, self._failed = None, 0
+                self.plans["begun"] += 1
+                self.plans[kind] += 1
+                return True
+            self._failed += 1
+            self._broken = self._broken if plan is not None else 0.0
+            if follows:
+                return False  # there is time for one between two commands
+        self._give_up(follows)
+        return False
+
+    def _give_up(self, follows: bool) -> None:
+        """Keep the plan there is: none of those tried passed."""
+        line = self._line
+        self._asked, self._failed = None, 0
+        self._retry = line.row + round(_RETRY / self._period)
+        self.plans["kept"] += 1
+        if not line.over:
+            if not follows:
+                self._ask(line.row + 1)  # there may be a way from there
+        elif self._score.playing is None and not self._stuck:
+            self._stuck = True
+            self.plans["stuck"] += 1
+            _LOGGER.error("no way to rest is within limits and clear: the robot stands still where it is")
+
+    def _drafts(
+        self, start: JointState, time: float, fade: tuple[Name, Fade] | None, near: Array, roomy: Array
+    ) -> Iterator[tuple[str, Array, Callable[[], Plan | None]]]:
+        """Yield plans to be tried, the best first: kind, how near parts may come (P,) [m], how to make it.
+
+        Args:
+            start: the state to continue.
+            time: when the robot is there [s].
+            fade: how the gesture that plays took over, None: it takes over now.
+            near: (P,) how near parts may come [m].
+            roomy: (P,) how near they come where there is room [m].
+        """
+        composer, score = self._composer, self._score
+        if self._held:
+            yield "held", near, partial(composer.halt, start)
+            return
+        playing, upcoming = score.cast(time + self._period)
+        idle = playing is None and upcoming is None and not self._walking
+        if idle and self._settings.idle_motion > 0.0 and start.still:
+            yield "idle", roomy, partial(composer.breathe, start, score)
+        ease = WALK if self._walking else EASE
+        compose = partial(composer.compose, start, time, score, fade, ease=ease)
+        yield "plain", roomy, compose
+        careful = partial(compose, trail=self._line.trail)
+        yield "bent", near, partial(careful, least=roomy)
+        if (near < roomy).any():
+            yield "bent", near, partial(careful, least=near)
+        if upcoming is not None:
+            yield "bent", near, partial(careful, least=near, alone=True)
+        if playing is not None:
+            until = time + self._broken - _CUT
+            if until > time + AHEAD:
+                yield "cut", near, partial(careful, least=near, until=until)
+            yield "cut", near, partial(composer.halt, start, playing)
+
+    def _install(self, base: int, plan: Plan, least: Array) -> bool:
         """Take over a plan behind a row, if all of it passes."""
-        kept = self._rows(self._row, base)
-        before = [*self._verifier.history, *kept.positions][-3:]
+        line = self._line
+        before = [*self._verifier.history, *line.rows(line.row, base).positions][-3:]
         report = self._verifier.judge(before, plan.samples.positions, plan.samples.velocities, least)
         if report.violations:
             _LOGGER.info("plan not begun: %s", report.violations[0])
+            self._broken = min(violation.time for violation in report.violations)
             return False
         for kind, worst in report.worst.items():
             self.worst[kind] = max(worst, self.worst.get(kind, 0.0))
         self.worst["clearance"] = min(report.clearance, self.worst.get("clearance", np.inf))
-        self._plan, self._first = joined(kept, plan.samples), self._row + 1
-        spans = [span for span in self._spans if span.row <= base]
-        past = [span for span in spans if span.row <= self._row][:-1]
-        self._spans = spans[len(past) :] + [replace(span, row=base + span.row) for span in plan.spans]
-        self._knot, self._followed, self._stuck = base, base + plan.followed, False
+        line.install(base, plan)
+        self._stuck = False
         if plan.fade is not None:
             name, row, fade = plan.fade
             self._fade = name, base + row if row or self._fade is None else self._fade[1], fade
         return True
 
-    def _span(self, row: int) -> Span:
-        """Return who performs at a row."""
-        return next(span for span in reversed(self._spans) if span.row <= row)
-
-    def _stand(self, position: Array, row: int) -> None:
-        """Let the plan from a row on be to stand still at a position (N,)."""
-        self._plan, self._first, self._knot, self._followed = standing(position), row, row, row
-        self._spans = [Span(min(row, self._row), NOBODY, frozenset())]
-        self._sent = self._plan.state(0)
-        self._trail.clear()
-
     def _abandon(self, utterance_ids: Iterable[str], outcome: str, reason: str) -> None:
         """Perform nothing more of some utterances from the next plan on."""
         chosen = set(utterance_ids)
         self._ledger.stopped(chosen, outcome, reason)
+        self._unread = deque(item for item in self._unread if item[0].utterance_id not in chosen)
         for name in chosen:
             self._score.drop(name)
         if self._fade is not None and self._fade[0][0] in chosen:
             self._fade = None
-        if self._latest is not None and self._latest[0] in chosen:
-            self._latest = self._score.playing.name if self._score.playing is not None else None
-        nobody = Span(self._row, NOBODY, frozenset())
-        self._spans = [
-            replace(nobody, row=span.row) if span.name[0] in chosen else span for span in self._spans
-        ]
-        self._stuck = False
-        self._ask(self._row)
+        self._admission.forget(chosen, self._score.playing.name if self._score.playing else None)
+        self._line.forget(chosen)
+        self._stuck, self._failed = False, 0
+        self._ask(self._line.row)
 
     def _placed(self, positions: Mapping[str, float], default: Array) -> Array:
         """Return positions by name as (N,) [rad]; `default` (N,) where one is missing."""
@@ -623,66 +621,18 @@ class Performer:
             owned[index] = wanted or away[index].any()
         return owned
 
-    def _remember(self, state: JointState) -> None:
-        """Note what is sent, and the way from rest."""
-        if state.still and np.abs(state.position - self._score.home).max() < 1e-9:
-            self._trail.clear()
-        if not (state.still and self._sent.still and self._trail):
-            self._trail.append(state)
-        self._sent = state
-
-    def _is_cancelled(self, block: FrameBlock, now: float) -> bool:
-        """Return whether a block belongs to an utterance that was cancelled, not to a new one of its name."""
-        when = self._cancelled.get(block.utterance_id)
-        if when is not None and block.clause == block.sequence == 0 and now > when + _FORGIVEN:
-            del self._cancelled[block.utterance_id]
-            when = None
-        return when is not None
-
-    def _refusal(self, block: FrameBlock) -> str:
-        """Return why a block does not continue the latest gesture nor begin another, empty if it does."""
-        sequence, end = self._gestures.get(block.name, (-1, -np.inf))
-        latest = block.name == self._latest
-        if not len(block.positions):
-            # That no more comes may be said at any time.
-            return "" if block.sequence == 0 or latest else "stale"
-        if block.sequence == 0:
-            # The same name again, later than all of it before, is a new performance.
-            return "" if block.due > end else "duplicate" if latest else "stale"
-        if sequence < 0:
-            return "unknown"
-        if not latest:
-            return "stale"
-        if block.sequence == sequence:
-            return "duplicate"
-        return "" if block.sequence > sequence and block.due > end else "out_of_order"
-
-    def _note(self, block: FrameBlock) -> None:
-        if block.sequence == 0:
-            self._latest = block.name
-            self._mirrored = self._settings.mirror
-            self._retargeter = Retargeter(self._robot, mirror=self._mirrored)
-            if self._score.next is not None:
-                self._ledger.dropped(self._score.next.name[0], block.utterance_id)
-            self._score.next = None
-        self._gestures[block.name] = (block.sequence, block.end)
-        self._gestures.move_to_end(block.name)
-        if len(self._gestures) > _REMEMBERED_GESTURES:
-            self._gestures.popitem(last=False)
-
     def _recover(self) -> JointState:
         """Return what is sent instead of a sample that failed: the begin of a stop, else no movement."""
-        held = self._sent
+        held = self._line.sent
         plan = _drafted(partial(self._composer.halt, held))
         way = plan.samples if plan is not None else standing(held.position)
         if plan is None or self._verifier.check(way.positions[0]):
             way = standing(held.position)
             self._verifier.reset()
             self._verifier.accept(held.position)
-        self._plan, self._first, self._knot, self._followed = way, self._row, self._row, self._row
-        self._spans = [Span(self._row, NOBODY, frozenset())]
-        self._fade = None
+        self._line.replace(way, self._line.row)
         self._abandon(self._ledger.live, FAILED, "a command would have broken a limit")
+        self._score.playing = self._score.next = self._fade = None
         return way.state(0)
 
 

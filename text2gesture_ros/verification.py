@@ -77,10 +77,10 @@ class Report:
         return {kind: sum(violation.kind == kind for violation in self.violations) for kind in KINDS}
 
 
-def least_clearance(robot: Robot, clearance: Clearance) -> float:
-    """Return how near two parts of a robot may be [m]: one that is nearer at rest, as near as it is there."""
+def least_clearance(robot: Robot, clearance: Clearance) -> Array:
+    """Return how near each pair of parts may be (P,) [m]: 5 mm, or as near as it is at rest."""
     # Less what rounding may take.
-    return min(LEAST_CLEARANCE, float(clearance.smallest(robot.rest)) - 1e-6)
+    return np.minimum(LEAST_CLEARANCE, clearance.distances(robot.rest) - 1e-6)
 
 
 def verify(
@@ -90,7 +90,7 @@ def verify(
     *,
     velocities: FloatArray | None = None,
     clearance: Clearance | None = None,
-    least: float = LEAST_CLEARANCE,
+    least: Array | float = LEAST_CLEARANCE,
 ) -> Report:
     """Check a motion of the robot against its limits.
 
@@ -100,7 +100,7 @@ def verify(
         positions: (T, N) joint angles [rad] in the order of `robot.joint_names`.
         velocities: (T, N) what they are said to be [rad/s]; None: nothing is said.
         clearance: tells how near the parts of the robot are to each other; None: not checked.
-        least: how near they may be [m].
+        least: how near they may be [m], all or each pair (P,).
 
     Raises:
         InputError: the shapes do not fit or times do not increase.
@@ -157,14 +157,15 @@ def _judge_clearance(
     times: FloatArray,
     distances: Array,
     clearance: Clearance,
-    least: float,
+    least: Array | float,
     violations: list[Violation],
 ) -> float:
-    """Append which pairs are nearer than `least` [m] and when; return the smallest distance (T, P)."""
-    for row, pair in np.argwhere(distances < least):
+    """Append which pairs are nearer than `least` [m] and when; return the smallest distance of all."""
+    floors = np.broadcast_to(least, distances.shape[1:])
+    for row, pair in np.argwhere(distances < floors):
         parts = " and ".join(robot.capsules[part].name for part in clearance.pairs[pair])
         violations.append(
-            Violation(parts, float(times[row]), "clearance", float(distances[row, pair]), least)
+            Violation(parts, float(times[row]), "clearance", float(distances[row, pair]), float(floors[pair]))
         )
     return float(distances.min(initial=np.inf))
 
@@ -223,15 +224,19 @@ class Verifier:
         return tuple(self._history)
 
     def judge(
-        self, before: Sequence[Array], positions: Array, velocities: Array, least: float = LEAST_CLEARANCE
+        self,
+        before: Sequence[Array],
+        positions: Array,
+        velocities: Array,
+        least: Array | float = LEAST_CLEARANCE,
     ) -> Report:
-        """Return what is wrong with a plan; what was before it was judged before.
+        """Return what is wrong with a plan; what was before it was judged before, its first sample is at 0 s.
 
         Args:
             before: positions (N,) [rad] that it continues, the three last at most.
             positions: (P, N) [rad].
             velocities: (P, N) what it says of them [rad/s].
-            least: how near the parts of the robot may be to each other [m].
+            least: how near the parts of the robot may be to each other [m], all or each pair (P,).
         """
         start = len(before) * self._period
         whole = np.concatenate([np.reshape(before, (-1, positions.shape[1])), positions])
@@ -247,6 +252,7 @@ class Verifier:
         )
         new = [violation for violation in limits.violations if violation.time > start - self._period / 2.0]
         new += [violation for violation in rest.violations if violation.kind in ("continuity", "clearance")]
+        new = [replace(violation, time=violation.time - start) for violation in new]
         return Report(len(positions), tuple(new), {**rest.worst, **limits.worst}, rest.clearance)
 
     def check(self, position: Array) -> tuple[Violation, ...]:
