@@ -28,6 +28,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -133,6 +134,7 @@ class GraphClient:
         clock: makes what publishes /clock while it is entered, of the context and the ids of the nodes'
             processes; None: the nodes go by the time of the world.
         prefixes: by node, what its command line begins with, such as a program that runs it elsewhere.
+        arguments: by node, further ROS arguments.
         environment: variables of the nodes and of this client that differ from what is said above.
 
     Attributes:
@@ -151,13 +153,14 @@ class GraphClient:
         on_message: OnMessage | None = None,
         clock: Callable[[Context, Collection[int]], AbstractContextManager[Any]] | None = None,
         prefixes: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        arguments: Mapping[str, Sequence[str]] = MappingProxyType({}),
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._given = {"robot": robot, "device": device, "params_file": params_file}
         if clock is not None:
             self._given["use_sim_time"] = "true"
         self._clock = clock
-        self._prefixes, self._environment = prefixes, environment
+        self._prefixes, self._arguments, self._environment = prefixes, arguments, environment
         self._domain = random.SystemRandom().randint(1, 101) if domain is None else domain
         self._on_message = on_message
         self._recording = False
@@ -197,6 +200,7 @@ class GraphClient:
                 environment={**os.environ, **isolation},
                 output=stack.enter_context(self._log.open("ab")),
                 prefixes=self._prefixes,
+                arguments=self._arguments,
             )
             self.processes = self._start()
             stack.callback(stop_processes, self.processes)
@@ -296,7 +300,10 @@ class GraphClient:
     def _receiver(self, topic: str, kind: Any) -> Callable[[bytes], None]:
         def receive(data: bytes) -> None:
             arrival = time.monotonic()
-            message = deserialize_message(data, kind)
+            try:
+                message = deserialize_message(data, kind)
+            except rclpy_implementation.RMWError:  # damaged; the nodes do not see it either
+                return
             with self._news:
                 if topic in self._kept:
                     self._kept[topic].append(Received(arrival, message))
