@@ -207,6 +207,7 @@ def start_processes(
     output: IO[bytes] | None = None,
     nodes: Collection[str] = tuple(NODES),
     prefixes: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    arguments: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> dict[str, "subprocess.Popen[bytes]"]:
     """Start nodes, each as a process of its own; return them by name.
 
@@ -216,6 +217,7 @@ def start_processes(
         output: where what they log goes; None: to our standard error.
         nodes: which.
         prefixes: by node, what its command line begins with, such as a program that runs it elsewhere.
+        arguments: by node, further ROS arguments.
 
     Raises:
         ConfigurationError: as `ros_arguments`, or the system cannot start a process; none is left running.
@@ -225,6 +227,7 @@ def start_processes(
             *prefixes.get(node, ()),
             *(sys.executable, "-m", f"text2gesture_ros.nodes.{node}", "--ros-args"),
             *ros_arguments(node, given),
+            *arguments.get(node, ()),
         ]
         for node in nodes
     }
