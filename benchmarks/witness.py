@@ -7,7 +7,7 @@ whatever has become of whoever sent it, and tells on joint_states where it is.
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import JointState
 from text2gesture_ros.msg import Speech
 
@@ -46,7 +47,7 @@ PACE = 1.5
 _PARAMETERS = "/**/intent_classifier:\n  ros__parameters:\n    cool_down: 0.0\n"  # none is held back
 _AGAIN = 0.25  # until a sentence that was not answered is said again [s]
 _PATIENCE = 20.0  # with a node that starts [s]
-_STANDS = 0.1  # a robot that has stood for so long has settled [s]
+_STANDS = 0.1  # a robot that has stood at rest for so long stays there [s]
 _AT_REST = 1e-4  # from its rest pose [rad]
 _SETTLING = 15.0  # nothing that ends at all takes longer [s]
 
@@ -113,6 +114,9 @@ class Witness:
     Args:
         graph: the nodes, running.
         robot: the one they command.
+
+    Attributes:
+        told: what each node told of itself last.
     """
 
     def __init__(self, graph: GraphClient, robot: Robot) -> None:
@@ -138,6 +142,7 @@ class Witness:
             self._speech = self.node.create_publisher(Speech, "speech", 50)
             self._states = self.node.create_publisher(JointState, "joint_states", 10)
             self.node.create_timer(1.0 / RATE, self._tell)
+            self.told = diagnosed(self.node)
             stack.enter_context(spinning(self.node, context))
             self._stack = stack.pop_all()
         return self
@@ -233,7 +238,7 @@ class Witness:
 
     def _planned(self, name: str) -> list[Received]:
         """Return the plans that perform an utterance."""
-        return [item for item in self.graph.trajectories if item.message.header.frame_id == name]
+        return [item for item in self.graph.trajectories[-500:] if item.message.header.frame_id == name]
 
     def last_frame(self, name: str) -> float:
         """Return when the last frame is due of utterances whose names begin so [s]; -inf: there is none."""
@@ -300,15 +305,27 @@ class Witness:
         return Counter({kind: count for kind, count in report.counts.items() if count})
 
     def quiet(self) -> bool:
-        """Return whether the robot is told to be at rest, for as long as it takes to settle."""
-        last = [item.message for item in self.graph.commands[-round(RATE * _STANDS) :]]
-        return bool(last) and all(
-            not message.header.frame_id and not any(message.velocity) for message in last
-        )
+        """Return whether the robot is told to stand at rest, and has been for a while."""
+        last = self.graph.commands[-round(RATE * _STANDS) :]
+        if not last or any(item.message.header.frame_id or any(item.message.velocity) for item in last):
+            return False
+        return bool(np.abs(self.commanded(last[-1:]).positions - self.robot.rest).max() < _AT_REST)
 
     def wait_for_rest(self) -> bool:
         """Return whether the robot came to rest before long."""
         return self.graph.wait_until(self.quiet, timeout=_SETTLING)
+
+
+def diagnosed(node: Any) -> dict[str, dict[str, str]]:
+    """Return what nodes tell of themselves, by their name: it grows and changes while `node` is spun."""
+    told: dict[str, dict[str, str]] = defaultdict(lambda: defaultdict(lambda: "0"))
+
+    def note(message: DiagnosticArray) -> None:
+        for status in message.status:
+            told[status.name.rpartition("/")[2]].update((item.key, item.value) for item in status.values)
+
+    node.create_subscription(DiagnosticArray, "/diagnostics", note, 10)
+    return told
 
 
 @contextmanager
