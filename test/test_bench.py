@@ -16,10 +16,13 @@ def performance(said, intent, frames, trajectory, command):
     """Return what a sentence became, with these times of the first messages [s]."""
     stages = {"classify": intent - said, "generate": frames - intent, "retarget": trajectory - frames}
     commands = () if command is None else (SimpleNamespace(time=command),)
-    return SimpleNamespace(said=said, latency=trajectory - said, stages=stages, commands=commands)
+    seen = None if command is None else command + 0.05 - said
+    return SimpleNamespace(
+        said=said, latency=trajectory - said, stages=stages, commands=commands, visible=seen
+    )
 
 
-SILENT = SimpleNamespace(said=0.0, latency=None, stages={"classify": 0.1}, commands=())
+SILENT = SimpleNamespace(said=0.0, latency=None, stages={"classify": 0.1}, commands=(), visible=None)
 
 
 def test_latency_is_told_in_milliseconds_and_stage_by_stage():
@@ -30,11 +33,14 @@ def test_latency_is_told_in_milliseconds_and_stage_by_stage():
         performance(2.0, 2.01, 2.02, 2.03, 2.10),
     ]
     figures = bench.latency_figures(given)
-    assert figures["n"] == 3
+    assert (figures["gestures"], figures["n"]) == (4, 3)
     assert figures["median_ms"] == pytest.approx(40.0)
     assert figures["p95_ms"] == pytest.approx(58.0)
     medians = {stage: values["median_ms"] for stage, values in figures["stages"].items()}
-    assert medians == pytest.approx({"classify": 10, "generate": 10, "retarget": 10, "first_motion": 90})
+    assert medians == pytest.approx({"classify": 10, "generate": 10, "retarget": 10})
+    assert sum(values["share"] for values in figures["stages"].values()) == pytest.approx(1.0, abs=2e-3)
+    assert figures["first_motion"]["median_ms"] == pytest.approx(90.0)
+    assert figures["visible"]["median_ms"] == pytest.approx(140.0)
 
 
 @pytest.mark.parametrize("given", [[], [SILENT]])

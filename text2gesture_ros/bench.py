@@ -41,7 +41,6 @@ NODE_SENTENCE = 12
 """Which of them is sent to the node."""
 
 _WARM_UP = 5
-_PACE = 2.2  # no gesture is held back by the cool-down of the one before [s]
 
 
 def text(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
@@ -147,36 +146,58 @@ def generator(parameters: GestureGeneratorParameters, count: int) -> dict[str, A
     }
 
 
-def latency(robot: str, sentences: Sequence[str], count: int) -> dict[str, Any]:
+def latency(robot: str, sentences: Sequence[str], count: int, pace: float) -> dict[str, Any]:
     """Measure the time from a text published to the first joint command received, through the real nodes.
 
-    A sentence every `_PACE` seconds: many gestures are still going on when the next is asked for.
+    Many gestures are still going on when the next is asked for; the classifier's `cool_down` is 0, so that it
+    is made all the same.
 
     Args:
         robot: name or path of the robot.
         sentences: what is said, in turn.
         count: how many in all.
+        pace: from one sentence to the next [s].
 
     Returns:
         median_ms and p95_ms from text to first joint trajectory, of the sentences that call for a gesture
-        (talking motion may wait until the gesture before it has ended); n, how many these are; stages, each
-        with median_ms and p95_ms: classify, generate, retarget (each with the transport to its node, the last
-        with that to us), and first_motion, from text to the first joint_command that performs it.
+        (talking motion may wait until the gesture before it has ended); gestures, how many these are; n, how
+        many of them became a trajectory; stages, each with median_ms, p95_ms and its share of the time of
+        all: classify, generate, retarget (each with the transport to its node, the last with that to us);
+        first_motion, from text to the first joint_command that performs it; visible, to the first that is
+        seen to (`Performance.visible`); processor: the share of a core that each node took.
 
     Raises:
         ConfigurationError: the robot is unknown, or the nodes do not come up or do not stay up.
     """
     # ROS is needed for this measurement only.
     from text2gesture_ros.nodes.client import GraphClient
+    from text2gesture_ros.nodes.probe import processor_time
 
-    with GraphClient(robot) as graph:
-        for index in range(count):
-            graph.say(sentences[index % len(sentences)])
-            # Nothing to wait for but time; a node that ends meanwhile ends the measurement.
-            graph.wait_until(lambda: False, timeout=_PACE)
-        graph.wait_until(graph.quiet, timeout=20.0)
-        gestures = [item for item in graph.performances() if item.intent and item.intent.message.accepted]
-        return {**latency_figures(gestures), "robot": robot}
+    with tempfile.TemporaryDirectory(prefix="text2gesture_") as folder:
+        file = Path(folder) / "parameters.yaml"
+        file.write_text("/**/intent_classifier:\n  ros__parameters:\n    cool_down: 0.0\n", encoding="utf-8")
+        with GraphClient(robot, params_file=str(file)) as graph:
+            begin = time.monotonic()
+            used = {node: processor_time(process.pid) for node, process in graph.processes.items()}
+            for index in range(count):
+                graph.say(sentences[index % len(sentences)])
+                # Nothing to wait for but time; a node that ends meanwhile ends the measurement.
+                graph.wait_until(lambda: False, timeout=pace)
+            taken = time.monotonic() - begin
+            processor = {
+                node: _round((processor_time(process.pid) - used[node]) / taken)
+                for node, process in graph.processes.items()
+            }
+            graph.wait_until(graph.quiet, timeout=20.0)
+            performances = graph.performances()
+    gestures = [item for item in performances if item.intent and item.intent.message.accepted]
+    return {
+        **latency_figures(gestures),
+        "sentences": count,
+        "pace_s": pace,
+        "robot": robot,
+        "processor": processor,
+    }
 
 
 def latency_figures(performances: "Sequence[Performance]") -> dict[str, Any]:
@@ -192,13 +213,21 @@ def latency_figures(performances: "Sequence[Performance]") -> dict[str, Any]:
     for performance in commanded:
         for stage, seconds in performance.stages.items():
             stages.setdefault(stage, []).append(seconds)
-        if performance.commands:
-            stages.setdefault("first_motion", []).append(performance.commands[0].time - performance.said)
-    return {
-        **_median_and_p95([item.latency for item in commanded if item.latency is not None]),
+    latencies = [item.latency for item in commanded if item.latency is not None]
+    figures = {
+        **_median_and_p95(latencies),
+        "gestures": len(performances),
         "n": len(commanded),
-        "stages": {stage: _median_and_p95(seconds) for stage, seconds in stages.items()},
+        "stages": {
+            stage: {**_median_and_p95(seconds), "share": _round(sum(seconds) / sum(latencies))}
+            for stage, seconds in stages.items()
+        },
     }
+    if first := [item.commands[0].time - item.said for item in commanded if item.commands]:
+        figures["first_motion"] = _median_and_p95(first)
+    if visible := [item.visible for item in commanded if item.visible is not None]:
+        figures["visible"] = _median_and_p95(visible)
+    return figures
 
 
 def median_and_p99(seconds: Sequence[float]) -> dict[str, float]:

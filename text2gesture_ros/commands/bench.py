@@ -18,6 +18,7 @@ from text2gesture_ros.commands.verbs import (
     parameters,
     write_json,
 )
+from text2gesture_ros.errors import InputError
 from text2gesture_ros.parameters import (
     GestureGeneratorParameters,
     GestureRetargeterParameters,
@@ -42,6 +43,9 @@ def add(verbs: Verbs) -> None:
         _latency,
         "From a text published to the first joint_trajectory received, through the real nodes.",
         (30, "sentences to send"),
+    )
+    verb.add_argument(
+        "--pace", type=float, default=2.2, metavar="TIME", help="from one sentence to the next [s] (2.2)"
     )
     add_parameters(verb, "gesture_retargeter", "robot")
     verb = _add(
@@ -120,10 +124,12 @@ def _latency(args: argparse.Namespace) -> Outcome:
     """Measure the time from text to first joint command."""
     robot = parameters(GestureRetargeterParameters, args).robot
     count = number(args, "count", 1)
+    if not 0.1 <= args.pace <= 60.0:
+        raise InputError(f"--pace must be in [0.1, 60] s but is {args.pace}")
     from text2gesture_ros import bench
 
     sentences = read_sentences(share_directory() / "demo" / "conversation.txt")
-    return _measured(args, lambda: bench.latency(robot, sentences, count))
+    return _measured(args, lambda: bench.latency(robot, sentences, count, args.pace))
 
 
 def _generator(args: argparse.Namespace) -> Outcome:

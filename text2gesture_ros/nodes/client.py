@@ -11,6 +11,7 @@
 The nodes live in a ROS domain of their own, on this machine only: several clients do not hear each other.
 """
 
+import math
 import os
 import random
 import tempfile
@@ -51,6 +52,9 @@ TOPICS: Mapping[str, Any] = {
     "gesture_markers": MarkerArray,
     "/diagnostics": DiagnosticArray,
 }
+VISIBLE = math.radians(0.5)
+"""What a joint has to move to be seen to do so [rad]."""
+
 OnMessage = Callable[[str, Any, int, bytes], None]
 """Topic, message type, time of arrival [ns since 1970], serialised message (CDR)."""
 
@@ -109,6 +113,16 @@ class Performance:
             result[stage] = first.time - before
             before = first.time
         return result
+
+    @property
+    def visible(self) -> float | None:
+        """Time from text to where it can be seen [s]: a joint has gone `VISIBLE` since it took over."""
+        for item in self.commands:
+            first = self.commands[0].message
+            moved = zip(first.name, first.position, item.message.name, item.message.position, strict=False)
+            if any(name == other and abs(now - then) >= VISIBLE for name, then, other, now in moved):
+                return float(item.time - self.said)
+        return None
 
     @property
     def frame_count(self) -> int:
