@@ -118,7 +118,7 @@ def test_what_lies_beyond_the_end_changes_nothing(model: Path) -> None:
 
 def test_the_graph_computes_what_pytorch_computes(model: Path, recogniser: Recogniser) -> None:
     network = load_network(open_model(str(model)))
-    clips = [moving(frames, seed=frames) for frames in (5, 33, 90)]
+    clips = [moving(frames, seed=frames) for frames in (5, 33, WINDOW)]
     positions, mask = stacked([normalised(clip) for clip in clips])
     with torch.inference_mode():
         both = [
@@ -141,6 +141,7 @@ def test_a_recording_gets_every_label_best_first(recogniser: Recogniser, frames:
     assert min(window.start for window in found.windows) == 0.0
     assert all(window.end - window.start <= WINDOW / RATE + 1e-9 for window in found.windows)
     best, probability = found.gestures[0]
+    assert found.best in found.windows
     assert found.accepted == (best != "other" and probability >= recogniser.threshold)
 
 
@@ -161,7 +162,7 @@ def test_numbers_of_the_model_are_checked(model: Path, tmp_path: Path, key: str,
 def test_the_verb_prints_every_label_of_every_file(model: Path, tmp_path: Path, capsys) -> None:
     files = [str(tmp_path / name) for name in ("a.npz", "b.npz")]
     for seed, file in enumerate(files):
-        Motion(moving(60, seed), RATE).save(file)
+        Motion(moving(60, seed), 30.0).save(file)
     assert cli.main(["recognize", *files, "--model", str(model), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [each["file"] for each in found] == files
@@ -170,8 +171,11 @@ def test_the_verb_prints_every_label_of_every_file(model: Path, tmp_path: Path, 
         assert sorted(gesture["label"] for gesture in each["gestures"]) == sorted(LABELS)
         assert values == sorted(values, reverse=True)
         assert isinstance(each["accepted"], bool)
+        assert (each["start"], each["end"]) == (0.0, 2.0)
     assert cli.main(["recognize", files[0], "--model", str(model), "--start", "0.5"]) == 0
-    assert "a.npz" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "a.npz" in shown
+    assert "0.5 to 2.0 s" in shown  # times are those of the file
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def show_recogniser(report: Mapping[str, Any]) -> None:
         )
         for row in report["clips"]
     ]
-    show_table(f"{report['part']} recordings", columns, rows)
+    show_table(f"{' and '.join(report['part'])} recordings", columns, rows)
 
 
 def show_studio(data: Mapping[str, Any]) -> None:

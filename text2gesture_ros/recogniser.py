@@ -50,11 +50,13 @@ class Recognition:
         gestures: every label of `LABELS` with its probability, best first.
         accepted: whether the best is one of the twelve gestures and sure enough; else it is none of them.
         windows: what was found where.
+        best: the window that shows the best label most clearly.
     """
 
     gestures: tuple[tuple[str, float], ...]
     accepted: bool
     windows: tuple[Window, ...]
+    best: Window
 
 
 class Recogniser:
@@ -90,17 +92,22 @@ class Recogniser:
         windows counting alike. The moment at which one of the acting gestures (neither neutral nor other) is
         likeliest speaks for the motion; if even then it is not the likeliest of all labels, the mean does.
         """
-        windows = self.windows(motion)
+        windows = candidates = self.windows(motion)
         if len(windows) == 1:
             found = windows[0].probabilities
         else:
-            moments = _moments(windows)
-            peak = moments[moments[:, _ACTING].max(axis=1).argmax()]
-            found = peak if _ACTING[peak.argmax()] else moments.mean(axis=0)
+            times, moments = _moments(windows)
+            peak = moments[:, _ACTING].max(axis=1).argmax()
+            found = moments[peak]
+            if _ACTING[found.argmax()]:
+                candidates = [each for each in windows if each.start <= times[peak] <= each.end]
+            else:
+                found = moments.mean(axis=0)
         order = np.argsort(-found, kind="stable")
         gestures = tuple((LABELS[index], float(found[index])) for index in order)
         label, probability = gestures[0]
-        return Recognition(gestures, label != OTHER and probability >= self.threshold, tuple(windows))
+        best = max(candidates, key=lambda each: float(each.probabilities[order[0]]))
+        return Recognition(gestures, label != OTHER and probability >= self.threshold, tuple(windows), best)
 
     def windows(self, motion: Motion) -> list[Window]:
         """Return what each window of a motion shows, in the order of length and time."""
@@ -190,8 +197,8 @@ def _starts(last: int) -> list[int]:
     return [*np.arange(0.0, last, STRIDE * RATE).astype(int).tolist(), last]
 
 
-def _moments(windows: Sequence[Window]) -> FloatArray:
-    """Return the probabilities at every moment: the mean over lengths of the mean over windows, (M, C)."""
+def _moments(windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
+    """Return moments [s], (M,), and the mean over lengths of the mean over windows there, (M, C)."""
     times = np.arange(0.0, max(window.end for window in windows), STRIDE) + STRIDE / 2
     means = []
     lengths = sorted({round(window.end - window.start, 3) for window in windows})
@@ -202,4 +209,4 @@ def _moments(windows: Sequence[Window]) -> FloatArray:
         counts = inside.sum(axis=0)[:, None]
         mean = inside.T @ values / np.maximum(counts, 1.0)
         means.append(np.where(counts > 0, mean, values.mean(axis=0)))
-    return np.asarray(np.mean(means, axis=0))
+    return times, np.asarray(np.mean(means, axis=0))

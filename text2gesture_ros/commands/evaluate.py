@@ -205,6 +205,7 @@ def _add_recogniser(what: Verbs) -> None:
         [
             "evaluate recogniser",
             "evaluate recogniser --recordings my_recordings --part test --confusion confusion.png",
+            "evaluate recogniser --recordings my_recordings --part train validation --source pepper_qianim",
         ],
     )
     verb.add_argument("--model", default=RECOGNISER, help="name or path (default: %(default)s)")
@@ -212,9 +213,13 @@ def _add_recogniser(what: Verbs) -> None:
     add_recordings(verb, "of which a part is measured too")
     verb.add_argument(
         "--part",
+        nargs="+",
         choices=("train", "validation", "test"),
-        default="validation",
-        help="of the recordings (default: %(default)s)",
+        default=("validation",),
+        help="of the recordings (default: validation)",
+    )
+    verb.add_argument(
+        "--source", nargs="+", default=[], metavar="NAME", help="only recordings of these (default: of all)"
     )
     verb.add_argument(
         "--confusion", metavar="FILE.png", help="beside --recordings: also draw what is taken for what"
@@ -234,8 +239,8 @@ def _recogniser(args: argparse.Namespace) -> Outcome:
     open_model(args.model, "recogniser")  # before torch, which takes seconds
     from text2gesture_ros.training.recogniser.evaluate import draw_confusion, evaluate
 
-    report = evaluate(args.model, clips_per_gesture=count, part=args.part, **given)
+    report = evaluate(args.model, clips_per_gesture=count, part=args.part, source=args.source, **given)
     if picture:
-        draw_confusion(picture, report, f"{args.model} on the {args.part} recordings")
+        draw_confusion(picture, report, f"{args.model} on the {' and '.join(args.part)} recordings")
     write_json(output, report)
     return Outcome(report, lambda: show_recogniser(report))

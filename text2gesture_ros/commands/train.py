@@ -38,8 +38,14 @@ def add(verbs: Verbs) -> None:
         help="beside recordings: all of the studio's clips, those of gestures that are missing there, or "
         "none (default: as the training file says)",
     )
-    add_recordings(
-        _add(what, "recogniser", _recogniser), "to learn from; the training file says which parts of it"
+    verb = _add(what, "recogniser", _recogniser)
+    add_recordings(verb, "to learn from; the training file says which parts of it")
+    verb.add_argument(
+        "--without",
+        nargs="+",
+        default=[],
+        metavar="SOURCE",
+        help="beside --recordings: sources not to learn from, so that the model can be measured on them",
     )
 
 
@@ -80,7 +86,7 @@ def _motion(args: argparse.Namespace) -> Outcome:
 
 def _recogniser(args: argparse.Namespace) -> Outcome:
     """Train the recogniser."""
-    return _train(args, "recogniser", **recordings(args))
+    return _train(args, "recogniser", **recordings(args), without=args.without)
 
 
 def _train(args: argparse.Namespace, what: str, **options: Any) -> Outcome:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.recogniser import LABELS, OTHER, Recogniser, softmax
 from text2gesture_ros.recognition_network import RecognitionNetworkConfig
@@ -28,6 +28,8 @@ SMALL = RecogniserTrainingConfig(
     clips_per_gesture=4,
     held_out_share=0.25,
     distractors=8,
+    wild=4,
+    wild_others=4,
     batch_size=16,
     epochs=2,
     batches=4,
@@ -85,6 +87,8 @@ def test_what_a_training_leaves_recognises_and_is_measured(model: Path, tmp_path
     assert row["rank"] == [label for label, _ in recogniser.recognise(clip)].index("wave") + 1
     assert report["active"]["by_source"]["me"]["top1"] == float(row["rank"] == 1)
     assert evaluate(str(model), clips_per_gesture=1, recordings=tmp_path, table=table) == report
+    with pytest.raises(InputError, match="Known: me"):
+        evaluate(str(model), clips_per_gesture=1, recordings=tmp_path, table=table, source=["you"])
     draw_confusion(tmp_path / "confusion.png", report, "title")
     assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
 
@@ -112,6 +116,8 @@ def test_the_shipped_training_file_is_read_whole() -> None:
         ("epochs: 0", "epochs must be in"),
         ("epochs: 1.5", "epochs must be a whole number"),
         ("rejected: 2", "rejected must be in"),
+        ("precision: half", "precision must be"),
+        ("{wild_share: 0.6, recordings_share: 0.5}", "leave the studio none"),
         ("augmentation: {pause: many}", r"augmentation\.pause"),
         ("network: {dropout: 2}", "dropout"),
         ("name: ''", "name"),

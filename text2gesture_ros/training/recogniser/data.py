@@ -44,7 +44,7 @@ _ARM_BONES = [
     for side in ("left", "right")
 ]
 _IDLE = 0.08  # a hand that moves less is at rest [m]
-_SHORTEST = 10  # frames of a window
+_SHORTEST = int(RATE / 3)  # frames of a window
 
 # How else people and figures hold an arm that does nothing: directions of upper arm, forearm, hand and thumb
 # of a left arm (x forward, y outward, z up).
@@ -151,15 +151,6 @@ class Clips:
             np.array(labels),
         )
 
-    def drawn(self, count: int, other_share: float, generator: np.random.Generator) -> IntArray:
-        """Return indices of `count` clips: `other` in its share, the gestures alike."""
-        present = np.unique(self.labels)
-        weights = np.where(present == LABELS.index(OTHER), 0.0, 1.0)
-        weights *= (1.0 - other_share) / max(1.0, weights.sum())
-        weights[present == LABELS.index(OTHER)] = other_share
-        wanted = generator.choice(present, count, p=weights / weights.sum())
-        return np.array([generator.choice(np.flatnonzero(self.labels == label)) for label in wanted])
-
     def seen(
         self, chosen: IntArray, window: int, how: Augmentation, generator: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
@@ -230,6 +221,33 @@ class Clips:
         return times, (frames < shown[:, None]).astype(np.float32)
 
 
+def drawn(
+    pools: Sequence[tuple[Clips, float]], count: int, other_share: float, generator: np.random.Generator
+) -> list[IntArray]:
+    """Return which clips of each pool make a batch.
+
+    `other` comes in its share, the gestures alike, whatever there is most of; a label comes from the pools
+    that have it, by their shares.
+
+    Args:
+        pools: clips, and how often they come relative to those of other pools.
+        count: clips in all.
+        other_share: of clips that are none of the gestures.
+        generator: the source of chance.
+    """
+    shares = np.array([share * np.isin(np.arange(len(LABELS)), clips.labels) for clips, share in pools])
+    there = shares.any(axis=0)
+    weights = np.where(np.arange(len(LABELS)) == LABELS.index(OTHER), 0.0, there)
+    weights *= (1.0 - other_share) / max(1.0, weights.sum())
+    weights[LABELS.index(OTHER)] = other_share * there[LABELS.index(OTHER)]
+    labels = generator.choice(len(LABELS), count, p=weights / weights.sum())
+    found: list[list[int]] = [[] for _ in pools]
+    for label in labels:
+        pool = int(generator.choice(len(pools), p=shares[:, label] / shares[:, label].sum()))
+        found[pool].append(int(generator.choice(np.flatnonzero(pools[pool][0].labels == label))))
+    return [np.array(indices, dtype=int) for indices in found]
+
+
 def _stroke(positions: FloatArray, label: int) -> tuple[float, float]:
     """Return between which frames a gesture is more than half of what it becomes; (T, K, 3) -> 2."""
     last = len(positions) - 1
@@ -264,7 +282,7 @@ def _keyed(keys: FloatArray, frames: int) -> FloatArray:
 
 def _move_at_random(bones: FloatArray, generator: np.random.Generator) -> None:
     """Move one arm or both of a clip from one random posture to another all the time: (T, K - 1, 3)."""
-    keys = max(3, int(len(bones) / generator.uniform(8.0, 25.0)))
+    keys = max(3, int(len(bones) / RATE / generator.uniform(0.25, 0.85)))
     for side in _ARM_BONES if generator.random() < 0.6 else _ARM_BONES[: 1 + generator.integers(2)][-1:]:
         upper, fore, spread = generator.normal(size=(3, keys, 1, 3))
         upper[..., 2] -= 0.5  # arms hang rather than stand up
@@ -275,7 +293,7 @@ def _move_at_random(bones: FloatArray, generator: np.random.Generator) -> None:
 def _round(bones: FloatArray, generator: np.random.Generator) -> None:
     """Turn a clip into key postures of 45 degree steps: (T, K - 1, 3)."""
     part = [*_ARM_BONES[0], *_ARM_BONES[1], *_HEAD_BONES]
-    keys = max(3, int(len(bones) / generator.uniform(6.0, 14.0)))
+    keys = max(3, int(len(bones) / RATE / generator.uniform(0.2, 0.5)))
     step = np.pi / 4
     x, y, z = np.moveaxis(bones[np.linspace(0, len(bones) - 1, keys).astype(int)][:, part], -1, 0)
     elevation = step * np.round(np.arctan2(z, np.hypot(x, y)) / step)
@@ -419,19 +437,26 @@ def read_recordings(folder: Path, table: Path, part: str) -> list[Labelled]:
 def _spans(path: Path) -> dict[str, tuple[float, float]]:
     """Return where in each file the gesture is [s], as a labels.csv says.
 
+    Its columns are those of whoever collected the recordings, active_start_s and active_end_s, or those that
+    `train motion --data` reads, start and end.
+
     Raises:
         InputError: it cannot be read, lacks a column, or a number is none.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as lines:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines)
+            prefix, suffix = ("active_", "_s") if "active_start_s" in (rows.fieldnames or ()) else ("", "")
+            columns = [f"{prefix}{name}{suffix}" for name in ("start", "end")]
             return {
-                line["file"]: (float(line["active_start_s"]), float(line["active_end_s"]))
-                for line in csv.DictReader(lines)
+                line["file"]: (float(line[columns[0]]), float(line[columns[1]]))
+                for line in rows
+                if line[columns[0]] or line[columns[1]]
             }
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"{path}: must have columns file, active_start_s and active_end_s,"
-            f" the last two in seconds: {error!r}"
+            f"{path}: must have columns file, start and end (or active_start_s and active_end_s),"
+            f" both in seconds: {error!r}"
         ) from None
 
 

@@ -1,12 +1,13 @@
 """Measure the recogniser: on studio clips of unseen performers (the ceiling) and on recordings by others."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from text2gesture_ros.checkpoints import open_model
+from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.recogniser import LABELS, OTHER, Recogniser, Recognition
 from text2gesture_ros.training.recogniser.data import Labelled, read_recordings
@@ -23,7 +24,8 @@ def evaluate(
     clips_per_gesture: int = 20,
     recordings: Path | None = None,
     table: Path | None = None,
-    part: str = "validation",
+    part: Sequence[str] = ("validation",),
+    source: Collection[str] = (),
 ) -> dict[str, Any]:
     """Measure a recogniser; the same model gives the same numbers.
 
@@ -36,7 +38,8 @@ def evaluate(
         clips_per_gesture: studio clips of each gesture, and as many distractors in all as gestures.
         recordings: folder of recordings; None: none.
         table: which recording is in which part and shows what, see `data.read_recordings`.
-        part: which part is measured.
+        part: which parts are measured.
+        source: whose recordings of them, by `Labelled.source`; none named: everybody's.
 
     Returns:
         studio: see `scores`, of clips by unseen performers and of distractors.
@@ -47,7 +50,7 @@ def evaluate(
     Raises:
         ModelError: the model directory is wrong.
         ConfigurationError: the table is wrong.
-        InputError: a recording is missing or cannot be read.
+        InputError: a recording is missing or cannot be read, or no recording is of these sources.
     """
     training = open_model(model, "recogniser").config.get("training", {})
     recogniser = Recogniser(model)
@@ -58,13 +61,18 @@ def evaluate(
     }
     if recordings is None or table is None:
         return report
-    files = read_recordings(recordings, table, part)
+    files = [each for name in part for each in read_recordings(recordings, table, name)]
+    known = sorted({each.source for each in files})
+    unknown = sorted(set(source) - set(known))
+    if unknown:
+        raise InputError(f"no recording of source {unknown[0]!r}. Known: {', '.join(known)}")
+    files = [each for each in files if not source or each.source in source]
     rows = {
         "active": [_recording_row(each, recogniser.read(each.motion)) for each in files],
         "whole": [_recording_row(each, recogniser.read(each.recording.motion)) for each in files],
     }
     seen = [index for index, each in enumerate(files) if not each.unseen]
-    report |= {"part": part, "left_out": {each.file: each.unseen for each in files if each.unseen}}
+    report |= {"part": list(part), "left_out": {each.file: each.unseen for each in files if each.unseen}}
     for name, found in rows.items():
         shown = [found[index] for index in seen]
         report[name] = scores(shown) | {"by_source": _by("source", shown), "by_gesture": _by("label", shown)}

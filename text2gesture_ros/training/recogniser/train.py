@@ -1,9 +1,12 @@
-"""Train the gesture recogniser on the studio's clips and on what is none of the gestures."""
+"""Train the gesture recogniser on clips of the studio and in the wild, and on recordings by others."""
 
 import logging
 import math
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields
+from itertools import compress
+from operator import not_
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +30,16 @@ from text2gesture_ros.recognition_network import (
 )
 from text2gesture_ros.skeleton import FloatArray
 from text2gesture_ros.training.log import log_file
-from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, read_recordings
+from text2gesture_ros.training.recogniser.data import (
+    Augmentation,
+    Clips,
+    IntArray,
+    drawn,
+    read_recordings,
+)
+from text2gesture_ros.training.recogniser.wild import wild
 from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
-from text2gesture_ros.training.studio.synthesis import distractors, parts
+from text2gesture_ros.training.studio.synthesis import distractors, is_held_out, parts
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches
@@ -47,7 +57,10 @@ class RecogniserTrainingConfig:
         clips_per_gesture: clips the studio makes of each gesture.
         held_out_share: part of its performers that is not trained on.
         distractors: clips that are none of the gestures.
+        wild: clips of each gesture in the wild, see `wild.wild`.
+        wild_others: clips in the wild that are none of the gestures.
         other_share: part of a batch that is none of the gestures.
+        wild_share: part of a batch taken from clips in the wild.
         recordings_share: part of a batch taken from recordings, where there are some.
         validation_joins: whether the recordings by which settings were chosen are learnt, too: for the last
             training, when nothing is left to choose.
@@ -59,6 +72,7 @@ class RecogniserTrainingConfig:
         weight_decay: of AdamW.
         label_smoothing: probability taken from the right label and given to all alike.
         rejected: part of the held-out gestures that the threshold may reject.
+        precision: of the products in training: "no" for all of it, or "bf16", quicker where there is such.
         network: the sizes of the model.
         augmentation: how much chance there is in a clip.
 
@@ -71,8 +85,11 @@ class RecogniserTrainingConfig:
     clips_per_gesture: int = 300
     held_out_share: float = 0.05
     distractors: int = 600
+    wild: int = 300
+    wild_others: int = 600
     other_share: float = 0.15
-    recordings_share: float = 0.1
+    wild_share: float = 0.4
+    recordings_share: float = 0.2
     validation_joins: bool = False
     batch_size: int = 48
     epochs: int = 40
@@ -81,6 +98,7 @@ class RecogniserTrainingConfig:
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
     rejected: float = 0.05
+    precision: str = "no"
     network: RecognitionNetworkConfig = field(default_factory=RecognitionNetworkConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -90,6 +108,13 @@ class RecogniserTrainingConfig:
         if not isinstance(self.validation_joins, bool):
             given = self.validation_joins
             raise ConfigurationError(f"validation_joins must be true or false but is {given!r}")
+        if self.precision not in ("no", "bf16"):
+            raise ConfigurationError(f"precision must be no or bf16 but is {self.precision!r}")
+        if self.wild_share + self.recordings_share >= 1.0:
+            raise ConfigurationError(
+                f"wild_share {self.wild_share} and recordings_share {self.recordings_share}"
+                " leave the studio none"
+            )
         for part in fields(self):
             low, high = _LIMITS.get(part.name, (0.0, 0.9))  # the others are shares
             if part.type in (int, float):
@@ -100,7 +125,9 @@ class RecogniserTrainingConfig:
 
 _LIMITS = {
     "seed": (0, 2**31),
-    **dict.fromkeys(("clips_per_gesture", "distractors", "epochs", "batches"), (1, 1_000_000)),
+    **dict.fromkeys(
+        ("clips_per_gesture", "distractors", "wild", "wild_others", "epochs", "batches"), (1, 1_000_000)
+    ),
     "batch_size": (2, 4096),
     "learning_rate": (1e-7, 1.0),
 }
@@ -140,6 +167,7 @@ def train(
     device: str = "auto",
     recordings: Path | None = None,
     table: Path | None = None,
+    without: Collection[str] = (),
 ) -> None:
     """Train a recogniser and write it as a model directory.
 
@@ -154,6 +182,7 @@ def train(
         recordings: a folder of recordings; those of the table's part "train" join the training, those of
             "validation" where the training file says so.
         table: which recording shows what, see `data.read_recordings`.
+        without: sources whose recordings do not join, so that the model can be measured on them.
 
     Raises:
         ConfigurationError: the training file is wrong, no such device, or there is nothing to resume
@@ -164,7 +193,8 @@ def train(
     motions = []
     if recordings is not None and table is not None:
         for part in ("train", "validation") if values.validation_joins else ("train",):
-            motions += [each.motion for each in read_recordings(recordings, table, part)]
+            found = read_recordings(recordings, table, part)
+            motions += [each.motion for each in found if each.source not in without]
     RecogniserTraining(values, output, device, motions).run(resume)
 
 
@@ -205,16 +235,23 @@ class RecogniserTraining:
         training, self.held_out = parts(config.seed, config.clips_per_gesture, config.held_out_share)
         others = distractors(config.seed, config.distractors)
         out = round(config.held_out_share * len(others))
-        self.held_out = [*self.held_out, *others[:out]]
+        strangers = wild(config.seed, config.wild, config.wild_others)
+        kept = [not is_held_out(index, config.held_out_share) for index in range(len(strangers))]
+        self.held_out += [*others[:out], *compress(strangers, map(not_, kept))]
         if not self.held_out:
             raise ConfigurationError(
                 f"held_out_share {config.held_out_share} of {config.clips_per_gesture} clips_per_gesture and"
                 f" {config.distractors} distractors is none: temperature and threshold need some"
             )
-        self.batches = _Batches([*training, *others[out:]], recordings or [], config)
+        self.batches = _Batches(
+            [*training, *others[out:]], list(compress(strangers, kept)), recordings or [], config
+        )
         self.network = RecognitionNetwork(config.network)
         self.accelerator = Accelerator(
-            cpu=device == "cpu", log_with="tensorboard", project_dir=str(self.folder)
+            cpu=device == "cpu",
+            mixed_precision=config.precision,
+            log_with="tensorboard",
+            project_dir=str(self.folder),
         )
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -310,14 +347,17 @@ class _Batches(Dataset[dict[str, Tensor]]):
     """Batches by number; what is in one depends on seed, epoch and number alone."""
 
     def __init__(
-        self, motions: list[Motion], recordings: list[Motion], config: RecogniserTrainingConfig
+        self,
+        motions: list[Motion],
+        strangers: list[Motion],
+        recordings: list[Motion],
+        config: RecogniserTrainingConfig,
     ) -> None:
         self.epoch = 0
         self._config = config
-        self._pools = [(Clips.of(motions), 1.0)]
-        if recordings and config.recordings_share:
-            share = config.recordings_share
-            self._pools = [(self._pools[0][0], 1.0 - share), (Clips.of(recordings), share)]
+        shares = (config.wild_share, config.recordings_share if recordings else 0.0)
+        pools = ((motions, 1.0 - sum(shares)), *zip((strangers, recordings), shares, strict=True))
+        self._pools = [(Clips.of(clips), share) for clips, share in pools if share > 0.0]
 
     def __len__(self) -> int:
         return self._config.batches
@@ -329,10 +369,10 @@ class _Batches(Dataset[dict[str, Tensor]]):
         generator = np.random.default_rng([config.seed, 2, self.epoch, index])
         window = int(generator.integers(_SHORTEST_WINDOW, WINDOW + 1))
         seen = []
-        for clips, share in self._pools:
-            count = max(1, round(share * config.batch_size))
-            chosen = clips.drawn(count, config.other_share, generator)
-            seen.append((*clips.seen(chosen, window, config.augmentation, generator), clips.labels[chosen]))
+        chosen = drawn(self._pools, config.batch_size, config.other_share, generator)
+        for (clips, _), own in zip(self._pools, chosen, strict=True):
+            if len(own):
+                seen.append((*clips.seen(own, window, config.augmentation, generator), clips.labels[own]))
         positions, mask, labels = (np.concatenate(each) for each in zip(*seen, strict=True))
         return {
             "positions": torch.from_numpy(positions),
