@@ -1,8 +1,8 @@
 """Drive every robot with whatever may come, for a million control samples, and judge what it is told to do.
 
 Random and adversarial motion and generated gestures go through `Performer`, tick by tick, as blocks that
-come steadily, late, twice, in the wrong order or into each other, while settings change. What comes out is
-recorded and judged by `judging`.
+come steadily, late, twice, in the wrong order or into each other, while settings change, utterances are
+cancelled and the robot is held. What comes out is recorded and judged by `judging`.
 
     python -m benchmarks.soak_retarget --jobs 2 --output benchmarks/results/soak_retarget.json
     python -m benchmarks.soak_retarget --raw --samples 30000    # without the limits: has to find violations
@@ -214,9 +214,19 @@ def change(generator: np.random.Generator) -> dict[str, Any]:
         "mirror": bool(generator.random() < 0.5),
         "blend_time": float(generator.choice([0.0, 0.3, 2.0])),
         "frame_timeout": float(generator.uniform(0.05, 1.0)),
+        "idle_motion": float(generator.uniform(0.0, 1.0)),
         **{group: str(generator.choice(MODES, p=[0.5, 0.3, 0.2])) for group in GROUPS},
     }
     return {key: value for key, value in possible.items() if generator.random() < 0.3}
+
+
+def order(performer: Performer, generator: np.random.Generator) -> None:
+    """Give some order, or none: let an utterance or all be cancelled, the robot be held or go on."""
+    number = generator.integers(12)
+    if number < 2:
+        performer.cancel(None if number else str(generator.integers(30)))
+    elif number < 6:
+        performer.hold(bool(number == 2))
 
 
 # --- what comes out -----------------------------------------------------------------------------------------
@@ -251,6 +261,7 @@ def perform(
                     performer.receive(event, now)
                 else:
                     performer.configure(**event)
+                    order(performer, generator)
             except Text2GestureError as error:
                 refused[type(error).__name__] += 1
         command = performer.tick(now)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -18,7 +19,7 @@ from text2gesture_ros.ownership import MODES, USED_BY
 from text2gesture_ros.performing import Performer, retarget_motion
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.skeleton import REFERENCE
-from text2gesture_ros.verification import least_clearance, verify
+from text2gesture_ros.verification import Verifier, Violation, least_clearance, verify
 
 RATE = 100.0
 
@@ -668,6 +669,71 @@ class TestPerforming:
         check(robot, commands)
         assert at_rest(robot, commands[300])
         assert commands[550].utterance_id == "b"
+
+    def test_live_it_goes_about_the_same_way(self, robot):
+        """What is known half a second ahead is enough: a plan does not brake where more is to come."""
+        body = lively(robot, 3.0, seed=2)
+        offline = perform(Performer(robot), blocks_of(body, 0.6, size=60), 5.0, ahead=2.0)
+        live = perform(Performer(robot), blocks_of(body, 0.6), 5.0, ahead=0.5)
+        apart = [
+            np.abs(one.position - other.position).max() for one, other in zip(offline, live, strict=True)
+        ]
+        assert max(apart) < 0.12
+
+    @pytest.mark.parametrize("size", [8, 60, 1000])
+    def test_what_is_done_between_two_commands_is_bounded(self, robot, size, monkeypatch):
+        """However many frames come at once, and however many plans do not pass."""
+        done = Counter()
+
+        def counted(kind, name):
+            original = getattr(kind, name)
+
+            def called(self, *args, **options):
+                done[name] += len(args[0]) if name == "motion" else 1
+                return original(self, *args, **options)
+
+            monkeypatch.setattr(kind, name, called)
+
+        counted(Retargeter, "motion")
+        counted(Verifier, "judge")
+        performer = Performer(robot)
+        blocks = blocks_of(lively(robot, 4.0, amplitude=1.0), 0.3, size=size)
+        for step in range(600):
+            if blocks and blocks[0].due - 0.5 <= step / RATE:
+                performer.receive(blocks.pop(0), step / RATE)
+            assert done["motion"] <= 16
+            performer.step(step / RATE)
+            done.clear()
+            performer.prepare()
+            assert done["motion"] <= 16
+            assert done["judge"] <= 4
+            assert not (done["motion"] and done["judge"])
+            done.clear()
+        assert performer.progress("a").outcome == "completed"
+
+    def test_a_moment_that_does_not_pass_costs_a_moment(self, robot, monkeypatch):
+        """Not the gesture: the robot stops before it and goes on after it."""
+        judge, body = Verifier.judge, lively(robot, 4.0)
+
+        def strict(self, before, positions, velocities, least=0.0):
+            report = judge(self, before, positions, velocities, least)
+            count = performer._line.row + 1 + max(len(positions), 1)
+            rows = np.arange(count - len(positions), count)
+            moving = np.abs(velocities).max(axis=1) > 0.5
+            bad = np.flatnonzero((rows > 180) & (rows < 220) & moving)
+            found = tuple(Violation("?", row / RATE, "clearance", 0.0, 0.0) for row in bad)
+            return replace(report, violations=report.violations + found)
+
+        monkeypatch.setattr(Verifier, "judge", strict)
+        performer = Performer(robot)
+        commands = perform(performer, blocks_of(body, 0.2), 7.0, ahead=0.5)
+        check(robot, commands)
+        assert performer.plans["cut"] > 0
+        speed = np.array([np.abs(command.velocity).max() for command in commands])
+        assert speed[182:218].max() <= 0.6
+        assert (speed[[*range(60, 140), *range(260, 400)]] > 0.3).mean() > 0.8
+        assert {command.utterance_id for command in commands[260:400]} == {"a"}
+        assert at_rest(robot, commands[-1])
 
     def test_a_clip_goes_the_same_way_offline(self, robot):
         body = lively(robot, 2.2)
