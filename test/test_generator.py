@@ -4,7 +4,6 @@ import itertools
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,9 @@ import pytest
 
 from text2gesture_ros.checkpoints import INT8_STEP_GRAPH, export_int8_graph, open_model, save_model
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
-from text2gesture_ros.generator import SHORTEST, Frame, GestureGenerator, GestureStream, TorchEngine
+from text2gesture_ros.generator import SHORTEST, GestureGenerator, TorchEngine
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.motion import FrameBlock, Motion
+from text2gesture_ros.motion import Motion
 from text2gesture_ros.motion_network import integer_layer
 from text2gesture_ros.skeleton import JOINTS, bone_lengths
 
@@ -272,82 +271,3 @@ def test_generation_imports_no_torch() -> None:
         "assert not {'torch', 'onnx', 'rclpy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
-def still(count: int, made: list[int]) -> Iterator[Frame]:
-    """Yield `count` frames and write down which were made."""
-    for index in range(count):
-        made.append(index)
-        yield Frame(np.full((len(JOINTS), 3), index / 1000, dtype=np.float32), 0.0, index == count - 1)
-
-
-def stream(frames: Iterator[Frame], *, block_size: int = 4, look_ahead: float = 0.2) -> GestureStream:
-    return GestureStream(
-        frames,
-        utterance_id="a",
-        clause=2,
-        gesture="wave",
-        emotion="neutral",
-        start=100.0,
-        frame_rate=60.0,
-        block_size=block_size,
-        look_ahead=look_ahead,
-    )
-
-
-@pytest.mark.parametrize("count", [1, 3, 4, 5, 50])
-@pytest.mark.parametrize("block_size", [1, 4, 60])
-def test_blocks_are_contiguous_and_never_early(count: int, block_size: int) -> None:
-    made: list[int] = []
-    blocks: list[FrameBlock] = []
-    source = stream(still(count, made), block_size=block_size)
-    now = 99.0
-    while not source.finished:
-        block = source.poll(now)
-        if block is None:
-            now += 0.003
-        else:
-            assert block.due <= now + 0.2
-            assert len(made) == block.first_frame + len(block.positions)
-            blocks.append(block)
-    assert source.poll(now + 100.0) is None
-    assert [block.sequence for block in blocks] == list(range(len(blocks)))
-    assert {block.name for block in blocks} == {("a", 2)}
-    assert source.end == pytest.approx(blocks[-1].end + 1.0 / 60.0)
-    assert [block.last for block in blocks] == [False] * (len(blocks) - 1) + [True]
-    frame = 0
-    for block in blocks:
-        assert block.first_frame == frame
-        assert block.due == pytest.approx(100.0 + frame / 60.0)
-        assert len(block.positions) == min(block_size, count - frame)
-        frame += len(block.positions)
-    assert frame == count
-    np.testing.assert_allclose(
-        np.concatenate([block.positions for block in blocks])[:, 0, 0], np.arange(count) / 1000, atol=1e-6
-    )
-
-
-def test_a_late_poll_gets_the_blocks_in_order() -> None:
-    source = stream(still(10, []))
-    first, second, third = (source.poll(500.0) for _ in range(3))
-    assert first is not None
-    assert second is not None
-    assert third is not None
-    assert [first.first_frame, second.first_frame, third.first_frame] == [0, 4, 8]
-    assert third.last
-    assert source.finished
-
-
-def test_nothing_is_generated_before_it_is_needed() -> None:
-    made: list[int] = []
-    source = stream(still(10, made))
-    assert source.poll(99.0) is None
-    assert made == []
-    assert source.poll(99.81) is not None
-    assert made == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("change", [{"block_size": 0}, {"look_ahead": -1.0}, {"look_ahead": float("nan")}])
-def test_streams_check_their_numbers(change: dict[str, float]) -> None:
-    with pytest.raises(InputError, match=next(iter(change))):
-        stream(still(1, []), **change)  # type: ignore[arg-type]

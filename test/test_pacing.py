@@ -128,6 +128,7 @@ class Words:
     accepted: bool
     begin: float
     priority: int = 128
+    length: float | None = None
 
 
 def words(*clauses, utterance_id="one", priority=128):
@@ -149,7 +150,7 @@ def filled(*clauses):
 
 def everything_due(schedule, now):
     """Return what is to begin now, until there is nothing more."""
-    return list(iter(lambda: schedule.due(now, DELAY), None))
+    return [(clause, start) for clause, _, start in iter(lambda: schedule.due(now, DELAY), None)]
 
 
 @st.composite

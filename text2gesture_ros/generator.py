@@ -19,7 +19,7 @@ from text2gesture_ros.checkpoints import (
 )
 from text2gesture_ros.errors import InputError, ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL, check_label
-from text2gesture_ros.motion import FRAME_RATE, FrameBlock, Motion
+from text2gesture_ros.motion import Motion
 from text2gesture_ros.parameters import GestureGeneratorParameters
 from text2gesture_ros.skeleton import JOINTS, FloatArray, mirror, with_bone_lengths
 
@@ -59,8 +59,8 @@ class GestureGenerator:
 
     Whose way of doing a gesture is imitated comes from the embedding: drawn from the Gaussians that stand for
     the training clips of the gesture and emotion or, where the model keeps clips one by one, that of a clip
-    mixed with its nearest neighbour. The network knows right-handed clips alone; where the example was
-    left-handed, the frames come out in a mirror.
+    moved a little along the line through its nearest neighbour. The network knows right-handed clips alone;
+    where the example was left-handed, the frames come out in a mirror.
 
     Attributes:
         name: what the model calls itself.
@@ -68,6 +68,7 @@ class GestureGenerator:
         engine: what runs the graphs, unless one was given.
         precision: what they compute with: float32 or int8.
         kernel: (W,) weights of the window of frames that every frame is smoothed over, W odd.
+        furthest: how far a joint goes from one frame to the next at the most [m].
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class GestureGenerator:
         self.precision = choose_precision(directory, INT8_STEP_GRAPH, self.engine, precision)
         self._max_frames = int(directory.number("max_frames", 1, 100_000))
         self._stops = directory.config.get("stop_token", True) is True
+        self.furthest = directory.number("furthest", 1e-4, 1.0) if "furthest" in directory.config else np.inf
         self.kernel = _gaussian(directory.number("smoothing", 0.0, 0.1) * self.frame_rate)
         self._load_tables(directory)
         self._engine: Engine
@@ -194,6 +196,18 @@ class GestureGenerator:
             return (replace(frame, positions=mirror(frame.positions)) for frame in frames)
         return frames
 
+    def followed(self, before: FloatArray, wanted: FloatArray) -> FloatArray:
+        """Return the pose that follows another: the wanted one or, if a joint would jump, on the way to it.
+
+        Args:
+            before: (K, 3) joint positions [m].
+            wanted: (K, 3) joint positions [m].
+        """
+        way = float(np.linalg.norm(wanted - before, axis=1).max())
+        if way <= self.furthest:
+            return wanted
+        return with_bone_lengths(before + self.furthest / way * (wanted - before), self._bone_lengths)
+
     def longest(self, max_duration: float = _DEFAULTS.max_duration) -> int:
         """Return after how many frames a gesture ends where no stop token has fired.
 
@@ -265,6 +279,13 @@ class GestureGenerator:
                 )
 
     def _generated(self, embedding: FloatArray, limit: int) -> Iterator[Frame]:
+        """Yield what the network makes of an embedding, (1, D), as frames without jumps."""
+        before: FloatArray | None = None
+        for frame in self._smoothed(embedding, limit):
+            before = frame.positions if before is None else self.followed(before, frame.positions)
+            yield replace(frame, positions=before)
+
+    def _smoothed(self, embedding: FloatArray, limit: int) -> Iterator[Frame]:
         """Yield what the network makes of an embedding, (1, D), smoothed, as frames.
 
         Smoothing looks ahead by its half width, within the gesture alone: its ends are held.
@@ -351,7 +372,8 @@ class _Examples:
             example = self.centres[chosen]
             distances = np.abs(self.centres[:count] - example).mean(axis=1)
             neighbour = self.centres[distances.argsort(kind="stable")[:2][-1]]
-            embedding = example + generator.uniform(0.0, 0.5) * (neighbour - example)
+            # To both sides: towards the neighbour alone, what is fast and unlike is evened out.
+            embedding = example + generator.uniform(-0.5, 0.5) * (neighbour - example)
         else:
             chosen = int(generator.choice(count, p=self.shares[:count] / self.shares[:count].sum()))
             steps = variation * generator.standard_normal(self.spreads.shape[1])  # (R,)
@@ -428,130 +450,3 @@ class TorchEngine:
 
     def _tensor(self, array: FloatArray) -> Any:
         return self._torch.from_numpy(array).to(self._device)
-
-
-class GestureStream:
-    """Hands out a gesture in blocks of frames, each block no earlier than it is needed.
-
-    Pure: the clock is whatever its user says. Frames are generated when their block is handed out, so that
-    nothing is computed for a gesture that gets replaced.
-    """
-
-    def __init__(
-        self,
-        frames: Iterator[Frame],
-        *,
-        utterance_id: str,
-        clause: int = 0,
-        gesture: str,
-        emotion: str,
-        more: bool = False,
-        priority: int = 128,
-        start: float,
-        frame_rate: float,
-        block_size: int,
-        look_ahead: float,
-    ) -> None:
-        """Prepare the stream; nothing is generated yet.
-
-        Args:
-            frames: what `GestureGenerator.frames` returned.
-            utterance_id: name of the utterance, written into every block.
-            clause: which clause of it, likewise.
-            gesture: label, likewise.
-            emotion: label, likewise.
-            more: whether another clause of the utterance follows, likewise.
-            priority: of the utterance, likewise.
-            start: when the first frame is due [s].
-            frame_rate: frames per second at which they are played [Hz].
-            block_size: frames per block; the last block may be smaller.
-            look_ahead: how long before it is due a block is handed out [s].
-
-        Raises:
-            InputError: block_size, frame_rate or look_ahead is out of range.
-        """
-        if block_size < 1:
-            raise InputError(f"block_size must be 1 or more but is {block_size}")
-        if not frame_rate > 0.0 or not look_ahead >= 0.0:
-            raise InputError(
-                f"frame_rate must be > 0 and look_ahead >= 0 but are {frame_rate} and {look_ahead}"
-            )
-        self._frames = frames
-        self._labels: dict[str, Any] = {
-            "utterance_id": utterance_id,
-            "clause": clause,
-            "gesture": gesture,
-            "emotion": emotion,
-            "more": more,
-            "priority": priority,
-        }
-        self._start, self._frame_rate = start, frame_rate
-        self._block_size, self._look_ahead = block_size, look_ahead
-        self._sequence = 0
-        self._count = 0
-        self.finished = False
-
-    @property
-    def utterance_id(self) -> str:
-        """Name of the utterance."""
-        return str(self._labels["utterance_id"])
-
-    @property
-    def end(self) -> float:
-        """When the frames handed out so far have been played [s]."""
-        return self._start + self._count / self._frame_rate
-
-    def poll(self, now: float) -> FrameBlock | None:
-        """Return the next block if it is due within `look_ahead` of `now` [s], else None."""
-        due = self.end
-        if self.finished or due > now + self._look_ahead:
-            return None
-        frames: list[Frame] = []
-        while len(frames) < self._block_size and not (frames and frames[-1].last):
-            frames.append(next(self._frames))
-        self.finished = frames[-1].last
-        block = FrameBlock(
-            **self._labels,
-            sequence=self._sequence,
-            first_frame=self._count,
-            frame_rate=self._frame_rate,
-            due=due,
-            positions=np.stack([frame.positions for frame in frames]),
-            stop_probabilities=np.array([frame.stop_probability for frame in frames], dtype=np.float32),
-            last=self.finished,
-        )
-        self._sequence += 1
-        self._count += len(frames)
-        return block
-
-    def cut(self, reason: str) -> FrameBlock:
-        """Hand out no more; return the block without frames that says why."""
-        self.finished = True
-        return empty_block(
-            reason, due=self.end, sequence=self._sequence, first_frame=self._count, **self._labels
-        )
-
-
-def empty_block(
-    reason: str, *, due: float, sequence: int = 0, first_frame: int = 0, **labels: Any
-) -> FrameBlock:
-    """Return the last block of a clause of which nothing (more) comes, and why.
-
-    Args:
-        reason: why; empty if the gesture is whole.
-        due: when the next frame would have been [s].
-        sequence: of the block.
-        first_frame: how many frames there were.
-        labels: whose block it is, attributes of `FrameBlock`.
-    """
-    return FrameBlock(
-        **labels,
-        sequence=sequence,
-        first_frame=first_frame,
-        frame_rate=FRAME_RATE,
-        due=due,
-        positions=np.zeros((0, len(JOINTS), 3), dtype=np.float32),
-        stop_probabilities=np.zeros(0, dtype=np.float32),
-        last=True,
-        reason=reason,
-    )

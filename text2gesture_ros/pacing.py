@@ -13,6 +13,7 @@ from text2gesture_ros.parameters import (
     GestureGeneratorParameters,
     IntentClassifierParameters,
 )
+from text2gesture_ros.timing import SHORTEST_TALK
 
 if TYPE_CHECKING:
     from text2gesture_ros.classifier import Intent
@@ -32,6 +33,10 @@ class Clause(Protocol):
     @property
     def accepted(self) -> bool:
         """Whether it has a gesture; if not, talking motion goes with it."""
+
+    @property
+    def length(self) -> float | None:
+        """How long it takes to say [s]; None: unknown."""
 
     @property
     def priority(self) -> int:
@@ -194,8 +199,16 @@ class Schedule(Generic[C]):
         else:
             turn.pending.append((clause, begin))
 
-    def due(self, now: float, delay: float = 0.0) -> tuple[C, float] | None:
-        """Return a clause to begin with and when its motion starts, or None; call until there is none.
+    @property
+    def follows(self) -> float | None:
+        """When the next clause of the utterance is due, if it has a gesture."""
+        pending = self._turn.pending
+        return pending[0][1] if pending and pending[0][0].accepted else None
+
+    def due(self, now: float, delay: float = 0.0) -> tuple[C, float, float] | None:
+        """Return a clause to begin with, when it is due and when its motion starts; call until there is none.
+
+        What is due is what `add` was told, later by the time for which the utterance had to wait.
 
         Args:
             now: the time.
@@ -216,9 +229,12 @@ class Schedule(Generic[C]):
                 continue
             if not clause.accepted:
                 start = max(start, self._gesture_end)
+                if clause.length is not None and start + SHORTEST_TALK > begin + clause.length:
+                    self.dropped.append((clause, "speech is over before talking motion is worth its while"))
+                    continue
             self._end = math.inf
             self._gesture_end = math.inf if clause.accepted else self._gesture_end
-            return clause, start
+            return clause, begin, start
         return None
 
     def ended(self, time: float) -> None:

@@ -181,6 +181,32 @@ def with_bone_lengths(positions: FloatArray, lengths: FloatArray) -> FloatArray:
     return np.asarray(placed, dtype=positions.dtype)
 
 
+def between(one: FloatArray, other: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return poses between two, (..., K, 3) [m]: every bone turned from one direction to the other.
+
+    Directions go along great circles (Shoemake, 1985): along a straight line a bone would turn the faster the
+    nearer it is to half of its way. Lengths go from those of the one pose to those of the other.
+
+    Args:
+        one: (..., K, 3) joint positions [m].
+        other: likewise.
+        weight: (..., 1, 1) of the other pose, in [0, 1].
+    """
+    bones = [pose[..., _ENDS, :] - pose[..., _STARTS, :] for pose in (one, other)]
+    lengths = [np.maximum(np.linalg.norm(each, axis=-1, keepdims=True), 1e-9) for each in bones]
+    first, second = (each / length for each, length in zip(bones, lengths, strict=True))
+    cosine = np.sum(first * second, axis=-1, keepdims=True)
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    sine = np.sin(angle)
+    straight = sine < 1e-4
+    safe = np.where(straight, 1.0, sine)
+    turned = np.sin((1.0 - weight) * angle) * first + np.sin(weight * angle) * second
+    mixed = np.where(straight, (1.0 - weight) * first + weight * second, turned / safe)
+    length = (1.0 - weight) * lengths[0] + weight * lengths[1]
+    root = (1.0 - weight) * one[..., :1, :] + weight * other[..., :1, :]
+    return np.asarray(root + _CHAINS @ (length * mixed), dtype=one.dtype)
+
+
 def mirror(positions: FloatArray) -> FloatArray:
     """Return the pose seen in a mirror: left and right exchanged. (..., K, 3) -> (..., K, 3)."""
     return np.asarray(positions[..., list(MIRROR), :] * np.array([1.0, -1.0, 1.0], dtype=positions.dtype))

@@ -70,6 +70,9 @@ class GestureRequest:
         utterance_id: name of the utterance.
         clause: which clause of it.
         begin: when it is spoken [s], on the ROS clock.
+        stroke: when the word that carries the gesture is spoken, after `begin` [s]; None: unknown.
+        length: how long the clause takes to say [s]; None: unknown.
+        estimated: whether `stroke` is a guess; `length` is unknown then.
         gesture, emotion: known labels.
         accepted: whether the gesture was recognised, so that it is to be shown.
         spoken: whether there are words in the text at all.
@@ -80,6 +83,9 @@ class GestureRequest:
     utterance_id: str
     clause: int
     begin: float
+    stroke: float | None
+    length: float | None
+    estimated: bool
     gesture: str
     emotion: str
     accepted: bool
@@ -184,22 +190,31 @@ def read_intent(message: GestureIntent, now: float) -> GestureRequest:
         now: when it did [s], on the ROS clock; believed where the stamp tells another time altogether.
 
     Raises:
-        InputError: the utterance has no usable id, a label is unknown, or the start is no time in speech.
+        InputError: the utterance has no usable id, a label is unknown, or a time is no time in speech.
     """
-    start = float(message.start)
-    if not (math.isfinite(start) and start >= 0.0):
-        raise InputError(f"start must be at least 0 s but is {start}")
+    start, stroke, end = float(message.start), float(message.stroke), float(message.end)
+    for name, value in (("start", start), ("stroke", stroke), ("end", end)):
+        if not (math.isfinite(value) and value >= 0.0):
+            raise InputError(f"{name} must be at least 0 s but is {value}")
+    # The last clause ends where the text does. Who writes an intent of his own may leave span and times out.
+    more = message.span_end > 0 and bool(message.text[message.span_end :].strip())
+    duration = float(message.duration)
+    if not more and math.isfinite(duration):
+        end = max(end, duration)
+    timed = start <= stroke <= end and start < end
     stamp = to_seconds(message.header.stamp)
     return GestureRequest(
         utterance_id=_check_id(message.utterance_id),
         clause=int(message.clause),
         begin=start + (stamp if 0.0 <= now - stamp <= _LONGEST_TRANSPORT else now),
+        stroke=stroke - start if timed else None,
+        length=end - start if timed and not message.estimated else None,
+        estimated=bool(message.estimated),
         gesture=check_label("gesture", message.gesture.chosen),
         emotion=check_label("emotion", message.emotion.chosen),
         accepted=bool(message.accepted),
         spoken=any(character.isalpha() for character in message.text),
-        # The last clause ends where the text does. Who writes an intent of his own may leave the span out.
-        more=message.span_end > 0 and bool(message.text[message.span_end :].strip()),
+        more=more,
         priority=int(message.priority),
     )
 

@@ -8,12 +8,13 @@ none or only a part, a block without frames that says why.
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from std_msgs.msg import String
 
-from text2gesture_ros.generator import GestureGenerator, GestureStream, empty_block
+from text2gesture_ros.generator import Frame, GestureGenerator
 from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.motion import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
@@ -21,6 +22,7 @@ from text2gesture_ros.nodes.base import ManagedNode, run
 from text2gesture_ros.nodes.conversions import MOST_CLAUSES, GestureRequest, frames_message, read_intent
 from text2gesture_ros.pacing import Schedule
 from text2gesture_ros.parameters import GestureGeneratorParameters
+from text2gesture_ros.streaming import CLOSE, GestureStream, empty_block
 
 # At every poll about twice as much motion is sent as is played until the next: the look-ahead fills up soon,
 # and the retargeter has time to command the robot between the blocks [s].
@@ -89,27 +91,24 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
             still = "there are no words"
         elif not (request.accepted or self.parameters.neutral_motion):
             still = f"no gesture ({message.reason}), and neutral_motion is off"
-        begin = request.begin - self.clock_offset()
+        begin = request.begin - _lead(request) - self.clock_offset()
         policy = self.parameters.preemption
         self._schedule.add(request, begin, self.loop_now(), still=still, preemption=policy)
         self._send()
         self._arrival = None  # what begins later does so because it is due
 
-    def _begin(self, request: GestureRequest, start: float) -> None:
+    def _begin(self, request: GestureRequest, due: float, start: float) -> None:
         given = self.parameters
-        if self._stream is not None:
-            same = request.utterance_id == self._stream.utterance_id
+        before = self._stream
+        if before is not None:
+            same = request.utterance_id == before.utterance_id
             self._end_stream("" if same else f"replaced by utterance {request.utterance_id!r}")
+            before = before if same else None
         self._gestures += 1
         gesture = request.gesture if request.accepted else NEUTRAL
+        begin = due + _lead(request)
         self._stream = GestureStream(
-            self._generator.frames(
-                gesture,
-                request.emotion,
-                seed=None if given.seed < 0 else given.seed,
-                variation=given.variation,
-                max_duration=given.max_duration * given.speed_scale,  # of playback -> of the model
-            ),
+            self._generate(gesture, request.emotion, 0),
             utterance_id=request.utterance_id,
             clause=request.clause,
             gesture=gesture,
@@ -120,6 +119,22 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
             frame_rate=self._generator.frame_rate * given.speed_scale,
             block_size=given.block_size,
             look_ahead=max(given.look_ahead, given.start_delay),
+            stroke=None if request.stroke is None or not request.accepted else begin + request.stroke,
+            end=None if request.length is None else begin + request.length,
+            estimated=request.estimated,
+            after=before,
+            talk=partial(self._generate, NEUTRAL, request.emotion) if given.neutral_motion else None,
+        )
+
+    def _generate(self, gesture: str, emotion: str, number: int) -> Iterator[Frame]:
+        """Return the frames of a gesture, another way of doing it for each number."""
+        given = self.parameters
+        return self._generator.frames(
+            gesture,
+            emotion,
+            seed=None if given.seed < 0 else given.seed + number,
+            variation=given.variation,
+            max_duration=given.max_duration * given.speed_scale,  # of playback -> of the model
         )
 
     def _send(self) -> None:
@@ -138,7 +153,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         sent = 0.0
         while self._stream is not None and sent < 2.0 * _POLL_PERIOD:
             before, now = time.perf_counter(), self.loop_now()
-            block = self._stream.poll(now)
+            block = self._stream.poll(now, self._schedule.follows)
             if block is None:
                 return
             self._busy += time.perf_counter() - before
@@ -177,6 +192,13 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
             "intent to first block, median [ms]": f"{1e3 * latency[0]:.1f}",
             "intent to first block, p95 [ms]": f"{1e3 * latency[1]:.1f}",
         }
+
+
+def _lead(request: GestureRequest) -> float:
+    """Return how long before its words a clause is due [s], so that its gesture can be prepared in time."""
+    if request.clause == 0 or not request.accepted or request.stroke is None:
+        return 0.0
+    return max(0.0, CLOSE - request.stroke)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

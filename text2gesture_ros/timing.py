@@ -1,0 +1,215 @@
+"""When a gesture is where, and how it is played to go with speech.
+
+A gesture has phases (Kendon, Gesture, 2004, ch. 7; Kita, van Gijn and van der Hulst, 1998): the hands are
+brought to where something is to be shown (preparation), show it (stroke) and return (retraction); between
+them they may be held still. People let the stroke come with the word it belongs to or a little before it,
+never after it (McNeill, Hand and Mind, 1992, ch. 1). So a gesture is fitted to speech phase by phase: begun
+in time, played slower or faster within what looks natural, held after its stroke, and never cut off.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from text2gesture_ros.skeleton import INDEX, FloatArray
+
+FASTEST = 1.3
+"""How much faster than people a phase may be played."""
+
+HOLD = 0.6
+"""How long the end of a stroke may be held so that a gesture ends with speech [s]."""
+
+SHORTEST_STROKE = 0.3
+"""A stroke that speech leaves no time for is left after so long [s]."""
+
+SHORTEST_TALK = 1.2
+"""Talking motion is not worth its while for less than this [s]."""
+
+_SLOWEST_PREPARATION, _SLOWEST_STROKE, _SLOWEST_RETRACTION = 0.6, 0.8, 0.7  # of the speed people have
+
+_HANDS = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("wrist", "hand")]
+_HEAD = [INDEX["nose"]]
+_REACH = 0.10  # hands that come no further from rest than this make no gesture [m]
+_STILL = 0.002  # nothing that moves less is a gesture at all [m]
+# The stroke is where hands are at least so far from rest, as a share of the furthest. A head swings through.
+_RAISED, _TURNED = 0.85, 0.5
+
+
+@dataclass(frozen=True)
+class Phases:
+    """When the phases of a clip begin [s]; the first at 0.
+
+    Attributes:
+        stroke: the preparation is over.
+        retraction: the stroke is over.
+        end: the last frame.
+    """
+
+    stroke: float
+    retraction: float
+    end: float
+
+
+def find_phases(positions: FloatArray, frame_rate: float) -> Phases:
+    """Return the phases of a gesture that begins and ends at rest.
+
+    The stroke is reached where the hands first come near to where they are furthest from their first
+    position, and over where they were last that far from their last one. Of a gesture without hands the head
+    counts.
+
+    Args:
+        positions: (T, K, 3) joint positions [m].
+        frame_rate: [Hz].
+    """
+    last = len(positions) - 1
+    joints, share = _HANDS, _RAISED
+    if max(_distance(positions, joints, end).max() for end in (0, last)) < _REACH:
+        joints, share = _HEAD, _TURNED
+    away, back = (_distance(positions, joints, end) for end in (0, last))
+    if max(away.max(), back.max()) < _STILL:
+        return Phases(0.0, last / frame_rate, last / frame_rate)
+    stroke = int(np.argmax(away >= share * away.max()))
+    retraction = last - int(np.argmax(back[::-1] >= share * back.max()))
+    return Phases(stroke / frame_rate, max(stroke, retraction) / frame_rate, last / frame_rate)
+
+
+def _distance(positions: FloatArray, joints: Sequence[int], frame: int) -> FloatArray:
+    """Return how far the furthest of some joints is from where it is in one frame, (T,) [m]."""
+    moved = positions[:, joints] - positions[frame, joints]
+    return np.asarray(np.linalg.norm(moved, axis=-1).max(axis=-1))
+
+
+class Warp:
+    """A map from playing time to the time of a clip that never goes back.
+
+    Cubic between its knots with slopes that keep it monotone (Fritsch and Butland, 1984): the speed of the
+    motion has no steps. Before the first knot it goes on with its first slope, after the last it stands.
+    """
+
+    def __init__(self, times: Sequence[float], places: Sequence[float], slope: float | None = None) -> None:
+        """Make a map.
+
+        Args:
+            times: (P,) of the knots, when they are played [s], not decreasing, P >= 2; of equal ones the
+                first counts.
+            places: (P,) where the clip is then [s], not decreasing.
+            slope: at the first knot; None: that to the second.
+        """
+        kept = np.flatnonzero(np.diff(np.maximum.accumulate(times), prepend=-np.inf) > 1e-9)
+        self._times = np.asarray(times, dtype=np.float64)[kept]
+        self._places = np.asarray(places, dtype=np.float64)[kept]
+        self._places[-1] = places[-1]
+        secants = np.diff(self._places) / np.diff(self._times) if len(kept) > 1 else np.ones(1)
+        inner = 2.0 * secants[:-1] * secants[1:] / np.maximum(secants[:-1] + secants[1:], 1e-9)
+        first = secants[0] if slope is None else min(slope, 3.0 * secants[0])
+        self._slopes = np.concatenate([[first], inner, [secants[-1]]])
+        self._first = first if slope is None else slope
+
+    def at(self, times: FloatArray) -> FloatArray:
+        """Return where the clip is (M,) [s] at times (M,) [s]."""
+        knots, places, slopes = self._times, self._places, self._slopes
+        before = places[0] + self._first * (times - knots[0])
+        if len(knots) < 2:
+            return np.asarray(np.minimum(before, places[-1]))
+        index = np.clip(np.searchsorted(knots, times, side="right") - 1, 0, len(knots) - 2)
+        span = knots[index + 1] - knots[index]
+        u = np.clip((times - knots[index]) / span, 0.0, 1.0)
+        inner = u * (1.0 - u) * span * ((1.0 - u) * slopes[index] - u * slopes[index + 1])
+        cubic = places[index] + u * u * (3.0 - 2.0 * u) * (places[index + 1] - places[index]) + inner
+        return np.asarray(np.where(times < knots[0], before, cubic))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a clip is played.
+
+    Attributes:
+        begin: when it begins [s].
+        stroke: when its stroke begins [s].
+        end: when it ends [s].
+        warp: what is played when.
+        leave: when the stroke is left for the straight way back to rest [s]; `end`: it is played as a whole.
+    """
+
+    begin: float
+    stroke: float
+    end: float
+    warp: Warp
+    leave: float
+
+
+def fit(
+    phases: Phases,
+    start: float,
+    *,
+    stroke: float | None = None,
+    end: float | None = None,
+    begun: float = 0.0,
+    hold: float | None = None,
+    estimated: bool = False,
+) -> Fit:
+    """Fit a gesture to speech.
+
+    Args:
+        phases: of the clip.
+        start: when it may begin at the earliest [s].
+        stroke: when the stroke should begin [s]; None: whenever it does. Where there is no time for it before
+            `end` it comes sooner.
+        end: when the gesture should end [s]; None: whenever it does. Where that is too late to be filled,
+            the gesture ends by itself. Where it is early, the gesture is played up to `FASTEST` and its
+            stroke is left, after `SHORTEST_STROKE` at the soonest.
+        begun: for how long the clip has been played from `start` on, as it is [s].
+        hold: until when the end of the stroke is held, because another gesture takes over from there [s].
+        estimated: the times are a guess: for its sake nothing begins late or is played faster.
+    """
+    showing, returning = phases.retraction - phases.stroke, phases.end - phases.retraction
+    onset, begin = start + phases.stroke, start
+    if end is not None and stroke is not None:
+        stroke = min(stroke, end - min(showing, SHORTEST_STROKE) - returning / FASTEST)
+    elif end is not None and end < start + phases.end:
+        stroke = end - showing - returning
+    rest = max(0.0, phases.stroke - begun)
+    if stroke is not None and (begun or estimated):
+        if rest:
+            least, most = rest if estimated else rest / FASTEST, rest / _SLOWEST_PREPARATION
+            onset = start + begun + min(max(least, stroke - start - begun), most)
+    elif stroke is not None:
+        begin = max(start, stroke - phases.stroke)
+        onset = max(stroke, start + phases.stroke / FASTEST)
+    leave = None
+    if hold is not None:
+        held = max(onset + showing, hold)
+        knots = [
+            (onset + showing, phases.retraction),
+            (held, phases.retraction),
+            (held + returning, phases.end),
+        ]
+    else:
+        spare = 0.0 if end is None else end - onset - showing - returning
+        slower = (
+            showing * (1.0 / _SLOWEST_STROKE - 1.0),
+            returning * (1.0 / _SLOWEST_RETRACTION - 1.0),
+            HOLD,
+        )
+        if spare >= 0.0:
+            fills = spare <= max(SHORTEST_TALK, sum(slower))  # or talking motion will
+            share = min(1.0, spare / sum(slower)) if fills else 0.0
+            held = share * HOLD + (max(0.0, spare - sum(slower)) if fills else 0.0)
+            lengths = (showing + share * slower[0], held, returning + share * slower[1])
+        else:
+            rate = min(FASTEST, (showing + returning) / max(1e-9, showing + returning + spare))
+            lengths = (showing / rate, 0.0, returning / rate)
+            late = onset + sum(lengths) - (end or 0.0)
+            if late > 1e-6 and lengths[0] > SHORTEST_STROKE:
+                leave = onset + max(SHORTEST_STROKE, lengths[0] - late)
+        ends = np.cumsum([onset, *lengths]).tolist()[1:]
+        knots = list(zip(ends, (phases.retraction, phases.retraction, phases.end), strict=True))
+    before = [(start + begun, begun)] if begun else [(begin, 0.0)]
+    if phases.stroke > begun:
+        before.append((onset, phases.stroke))
+    times, places = zip(*before, *knots, strict=True)
+    warp = Warp(times, places, slope=1.0 if begun else None)
+    if leave is None:
+        return Fit(begin, onset, knots[-1][0], warp, knots[-1][0])
+    return Fit(begin, onset, leave + returning / FASTEST, warp, leave)
