@@ -246,6 +246,12 @@ class GraphClient:
             self._said.append((text, time.monotonic()))
             self._text.publish(String(data=text.encode("utf-8", "replace").decode("utf-8")))
 
+    def speak(self, speech: Speech) -> None:
+        """Publish a sentence on speech, with what is known of it."""
+        with self._news:
+            self._said.append((speech.text, time.monotonic()))
+            self._speech.publish(speech)
+
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Return whether `condition` came true within `timeout` [s]; it is asked at each message.
 
