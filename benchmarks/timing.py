@@ -26,6 +26,9 @@ from text2gesture_ros.training.text.data import default_data, read_utterances
 ALLOWED = 0.2
 """The end of the last motion and the end of speech may be so far apart [s]."""
 
+PREPARED = 0.8
+"""No gesture that begins with speech is prepared sooner than words that come so late [s]."""
+
 _PAUSE = 1.0  # between two sentences [s]
 _RATES = (2.0, 3.4)  # words a second
 
@@ -66,7 +69,7 @@ def judged(graph: GraphClient, speech: Speech) -> dict[str, Any]:
     Returns:
         text, duration, words: whether their times were told; end: last frame after the end of speech [s];
         robot: the same of the last command that performs it; strokes: of the gesture of the first clause,
-        which begins at rest, when its stroke begins after its word [s].
+        which begins at rest, when its word comes after the start of speech and its stroke after the word [s].
     """
     name = speech.utterance_id
     intents = [item.message for item in graph.intents if item.message.utterance_id == name]
@@ -83,7 +86,8 @@ def judged(graph: GraphClient, speech: Speech) -> dict[str, Any]:
         if blocks and intent.clause == 0 and intent.accepted and intent.gesture.chosen != NEUTRAL:
             positions = np.concatenate([block.positions for block in blocks])
             found = find_phases(positions[: _first_gesture(positions)], blocks[0].frame_rate)
-            strokes.append(round(blocks[0].due + found.stroke - said - intent.stroke, 3))
+            late = blocks[0].due + found.stroke - said - intent.stroke
+            strokes.append([round(intent.stroke, 3), round(late, 3)])
     ends = [block.end for blocks in clauses.values() for block in blocks]
     return {
         "text": speech.text,
@@ -106,7 +110,8 @@ def _first_gesture(positions: Any) -> int:
 def summarised(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the figures of all sentences."""
     ends = [row["end"] for row in rows if row["end"] is not None]
-    strokes = [stroke for row in rows for stroke in row["strokes"]]
+    strokes = [late for row in rows for _, late in row["strokes"]]
+    prepared = [late for row in rows for word, late in row["strokes"] if word >= PREPARED]
     return {
         "sentences": len(rows),
         "performed": len(ends),
@@ -117,7 +122,9 @@ def summarised(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "robot_after_speech_s": spread([row["robot"] for row in rows]),
         "gestures": len(strokes),
         "stroke_after_word_s": spread(strokes),
-        "stroke_within_0.1_s": sum(abs(stroke) <= 0.1 for stroke in strokes),
+        "later_words": len(prepared),
+        "stroke_after_later_word_s": spread(prepared),
+        "stroke_no_later_than_later_word": sum(late <= 0.1 for late in prepared),
         "each": list(rows),
     }
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from robot_cases import ROBOTS, name_of
-from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
+from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
 from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.errors import InputError
@@ -118,10 +118,28 @@ def test_a_clause_begins_after_the_arrival_of_its_text_unless_that_is_another_cl
     assert (request.clause, request.gesture, request.spoken) == (2, "wave", True)
 
 
-@pytest.mark.parametrize("start", [-0.1, math.nan, math.inf])
-def test_a_start_that_is_no_time_is_refused(start):
-    with pytest.raises(InputError, match="start must be at least 0 s"):
-        read_intent(intent(start=start), now=0.0)
+@pytest.mark.parametrize("name", ["start", "stroke", "end"])
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
+def test_a_start_that_is_no_time_is_refused(name, value):
+    with pytest.raises(InputError, match=f"{name} must be at least 0 s"):
+        read_intent(intent(**{name: value}), now=0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({}, (None, None, False)),  # untold
+        ({"start": 1.0, "stroke": 1.5, "end": 2.0, "span_end": 3}, (0.5, 1.0, True)),
+        ({"start": 1.0, "stroke": 1.5, "end": 2.0, "span_end": 7, "duration": 3.0}, (0.5, 2.0, False)),
+        ({"start": 1.0, "stroke": 1.5, "end": 2.0, "estimated": True}, (0.5, None, False)),
+        ({"start": 1.0, "stroke": 0.5, "end": 2.0}, (None, None, False)),  # cannot be
+        ({"duration": 3.0, "gesture": LabelProbabilities(chosen="nod")}, (0.0, 3.0, False)),
+    ],
+    ids=str,
+)
+def test_when_a_clause_is_spoken_is_told_or_unknown(given, read):
+    request = read_intent(intent(**given), now=0.0)
+    assert (request.stroke, request.length, request.more) == read
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.999999999, 1.0, 1.7e9 + 0.25, 2147483647.5])

@@ -3,6 +3,7 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -13,6 +14,7 @@ from text2gesture_ros.errors import ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.nodes.conversions import read_frames, to_seconds, to_time
 from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
+from text2gesture_ros.skeleton import INDEX
 
 
 def intent(utterance_id="one", gesture="wave", emotion="neutral", **changes):
@@ -195,6 +197,41 @@ def test_each_clause_begins_when_it_is_spoken(studio):
         blocks = [block for block in studio.frames if block.clause == clause]
         assert [block.sequence for block in blocks] == list(range(len(blocks)))
         assert blocks[0].first_frame == 0
+
+
+@pytest.mark.parametrize(("accepted", "end"), [(True, 2.5), (True, 5.0), (False, 3.0)])
+def test_motion_ends_when_speech_does(studio, accepted, end):
+    given = {"stroke": 0.9, "end": end, "text": "some words", "span_end": 10}
+    message = intent("one", **given, **({} if accepted else UNSURE))
+    message.header.stamp = to_time(studio.node.now())
+    blocks = studio.play(message)
+    last = due(blocks[-1]) + (len(blocks[-1].stop_probabilities) - 1) / blocks[-1].frame_rate
+    assert last == pytest.approx(to_seconds(message.header.stamp) + end, abs=0.2)
+    assert not is_empty(blocks[-1])
+
+
+def test_talking_motion_for_which_there_is_no_time_is_left_out(studio):
+    assert "speech is over" in studio.why_nothing_comes_of(intent("one", **UNSURE, end=0.3))
+
+
+def test_a_gesture_that_follows_closely_is_prepared_before_its_clause(studio):
+    arrival, text = studio.node.now(), "some words. And then"
+    for clause, (start, stroke, end, gesture) in enumerate(
+        [(0.0, 0.6, 1.5, "point"), (1.5, 1.8, 3.5, "yay")]
+    ):
+        times = {"start": start, "stroke": stroke, "end": end, "span_end": 11 + 9 * clause, "text": text}
+        message = intent("one", gesture, clause=clause, **times)
+        message.header.stamp = to_time(arrival)
+        studio.graph.publish("gesture_intent", message)
+    assert due(first(studio, "one", 1)) < arrival + 1.4
+    assert (studio.ending("one", 0).reason, studio.ending("one", 0).more) == ("", True)
+    last = studio.ending("one", 1)
+    assert (last.more, is_empty(last)) == (False, False)
+    hands = [INDEX["left_hand"], INDEX["right_hand"]]
+    blocks = [read_frames(block, 0.0) for block in studio.of("one") if block.clause == 1]
+    motion = np.concatenate([block.positions for block in blocks])[:, hands]
+    away = np.linalg.norm(motion - motion[-1], axis=-1).max(axis=-1)
+    assert away[0] > 0.3  # not from rest
 
 
 def test_a_new_utterance_takes_the_place_of_clauses_to_come(studio):
