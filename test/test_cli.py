@@ -42,6 +42,8 @@ VERBS = [
     "ablation",
     "export",
     "bringup",
+    "record",
+    "replay",
     "demo",
     "gallery",
     "bench latency",
@@ -317,6 +319,24 @@ class TestRetargetAndVerify:
         ["bringup", "--robot", "hal"],
         ["bringup", "--params-file", "missing.yaml"],
         ["bringup", "colour:=red"],
+        ["record"],
+        ["record", "-o", "{dir}"],
+        ["record", "-o", "{binary}"],
+        ["record", "-o", "{dir}/no/talk.mcap"],
+        ["record", "-o", "{dir}/talk.mcap", "--topics", "gossip"],
+        ["record", "-o", "{dir}/talk.mcap", "--duration", "nan"],
+        ["record", "-o", "{dir}/talk.mcap", "--namespace", "a b"],
+        ["replay", "missing.mcap"],
+        ["replay", "{binary}.mcap"],
+        ["replay", "{empty}"],
+        ["replay", "{dir}"],
+        ["replay", "{golden}", "--from", "thoughts"],
+        ["replay", "{golden}", "--tolerance", "nan"],
+        ["replay", "{golden}", "--seed", "-2"],
+        ["replay", "{golden}", "--robot", "hal"],
+        ["replay", "{golden}", "--robot", "nao", "--live"],
+        ["replay", "{golden}", "--golden", "missing.mcap"],
+        ["replay", "{golden}", "--output", "{dir}"],
         ["demo", "--pace", "slow", "--output", "{dir}"],
         ["demo", "--sentences", "missing.txt", "--output", "{dir}"],
         ["demo", "--robot", "hal", "--output", "{dir}"],
@@ -338,7 +358,8 @@ def test_bad_input_is_answered_with_one_line(arguments, tmp_path, clip, capsys):
         "unknown": b"time,LeftTentacle\n0.0,0.0\n",
         "jsonl": b'{"text": "Hello", "gesture": "moonwalk"}\n',
     }
-    places = {"dir": tmp_path, "clip": clip}
+    golden = share_directory() / "data" / "golden" / "pepper.mcap"
+    places = {"dir": tmp_path, "clip": clip, "golden": golden}
     for name, content in files.items():
         places[name] = tmp_path / (f"{name}.jsonl" if name == "jsonl" else name)
         places[name].write_bytes(content)

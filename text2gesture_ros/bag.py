@@ -1,16 +1,64 @@
-"""A bag of everything that was said between the nodes, as one .mcap file that ROS 2 and Foxglove open."""
+"""Bags of what the nodes say to each other: written for ROS 2 and Foxglove, read from wherever they come.
 
+Two forms are written: one `.mcap` file, its chunks compressed; or a folder with an sqlite3 database and its
+metadata.yaml. Both are rosbag2's (version 9). What is read may be somebody else's: nothing in a bag is
+executed or written anywhere, a message of an older definition is read by the one kept in the bag, and
+damage of whatever kind is an InputError.
+"""
+
+import re
+import shutil
 import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer
+import yaml
+from lz4.frame import LZ4FrameDecompressor
+from rosbags.interfaces import Connection, MessageDefinitionFormat, Nodetype
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer, storage_mcap
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from text2gesture_ros.errors import InputError
 from text2gesture_ros.resources import PACKAGE, share_directory
+
+TYPES: Mapping[str, str] = {
+    "speech_text": "std_msgs/msg/String",
+    "speech": f"{PACKAGE}/msg/Speech",
+    "gesture_intent": f"{PACKAGE}/msg/GestureIntent",
+    "gesture_frames": f"{PACKAGE}/msg/GestureFrames",
+    "gesture_cancel": "std_msgs/msg/String",
+    "joint_command": "sensor_msgs/msg/JointState",
+}
+"""The topics that are read from bags, and their types."""
+
+_MCAP = ".mcap"
+_METADATA = "metadata.yaml"
+_MAX_METADATA_BYTES = 4 << 20
+_MAX_CHUNK_BYTES = 256 << 20  # of an mcap file, unpacked; rosbag2 and rosbags write less than 1 MB
+_MAX_MESSAGE_BYTES = 16 << 20
+_MAX_DEFINITION = 64 << 10  # characters
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+
+
+def _bounded(decompressor: Any) -> Callable[[bytes, int], bytes]:
+    """Return what unpacks a chunk and stops where it has the size it claims, and at `_MAX_CHUNK_BYTES`."""
+
+    def unpack(data: bytes, size: int) -> bytes:
+        if size > _MAX_CHUNK_BYTES:
+            raise ValueError(f"a chunk unpacks to {size} bytes, allowed {_MAX_CHUNK_BYTES}")
+        return bytes(decompressor().decompress(data, max_length=size + 1))
+
+    return unpack
+
+
+# rosbags would unpack a chunk of a few bytes that grows to gigabytes before it compares the sizes.
+storage_mcap.DECOMPRESSORS["zstd"] = _bounded(storage_mcap.zstd.ZstdDecompressor)
+storage_mcap.DECOMPRESSORS["lz4"] = _bounded(LZ4FrameDecompressor)
 
 
 def message_types() -> Typestore:
@@ -23,36 +71,62 @@ def message_types() -> Typestore:
 
 
 class BagWriter:
-    """Writes messages as they come.
+    """Writes messages as they come, from any thread: whoever brings them does not wait for the disk.
 
     Args:
-        path: the .mcap file; it appears, or is replaced, when the writer is left.
+        path: a .mcap file, or a folder for an sqlite3 bag. It appears, or replaces the bag that was there,
+            when the writer is left; after an error only where none was.
 
     Attributes:
         counts: messages written so far, by topic.
+
+    Raises:
+        InputError: something else than a bag is there, or there is no directory for it.
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"{path}: no directory {path.parent}")
+        if path.is_dir() and (path.suffix == _MCAP or not _is_bag_folder(path)):
+            raise InputError(f"{path}: a folder that is no bag. Allowed: a new name, or a bag to replace")
+        if path.is_file() and path.suffix != _MCAP:
+            raise InputError(f"{path}: a file. Allowed: a file that ends in {_MCAP}, or a folder")
         self._path = path
         self._types = message_types()
         self._connections: dict[str, Connection] = {}
+        self._trouble: Exception | None = None
         self.counts: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         """Begin the bag."""
-        # A bag is a folder with an index beside the file; the file alone holds all of it.
-        self._folder = tempfile.TemporaryDirectory(dir=self._path.parent, prefix=".bag_")
-        self._writer = Writer(Path(self._folder.name) / "bag", version=9, storage_plugin=StoragePlugin.MCAP)
-        self._writer.open()
+        # Beside its place, so that it is only renamed at the end: nobody ever sees half a bag.
+        self._folder = tempfile.TemporaryDirectory(dir=self._path.absolute().parent, prefix=".bag_")
+        plugin = StoragePlugin.MCAP if self._path.suffix == _MCAP else StoragePlugin.SQLITE3
+        self._writer = Writer(Path(self._folder.name) / self._path.stem, version=9, storage_plugin=plugin)
+        if plugin == StoragePlugin.MCAP:
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        # An sqlite3 database belongs to the thread that has opened it.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bag")
+        self._thread.submit(self._writer.open).result()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the bag and put it in its place; after an error too, with what has come by then."""
-        with self._folder:
-            self._writer.close()
-            (self._writer.path / "bag.mcap").replace(self._path)
+        with self._folder, self._thread:
+            self._thread.submit(self._writer.close).result()
+            if error is None and self._trouble is not None:
+                raise self._trouble
+            if error is not None and self._path.exists():
+                return
+            made = self._writer.path
+            if self._path.suffix == _MCAP:
+                # The file alone holds all that the folder does.
+                made = made / f"{made.name}{_MCAP}"
+            elif self._path.is_dir():
+                shutil.rmtree(self._path)
+            made.replace(self._path)
 
     def write(self, topic: str, kind: type, stamp: int, data: bytes) -> None:
         """Write one message.
@@ -62,11 +136,165 @@ class BagWriter:
             kind: its class, generated by ROS.
             stamp: when it came [ns since 1970].
             data: the message as it travelled (CDR).
+
+        Raises:
+            Exception: what went wrong with one before, on a full disk, say.
         """
+        if self._trouble is not None:
+            raise self._trouble
         topic = topic if topic.startswith("/") else f"/{topic}"
-        if topic not in self._connections:
-            name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
-            self._connections[topic] = self._writer.add_connection(topic, name, typestore=self._types)
-            self.counts[topic] = 0
-        self._writer.write(self._connections[topic], stamp, data)
-        self.counts[topic] += 1
+        self._thread.submit(self._write, topic, kind, stamp, data)
+        self.counts[topic] = self.counts.get(topic, 0) + 1
+
+    def _write(self, topic: str, kind: type, stamp: int, data: bytes) -> None:
+        try:
+            if topic not in self._connections:
+                name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+                self._connections[topic] = self._writer.add_connection(topic, name, typestore=self._types)
+            self._writer.write(self._connections[topic], stamp, data)
+        except Exception as error:  # noqa: BLE001  # raised in this thread, nobody would see it
+            self._trouble = error
+
+
+def _is_bag_folder(path: Path) -> bool:
+    files = [file.name for file in path.iterdir()]
+    return _METADATA in files and all(name == _METADATA or name.endswith((".db3", _MCAP)) for name in files)
+
+
+class Bag:
+    """A bag to read: a .mcap or .db3 file, or a folder, of any size: it is read as it is used.
+
+    Args:
+        path: where it is.
+        namespace: which robot is meant, where the topics of several are in the bag.
+
+    Attributes:
+        path: as given.
+        topics: every topic of the bag, whatever its type, and how many messages it has.
+        start, end: times of the first and the last message [ns since 1970]; 0 in an empty bag.
+
+    Raises:
+        InputError: from every method: there is no bag, it cannot be read, or it is not what it says.
+    """
+
+    def __init__(self, path: Path, namespace: str = "") -> None:
+        self.path = path
+        self._namespace = namespace.strip("/")
+        self.topics: dict[str, int] = {}
+        self.start = self.end = 0
+
+    def __enter__(self) -> Self:
+        """Open the bag and see what is in it."""
+        if not self.path.exists():
+            raise InputError(f"{self.path}: no such bag")
+        with self._reading():
+            if self.path.is_dir():
+                self._check_metadata()
+            self._reader = Reader(self.path)
+            self._reader.open()
+        try:
+            with self._reading():
+                for link in self._reader.connections:
+                    self.topics[link.topic] = self.topics.get(link.topic, 0) + link.msgcount
+                if self._reader.message_count:
+                    self.start, self.end = self._reader.start_time, self._reader.end_time - 1
+        except BaseException:
+            self._reader.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the bag."""
+        self._reader.close()
+
+    def find(self, name: str) -> str | None:
+        """Return the topic that one of `TYPES` has in this bag, None if there is no message of it."""
+        found = [topic for topic, count in self.topics.items() if count and topic.rpartition("/")[2] == name]
+        if len(found) > 1:
+            wanted = f"/{self._namespace}/{name}" if self._namespace else f"/{name}"
+            if wanted not in found:
+                raise InputError(f"{self.path}: {', '.join(sorted(found))}: say which by its namespace")
+            found = [wanted]
+        return found[0] if found else None
+
+    def messages(self, names: Collection[str]) -> Iterator[tuple[str, int, Any]]:
+        """Yield messages in order of time: which of `TYPES`, when it came [ns since 1970], the message.
+
+        Args:
+            names: which of `TYPES`; those that are not in the bag are left out.
+
+        A message has the fields of its definition, which may be an older one.
+        """
+        topics = {topic: name for name in names if (topic := self.find(name)) is not None}
+        links = [link for link in self._reader.connections if link.topic in topics]
+        if not links:
+            return
+        types = {link.id: self._types(link, TYPES[topics[link.topic]]) for link in links}
+        with self._reading():
+            for link, stamp, data in self._reader.messages(links):
+                if len(data) > _MAX_MESSAGE_BYTES:
+                    raise ValueError(f"a message on {link.topic} has {len(data)} bytes")
+                yield topics[link.topic], stamp, types[link.id].deserialize_cdr(data, link.msgtype)
+
+    def _types(self, link: Connection, expected: str) -> Typestore:
+        """Return what reads the messages of a topic: today's definitions, or those kept in the bag."""
+        if link.msgtype != expected:
+            raise InputError(f"{self.path}: {link.topic} has type {link.msgtype}, expected {expected}")
+        types = message_types()
+        known = types.fielddefs[expected][1]
+        if not expected.startswith(f"{PACKAGE}/") or link.msgdef.format != MessageDefinitionFormat.MSG:
+            return types
+        with self._reading():
+            if len(link.msgdef.data) > _MAX_DEFINITION:
+                raise ValueError(f"the definition of {expected} is too long")
+            kept = get_types_from_msg(link.msgdef.data, expected)
+            if all(kept[name][1] == types.fielddefs.get(name, kept[name])[1] for name in kept):
+                return types
+            own = {name: ([], fields) for name, (_, fields) in kept.items() if name.startswith(PACKAGE)}
+            for name, (_, fields) in own.items():
+                _check_definition(name, fields)
+            then = dict(own[expected][1])
+            changed = [name for name, kind in known if then.get(name, kind) != kind]
+            if changed:
+                raise ValueError(f"{expected} had another type of {changed[0]!r} when it was recorded")
+            types = get_typestore(Stores.ROS2_JAZZY)
+            types.register(own)
+            return types
+
+    def _check_metadata(self) -> None:
+        """Refuse a folder that would be unpacked as a whole before it is read: it can grow without bound."""
+        file = self.path / _METADATA
+        if file.stat().st_size > _MAX_METADATA_BYTES:
+            raise ValueError(f"{_METADATA} is larger than {_MAX_METADATA_BYTES >> 20} MB")
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        if str(data.get("compression_mode") or "none").lower() != "none":
+            raise ValueError("compressed as a whole: unpack it with `ros2 bag convert`")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn whatever a damaged or hostile bag makes the library raise into one line."""
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:  # noqa: BLE001  # there is no list of what damage can raise
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise InputError(f"{self.path}: no readable bag: {reason}") from None
+
+
+def _check_definition(name: str, fields: Any) -> None:
+    """Refuse a definition that is more than names of numbers and texts: code is made of it to read it.
+
+    Raises:
+        ValueError: it is.
+    """
+    for field, (kind, content) in fields:
+        inner = content[0] if kind in (Nodetype.SEQUENCE, Nodetype.ARRAY) else (kind, content)
+        base = inner[0] == Nodetype.BASE
+        if not _NAME.fullmatch(field) or not (base or (kind == Nodetype.NAME and inner[1] in _NESTED)):
+            raise ValueError(f"the definition of {name} has the field {field[:40]!r}, which is none of ours")
+
+
+_NESTED = ("std_msgs/msg/Header", f"{PACKAGE}/msg/LabelProbabilities")

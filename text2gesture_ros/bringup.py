@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from datetime import date
 from difflib import get_close_matches
@@ -76,9 +76,7 @@ def ros_arguments(node: str, given: Mapping[str, str]) -> list[str]:
     arguments: list[str] = []
     namespace = given.get("namespace", "")
     if namespace:
-        if not _NAMESPACE.fullmatch(namespace):
-            raise ConfigurationError(f"namespace {namespace!r} is none: words of a-z, 0-9 and _, joined by /")
-        arguments += ["-r", f"__ns:=/{namespace.removeprefix('/')}"]
+        arguments += ["-r", f"__ns:={check_namespace(namespace)}"]
     file = given.get("params_file", "")
     if file:
         arguments += ["--params-file", file]
@@ -92,6 +90,17 @@ def ros_arguments(node: str, given: Mapping[str, str]) -> list[str]:
             # Quoted, or YAML would read `y` as true and `1` as a number.
             arguments += ["-p", f"{name}:={json.dumps(given[name])}"]
     return arguments
+
+
+def check_namespace(namespace: str) -> str:
+    """Return a namespace as ROS has it, with a leading slash.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if not _NAMESPACE.fullmatch(namespace):
+        raise ConfigurationError(f"namespace {namespace!r} is none: words of a-z, 0-9 and _, joined by /")
+    return f"/{namespace.removeprefix('/')}"
 
 
 def _check_values(given: Mapping[str, str]) -> None:
@@ -276,27 +285,36 @@ def stop_processes(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> None:
             process.wait()
 
 
+@contextmanager
+def asked_to_end() -> Iterator[list[int]]:
+    """Give a list that is empty until Ctrl-C or SIGTERM, which do nothing else meanwhile."""
+    asked: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda got, _frame: asked.append(got))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def run(given: Mapping[str, str]) -> int:
     """Run the nodes until Ctrl-C, SIGTERM or the end of one of them; return the exit status.
 
     Raises:
         ConfigurationError: as `start_processes`.
     """
-    asked: list[int] = []
-    previous = {
-        number: signal.signal(number, lambda got, _frame: asked.append(got))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    try:
-        processes = start_processes(given)
-        while not asked and not ended(processes):
-            time.sleep(0.1)
-        trouble = "" if asked else ended(processes)
-    finally:
-        stop_processes(processes)
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    with asked_to_end() as asked:
+        try:
+            processes = start_processes(given)
+            while not asked and not ended(processes):
+                time.sleep(0.1)
+            trouble = "" if asked else ended(processes)
+        finally:
+            stop_processes(processes)
     if trouble:
         sys.stderr.write(f"{trouble}; the others were stopped\n")
         return 1

@@ -24,6 +24,8 @@ from text2gesture_ros.commands import (
     generate,
     import_,
     recognize,
+    record,
+    replay,
     retarget,
     robot,
     studio,
@@ -64,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     for module in (
         *(classify, generate, import_, retarget, verify, robot, recognize),
         *(evaluate, train, studio, ablation, export),
-        *(bringup, demo, gallery, bench),
+        *(bringup, record, replay, demo, gallery, bench),
     ):
         module.add(verbs)
     return parser
