@@ -102,13 +102,13 @@ class OurPose:
 
 
 class OurWhole:
-    """Ours from frames to verified commands: blocks of 8 frames half a second ahead, one tick a frame."""
+    """Ours from frames to verified commands: blocks of frames that come ahead of time, one tick a frame."""
 
-    def __init__(self, robot: Robot, positions: Array, ahead: float = 0.5) -> None:
+    def __init__(self, robot: Robot, positions: Array, ahead: float = 0.5, block: int = BLOCK) -> None:
         self._performer = Performer(robot, rate=motions.RATE)
-        self._blocks = _blocks(positions, ahead + 1.0)
+        self._blocks = _blocks(positions, ahead + 1.0, block)
         self._ahead, self._time = ahead, 0.0
-        self.spread = BLOCK
+        self.spread = block
         # Frames come before they are due, and the robot may take a run-up.
         past = [robot.rest] * 3
         while self._time < ahead + 1.0 - PERIOD / 2.0:
@@ -117,7 +117,7 @@ class OurWhole:
 
     def step(self, frame: int) -> Array:
         """Return the angles (N,) for a frame."""
-        while self._blocks and self._blocks[0].due - self._ahead <= self._time:
+        while self._blocks and self._blocks[0].due - self._ahead <= self._time + 1e-6:
             self._performer.receive(self._blocks.pop(0), self._time)
         position = self._performer.tick(self._time).position
         self._time += PERIOD
@@ -128,7 +128,7 @@ def _resting(robot: Robot) -> Array:
     return np.tile(robot.rest, (3, 1))
 
 
-def _blocks(positions: Array, due: float) -> list[FrameBlock]:
+def _blocks(positions: Array, due: float, size: int) -> list[FrameBlock]:
     return [
         FrameBlock(
             utterance_id="bench",
@@ -138,11 +138,11 @@ def _blocks(positions: Array, due: float) -> list[FrameBlock]:
             first_frame=first,
             frame_rate=motions.RATE,
             due=due + first * PERIOD,
-            positions=positions[first : first + BLOCK],
-            stop_probabilities=np.zeros(len(positions[first : first + BLOCK])),
-            last=first + BLOCK >= len(positions),
+            positions=positions[first : first + size],
+            stop_probabilities=np.zeros(len(positions[first : first + size])),
+            last=first + size >= len(positions),
         )
-        for index, first in enumerate(range(0, len(positions), BLOCK))
+        for index, first in enumerate(range(0, len(positions), size))
     ]
 
 
@@ -431,6 +431,9 @@ def compare(name: str, motion: Array, bound: int) -> dict[str, Any]:
             "ours, pose, frame by frame": lambda p=positions: OurPose(robot, p, block=1),
             "ours, pose, no capsules": lambda p=positions: OurPose(bare, p),
             "ours, whole": lambda p=positions: OurWhole(robot, p),
+            "ours, whole, frames as they are due": lambda p=positions: OurWhole(
+                robot, p, ahead=1e-3, block=1
+            ),
             "mink": lambda t=targets: Mink(robot, t),
             "pink": lambda t=targets: Pink(robot, t),
         }

@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from robot_cases import ROBOTS, name_of
 
 from text2gesture_ros.blending import Clip, Fade, Score, Settings
@@ -147,3 +149,27 @@ def test_every_gesture_says_which_groups_it_uses():
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         replace(Settings(), **wrong)
+
+
+class TestForeseen:
+    @given(seed=st.integers(0, 2**32 - 1))
+    @settings(max_examples=20, deadline=None)
+    def test_a_parabola_goes_on(self, seed):
+        generator = np.random.default_rng(seed)
+        times = 3.0 + np.arange(12) / 60.0
+        powers = (times[:, None] - 3.0) ** np.arange(3.0)
+        factors = generator.normal(size=(3, 5))
+        soon = Clip(("a", 0), times, powers @ factors, False).foreseen(times[-1] + 0.05)
+        assert soon.end == times[-1] + 0.05
+        expected = (soon.end - 3.0) ** np.arange(3.0) @ factors
+        np.testing.assert_allclose(soon.angles[-1], expected, atol=1e-6)
+
+    def test_noise_goes_nowhere(self):
+        noise = np.random.default_rng(0).normal(size=(12, 2000)) * 0.02
+        clip = Clip(("a", 0), np.arange(12) / 60.0, noise, False)
+        gone = clip.foreseen(clip.end + 0.05).angles[-1] - noise[-1]
+        assert np.mean(gone == 0.0) > 0.8
+
+    def test_few_frames_tell_nothing(self):
+        clip = Clip(("a", 0), np.arange(3) / 60.0, np.eye(3), False)
+        assert clip.foreseen(1.0) is clip

@@ -16,6 +16,9 @@ from text2gesture_ros.skeleton import FloatArray
 # The node's defaults are ours.
 DEFAULTS = GestureRetargeterParameters()
 
+# Frames from which the next moments are foreseen, and by how many of its standard deviations a rate of change
+# is trusted less.
+_FORESEEN_FROM, _DOUBT = 8, 4.0
 # Frames played this long ago are forgotten [s].
 _MEMORY = 1.0
 # Largest value of each setting that is a number; the smallest is 0.
@@ -96,6 +99,27 @@ class Clip:
         """Return the clip as if no frame were known that is due later than a time [s]."""
         count = max(1, int(np.searchsorted(self.times, time, side="right")))
         return replace(self, times=self.times[:count], angles=self.angles[:count], complete=False)
+
+    def foreseen(self, time: float) -> "Clip":
+        """Return the clip with a frame more at a time [s] soon after its end, where the joints seem to go.
+
+        Speed and acceleration are those of the parabola nearest to the last frames (least squares). Each is
+        trusted the less the less it stands out of the noise, which is what these frames are off the parabola.
+        """
+        times, angles = self.times[-_FORESEEN_FROM:] - self.end, self.angles[-_FORESEEN_FROM:]
+        powers = times[:, None] ** np.arange(3.0)
+        spare = len(times) - powers.shape[1]
+        if spare < 1 or time <= self.end:
+            return self
+        fit = np.linalg.pinv(powers)
+        rates = (fit @ angles)[1:]
+        noise = ((angles - powers @ (fit @ angles)) ** 2).sum(axis=0) / spare
+        unsure = _DOUBT**2 * (fit[1:] ** 2).sum(axis=1)[:, None] * noise
+        trust = np.maximum(0.0, 1.0 - unsure / np.maximum(rates * rates, 1e-12))
+        ahead = self.angles[-1] + np.array([time - self.end, (time - self.end) ** 2]) @ (trust * rates)
+        return replace(
+            self, times=np.append(self.times, time), angles=np.concatenate([self.angles, ahead[None]])
+        )
 
     def at(self, times: FloatArray) -> Array:
         """Return the angles (M, N) at times (M,) [s]: cubic between frames, held outside.

@@ -10,8 +10,8 @@ the spline ends at standstill. Between them the squared distance to the referenc
 is least: a quadratic program. Most joints need no bound, and their least is one product with a matrix; the
 others are solved by PIQP (Schwan et al., CDC 2023).
 
-A chunk begins on a knot of the one before: what the one before would have gone on with is then a solution of
-the new program too, so that there always is one.
+A chunk begins on a knot of the one before and is no shorter than what is left of it: what the one before
+would have gone on with is then a solution of the new program too, so that there always is one.
 """
 
 import logging
@@ -38,8 +38,8 @@ TAIL = 0.3
 # Reference that is solved for at once, and how much of that is kept where more follows [s].
 _WINDOW, _KEPT = 1.0, 0.7
 # Jerk at its limit J costs as much as this distance, e [rad]. A swing of amplitude A and rate w is shrunk by
-# A / (1 + (J / (e w^3))^2): by e / 2 = 1 mrad at most if its jerk, A w^3, keeps J.
-_SMOOTHED = 2e-3
+# A / (1 + (J / (e w^3))^2): by e / 2 = 0.5 mrad at most if its jerk, A w^3, keeps J.
+_SMOOTHED = 1e-3
 # Part of each limit that is used: what the solver may be off by is less.
 _USED = 1.0 - 2e-4
 # To what the solver works, in differences of control points: what `_USED` leaves of the smallest bound, the
@@ -176,7 +176,8 @@ class Planner:
 
         Returns:
             The samples after `start`, the last at standstill, and how many of them follow the reference. None
-            where there is no way, which does not happen to a chunk that continues another one.
+            where there is no way, which does not happen to a chunk that continues another one and ends no
+            sooner.
         """
         window = round(_WINDOW / self._knot)
         kept = max(1, round(_KEPT / self._knot) // self._knots_per_row) * self._knots_per_row
