@@ -24,6 +24,10 @@ NOBODY: Name = ("", 0)
 AHEAD = 0.04
 """A chunk is worth its while from so much known motion on; less is aimed at [s]."""
 
+# Where less is known the robot aims at where it seems to be needed after this time: a way takes about as long
+# [s].
+_LEAD = 0.05
+
 EASE, WALK = 0.5, 0.15
 """Way to rest: part of velocity and acceleration that it takes, and where the robot stood anywhere before."""
 
@@ -196,7 +200,8 @@ class Composer:
             home = self._home(start, score, least, trail, ease)
             return _planned(home, spans, taken)
         else:
-            target = (score.wanted(clip, np.array([clip.end])) + fade[1].at(np.array([time])))[0]
+            soon = clip.foreseen(min(time, clip.end) + _LEAD)
+            target = (score.wanted(soon, np.array([soon.end])) + fade[1].at(np.array([time])))[0]
         way = self._limiter.way(start, target)
         return _planned(way, spans, taken)
 
