@@ -11,10 +11,10 @@ from std_srvs.srv import Trigger
 from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
 
-from text2gesture_ros.generator import empty_block
 from text2gesture_ros.nodes import performing_action
 from text2gesture_ros.nodes.conversions import frames_message, to_time
 from text2gesture_ros.skeleton import JOINTS
+from text2gesture_ros.streaming import empty_block
 
 
 class Client:
