@@ -254,11 +254,15 @@ class Composer:
         trail: Sequence[JointState],
         ease: float = EASE,
     ) -> Samples | None:
-        """Return a way to rest, else to standstill; with care the first that is clear."""
-        ways = self._ways_home(start, score, trail, ease)
-        if least is None:
-            return next(ways)
-        return next((way for way in ways if way is not None and self._clear(start, way, least)), None)
+        """Return the first way to rest, else to standstill, that is clear; without care: in range."""
+        for way in self._ways_home(start, score, trail, ease):
+            if way is not None and (self._in_range(way) if least is None else self._clear(start, way, least)):
+                return way
+        return None
+
+    def _in_range(self, way: Samples) -> bool:
+        positions = way.positions
+        return bool(((positions >= self._robot.lower) & (positions <= self._robot.upper)).all())
 
     def _ways_home(
         self, start: JointState, score: Score, trail: Sequence[JointState], ease: float
