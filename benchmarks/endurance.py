@@ -29,6 +29,7 @@ from text2gesture_ros.nodes.probe import processor_time
 
 _EVERY = 3.0  # a sentence, of simulated time [s]
 _WARM = 1 / 6  # part of all sentences after which memory has to be flat
+_SETTLING = 5.0  # of simulated time, after the last sentence [s]
 _PATIENCE = 60.0  # of the world, with simulated time [s]
 _LONGEST_STEP = 0.05  # that a command is waited for [s]
 
@@ -99,38 +100,51 @@ def talk(graph: GraphClient, clock: LockstepClock, sentences: int) -> dict[str, 
 
     Returns:
         sentences; performed, how many of them; seconds, simulated; speed, how many times the world's;
-        latency_ms: in the world's time, of each sixth of the sentences; memory_mb of each node: after each
-        sixth; growth_mb: from the end of the first to the end of the last; processor: share of a core;
-        told: what the nodes tell of themselves in the end.
+        latency_ms: from text to plan in the world's time, of each sixth of the sentences; memory_mb of each
+        node: after each sixth; growth_mb: from the end of the first to the end of the last; processor: share
+        of a core; told: what the nodes tell of themselves in the end.
     """
     begin, started = time.monotonic(), clock.now()
     used = _processor(graph)
-    latencies: list[float | None] = []
+    said: list[float] = []
+    names: list[str] = []  # of the sentences: the classifier answers all, in order
+    planned: dict[str, float] = {}  # when the first plan of each came
     memory: list[Mapping[str, float]] = []
     sixth = max(1, round(_WARM * sentences))
+
+    def note() -> None:
+        """Keep what is needed of what came; the rest would fill this process."""
+        names.extend(item.message.utterance_id for item in graph.intents if item.message.clause == 0)
+        for item in graph.trajectories:
+            planned.setdefault(item.message.header.frame_id, item.time)
+        for kept in (graph.commands, graph.trajectories, graph.frames, graph.intents):
+            kept.clear()
+
     for number in range(sentences):
-        said, known = time.monotonic(), len(graph.trajectories)
-        name_of = len(graph.intents)
+        said.append(time.monotonic())
         graph.say(SENTENCES[number % len(SENTENCES)])
         clock.pause_until(graph, started + _EVERY * (number + 1))
-        names = {item.message.utterance_id for item in graph.intents[name_of:]}
-        came = [item.time for item in graph.trajectories[known:] if item.message.header.frame_id in names]
-        latencies.append(min(came) - said if came else None)
+        with graph.news:
+            note()
         if (number + 1) % sixth == 0:
             memory.append(_memory(graph))
-            line = f"{number + 1}/{sentences} {memory[-1]} {spread(latencies[-sixth:])}"
-            print(line, file=sys.stderr)
-            for kept in (graph.commands, graph.trajectories, graph.frames, graph.intents):
-                del kept[:-1]
+            print(f"{number + 1}/{sentences} {memory[-1]} {len(planned)} plans", file=sys.stderr)
     seconds, taken = clock.now() - started, time.monotonic() - begin
     after = _processor(graph)
-    ms = [None if value is None else 1e3 * value for value in latencies]
+    clock.pause_until(graph, clock.now() + _SETTLING)
+    with graph.news:
+        note()
+    names += [""] * (sentences - len(names))
+    times = [
+        1e3 * (planned[name] - then) if name in planned else None
+        for name, then in zip(names, said, strict=True)
+    ]
     return {
         "sentences": sentences,
-        "performed": sum(value is not None for value in latencies),
+        "performed": sum(value is not None for value in times),
         "seconds": round(seconds),
         "speed": round(seconds / taken, 2),
-        "latency_ms": [spread(ms[first : first + sixth], 1) for first in range(0, sentences, sixth)],
+        "latency_ms": [spread(times[first : first + sixth], 1) for first in range(0, sentences, sixth)],
         "memory_mb": {node: [row[node] for row in memory] for node in memory[0]},
         "growth_mb": {node: round(memory[-1][node] - memory[0][node], 2) for node in memory[0]},
         "processor": {node: round((after[node] - used[node]) / taken, 3) for node in used},
@@ -151,7 +165,7 @@ def main() -> int:
     arguments = parser(__doc__)
     arguments.add_argument("--sentences", type=int, default=1200)
     arguments.add_argument("--rate", type=float, default=30.0, help="of the control loop [Hz]")
-    arguments.add_argument("--speed", type=float, default=12.0, help="of simulated time, at most")
+    arguments.add_argument("--speed", type=float, default=6.0, help="of simulated time, at most")
     args = arguments.parse_args()
     clocks: list[LockstepClock] = []
 

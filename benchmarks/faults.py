@@ -42,15 +42,14 @@ def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:
     died = since = watched.now()
     moving = any(graph.commands[-1].message.velocity)
     watched.converse(f"{name} meanwhile", 0.2, chance)
-    commands, jump = len(graph.commands), 0.0
+    commands, jump, start = len(graph.commands), 0.0, None
     violations: Counter[str] = Counter()
     if node == "gesture_retargeter":
         course = watched.continued(watched.commanded(graph.commands[first:commands]))
-        violations += watched.violations(course, rest)
+        violations += watched.violations(course)
         watched.pause(max(0.0, course.seen[-1] - watched.now()))
         first, start = commands, watched.position()
     else:
-        start = rest
         watched.wait_for_rest()
         if node == "intent_classifier":
             since = max(died, watched.last_frame(name))
@@ -61,7 +60,7 @@ def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:
     latency = watched.latency(f"{name} after", chance)
     at_rest = watched.wait_for_rest() and at_rest
     told = watched.commanded(graph.commands[first:])
-    if first == commands:
+    if start is not None:
         jump = float(np.abs(told.positions[0] - start).max())
     return {
         "moving": moving,

@@ -32,7 +32,8 @@ LONGEST = 1_000_000
 """Characters of a text."""
 
 _RATE = 1000.0  # messages per second, where they can be made as fast
-_LOOK = 0.25  # from one look at the memory to the next [s]
+_LOOK = 0.25  # from one look at the nodes to the next [s]
+_PARTS = 5  # into which the messages are divided, to see how memory grows
 _CHARACTERS = (
     *("abcdefghijklmnopqrstuvwxyz   ", " ", ".,;!?", "0123456789", "\t\n\r", "{}[]()<>&%$#@`'\"\\|/"),
     *(
@@ -66,11 +67,13 @@ class Hostile:
     Args:
         seed: of chance.
         joints: names of the robot's joints.
+        longest: characters of a text.
     """
 
-    def __init__(self, seed: int, joints: tuple[str, ...]) -> None:
+    def __init__(self, seed: int, joints: tuple[str, ...], longest: int = LONGEST) -> None:
         self._chance = np.random.default_rng(seed)
         self._joints = joints
+        self._longest = longest
         self._names = ["", "warm-up 1", *(f"utterance {number}" for number in range(5))]
 
     def one_of(self, *choices: Any) -> Any:
@@ -81,7 +84,7 @@ class Hostile:
     def text(self, longest: int = LONGEST) -> str:
         """Return a text of anything, mostly a short one."""
         source = _sources()[int(self._chance.integers(len(_sources())))]
-        length = int(longest ** self._chance.random()) - 1
+        length = int(min(longest, self._longest) ** self._chance.random()) - 1
         begin = int(self._chance.integers(LONGEST - length + 1))
         return source[begin : begin + length]
 
@@ -253,9 +256,10 @@ def attack(watched: Witness, topic: str, count: int) -> dict[str, Any]:
     """Send an input so many messages, then a sentence; return what became of the nodes.
 
     Returns:
-        sent; per_second; memory_mb: of each node, before, at most and afterwards; waiting: utterances in the
-        generator's queue, at most; answered_s: from the last message until a plan for a sentence said after
-        it; latency_s: of another sentence; violations: limits that the commands meanwhile did not keep.
+        sent; per_second; memory_mb: of each node, before, after each fifth and afterwards; waiting:
+        utterances in the generator's queue, at most; answered_s: from the last message until a plan for a
+        sentence said after it; latency_s: of another sentence; violations: limits that the commands meanwhile
+        did not keep.
     """
     graph = watched.graph
     chance = np.random.default_rng([count, *topic.encode()])
@@ -263,33 +267,33 @@ def attack(watched: Witness, topic: str, count: int) -> dict[str, Any]:
     publisher = watched.node.create_publisher(INPUTS[topic], topic, 50)
     graph.wait_until(lambda: publisher.get_subscription_count() > 0, timeout=10.0)
     first = len(graph.commands)
-    before = _memory(watched)
-    most, looked = before, time.monotonic()
-    waiting, began = 0, time.monotonic()
-    for number, message in enumerate(hostile.messages(topic, count)):
+    memory, waiting = [_memory(watched)], 0
+    began = looked = time.monotonic()
+    for number, message in enumerate(hostile.messages(topic, count), start=1):
         publisher.publish(message)
         now = time.monotonic()
         time.sleep(max(0.0, began + number / _RATE - now))
         if now > looked + _LOOK:
-            looked, found = now, _memory(watched)
-            most = {node: max(most[node], found[node]) for node in most}
-            waiting = max(waiting, int(watched.told["gesture_generator"]["utterances waiting"]))
+            looked, told = now, watched.told["gesture_generator"]["utterances waiting"]
+            waiting = max(waiting, int(told))
             graph.wait_until(lambda: True, timeout=0.0)  # a node that has ended ends the measurement
+        if number % math.ceil(count / _PARTS) == 0:
+            memory.append(_memory(watched))
     taken = time.monotonic() - began
     answered = watched.say_until_planned(f"{topic} {count} after", chance)
     watched.wait_for_rest()
     latency = watched.latency(f"{topic} {count} later", chance)
     watched.wait_for_rest()
-    after = _memory(watched)
+    memory.append(_memory(watched))
     watched.node.destroy_publisher(publisher)
     return {
         "sent": count,
         "per_second": round(count / taken),
         "waiting": waiting,
-        "memory_mb": {node: [before[node], most[node], after[node]] for node in before},
+        "memory_mb": {node: [row[node] for row in memory] for node in memory[0]},
         "answered_s": answered,
         "latency_s": latency,
-        "violations": watched.violations(watched.commanded(graph.commands[first:]), watched.robot.rest),
+        "violations": watched.violations(watched.commanded(graph.commands[first:])),
     }
 
 

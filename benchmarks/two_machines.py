@@ -102,7 +102,7 @@ def cut(watched: Witness, net: Network, number: int) -> dict[str, Any]:
         "home_s": course.home(rest, since),
         "resumed_s": resumed,
         "at_rest": at_rest,
-        "violations": watched.violations(watched.commanded(graph.commands[first:]), rest),
+        "violations": watched.violations(watched.commanded(graph.commands[first:])),
     }
 
 

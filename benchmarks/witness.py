@@ -95,9 +95,11 @@ class Course:
         return position, velocity / span
 
     def settled(self, since: float) -> float | None:
-        """Return how long after `since` the robot performed nothing any more [s]; None: it never ended."""
-        ended = self.seen[(self.seen >= since) & ~self.performing]
-        return float(ended[0] - since) if len(ended) else None
+        """Return how long after `since` the robot last performed something [s]; None: to the end."""
+        later = self.seen[(self.seen >= since) & self.performing]
+        if len(later) and later[-1] == self.seen[-1]:
+            return None
+        return float(later[-1] - since) if len(later) else 0.0
 
     def home(self, rest: Array, since: float) -> float | None:
         """Return how long after `since` the robot was at rest, to stay [s]; None: it was not."""
@@ -291,14 +293,23 @@ class Witness:
             Course(told.times[-1] + later, told.seen[-1] + later, positions, velocities, performing)
         )
 
-    def violations(self, path: Course, start: Array) -> Counter[str]:
-        """Return how many limits a path breaks, by kind; the robot stood at `start` (N,) before."""
-        before = np.arange(-3, 0) / RATE
+    def violations(self, course: Course, start: Array | None = None) -> Counter[str]:
+        """Return how many limits a course breaks, by kind.
+
+        Args:
+            course: what was commanded.
+            start: (N,) where the robot stood before [rad]; None: what was before is not judged.
+        """
+        times, positions, velocities = course.times - course.times[0], course.positions, course.velocities
+        if start is not None:
+            times = np.concatenate([np.arange(-3, 0) / RATE, times])
+            positions = np.concatenate([np.tile(start, (3, 1)), positions])
+            velocities = np.concatenate([np.zeros((3, len(start))), velocities])
         report = verify(
             self.robot,
-            np.concatenate([before, path.times - path.times[0]]),
-            np.concatenate([np.tile(start, (3, 1)), path.positions]),
-            velocities=np.concatenate([np.zeros((3, len(start))), path.velocities]),
+            times,
+            positions,
+            velocities=velocities,
             clearance=self._clearance,
             least=self._least,
         )

@@ -155,6 +155,7 @@ class GraphClient:
         intents, frames, trajectories, commands: what came since all was ready, in order (Received).
         context: of rclpy, for further nodes that are to see the same graph.
         processes: the nodes by name.
+        news: holds what came still while it is held.
     """
 
     def __init__(
@@ -178,7 +179,7 @@ class GraphClient:
         self._domain = random.SystemRandom().randint(1, 101) if domain is None else domain
         self._on_message = on_message
         self._recording = False
-        self._news = threading.Condition()
+        self.news = threading.Condition()
         self._said: list[tuple[str, float]] = []
         self._trouble = ""
         self.intents: list[Received] = []
@@ -242,13 +243,13 @@ class GraphClient:
 
     def say(self, text: str) -> None:
         """Publish a sentence on speech_text."""
-        with self._news:  # so that no answer is seen before the sentence is noted
+        with self.news:  # so that no answer is seen before the sentence is noted
             self._said.append((text, time.monotonic()))
             self._text.publish(String(data=text.encode("utf-8", "replace").decode("utf-8")))
 
     def speak(self, speech: Speech) -> None:
         """Publish a sentence on speech, with what is known of it."""
-        with self._news:
+        with self.news:
             self._said.append((speech.text, time.monotonic()))
             self._speech.publish(speech)
 
@@ -259,12 +260,12 @@ class GraphClient:
             ConfigurationError: a node has ended or says that it cannot work.
         """
         deadline = time.monotonic() + timeout
-        with self._news:
+        with self.news:
             while not condition():
                 trouble = self._trouble or ended(self.processes)
                 if trouble:
                     raise ConfigurationError(f"{trouble}. {self._last_error()}".strip())
-                if not self._news.wait(min(0.2, deadline - time.monotonic())) and time.monotonic() > deadline:
+                if not self.news.wait(min(0.2, deadline - time.monotonic())) and time.monotonic() > deadline:
                     return False
         return True
 
@@ -281,7 +282,7 @@ class GraphClient:
 
     def performances(self) -> list[Performance]:
         """Return what each sentence has become so far, in the order in which they were said."""
-        with self._news:
+        with self.news:
             # The classifier answers every sentence once and in order.
             names = [*self._answers(), *[None] * len(self._said)]
             result = []
@@ -324,7 +325,7 @@ class GraphClient:
                 message = deserialize_message(data, kind)
             except rclpy_implementation.RMWError:  # damaged; the nodes do not see it either
                 return
-            with self._news:
+            with self.news:
                 if topic in self._kept:
                     self._kept[topic].append(Received(arrival, message))
                 elif topic == "/diagnostics":
@@ -332,7 +333,7 @@ class GraphClient:
                     self._trouble = f"{errors[0].name}: {errors[0].message}" if errors else self._trouble
                 if self._recording and self._on_message:
                     self._on_message(topic, kind, time.time_ns(), data)
-                self._news.notify_all()
+                self.news.notify_all()
 
         return receive
 
@@ -352,7 +353,7 @@ class GraphClient:
                 )
         if not self.wait_until(self.quiet, timeout=_READY_TIMEOUT):
             raise ConfigurationError(f"the robot is not at rest {_READY_TIMEOUT:g} s after its first gesture")
-        with self._news:
+        with self.news:
             for kept in self._kept.values():
                 kept.clear()
             self._recording = True
