@@ -11,6 +11,7 @@ from text2gesture_ros.skeleton import INDEX, REFERENCE
 from text2gesture_ros.timing import (
     FASTEST,
     HOLD,
+    RETURN,
     SHORTEST_STROKE,
     SHORTEST_TALK,
     Phases,
@@ -98,13 +99,13 @@ def test_a_gesture_is_played_whole_or_left_within_its_stroke(phases, start, stro
     np.testing.assert_allclose(
         places[times < start + begun], (times - start)[times < start + begun], atol=1e-9
     )
+    showing, returning = phases.retraction - phases.stroke, phases.end - phases.retraction
     if fitted.leave < fitted.end:
-        assert fitted.leave - fitted.stroke >= SHORTEST_STROKE - 1e-6
+        assert fitted.leave - fitted.stroke >= min(SHORTEST_STROKE, showing / FASTEST) - 1e-6
     else:
         assert fitted.warp.at(np.array([fitted.end]))[0] == pytest.approx(phases.end)
-    # By so much it is late at most, and no sooner than that.
-    showing, returning = phases.retraction - phases.stroke, phases.end - phases.retraction
-    soonest = start + begun + max(0.0, phases.stroke - begun) + min(showing, SHORTEST_STROKE) + returning
+    # It is late by so much at most.
+    soonest = start + phases.stroke + min(showing, SHORTEST_STROKE) + min(returning / FASTEST, RETURN)
     if end is not None:
         assert fitted.end <= max(end, soonest) + 1e-6
     if end is None and stroke is None:
@@ -115,7 +116,7 @@ def test_a_gesture_is_played_whole_or_left_within_its_stroke(phases, start, stro
 def test_with_time_enough_the_stroke_comes_with_its_word_and_the_end_with_that_of_speech(phases, wait, share):
     stroke = phases.stroke / FASTEST + wait
     showing, returning = phases.retraction - phases.stroke, phases.end - phases.retraction
-    least = min(showing, SHORTEST_STROKE) + returning / FASTEST
+    least = min(showing, SHORTEST_STROKE) + min(returning / FASTEST, RETURN)
     most = max(showing + returning + SHORTEST_TALK, showing / 0.8 + returning / 0.7 + HOLD)
     end = stroke + least + 0.999 * share * (most - least)
     fitted = fit(phases, 0.0, stroke=stroke, end=end)

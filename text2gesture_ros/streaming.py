@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ CLOSE = 1.0
 GUESS = 0.1
 """To this an estimated time is rounded [s]: one text looks the same whenever it is said."""
 
+_MOST_BEFORE = 4  # talking motions that may go before a gesture; who speaks for longer has another clause
 _PATIENCE = 1.5  # longer than a preparation: a held stroke ends by itself where no gesture takes over [s]
 
 
@@ -122,9 +124,9 @@ class GestureStream:
 
     Where it is not known when its words are spoken, or they are spoken very soon, the gesture begins at once,
     with `BEGUN` frames as they are. All else is planned with the whole clip at hand (`timing.fit`): when it
-    begins, when the stroke comes, when it ends. Where speech goes on for long, talking motion follows until
-    its end. Where the next gesture of the utterance is close the stroke is held instead of going back to
-    rest, and the stream of that gesture goes on from there.
+    begins, when the stroke comes, when it ends. Where speech goes on for long before or after the gesture,
+    talking motion goes with it. Where the next gesture of the utterance is close the stroke is held instead
+    of going back to rest, and the stream of that gesture goes on from there.
     """
 
     def __init__(
@@ -241,30 +243,34 @@ class GestureStream:
         """Fit the gesture to speech."""
         phases = self._clip.whole()
         begun = min(self._begun, phases.end)
-        given = {"stroke": self._stroke, "begun": begun, "estimated": self._estimated}
-        fitted = fit(phases, self._start, **given)  # type: ignore[arg-type]
+        fitting = partial(
+            fit, phases, self._start, stroke=self._stroke, begun=begun, estimated=self._estimated
+        )
+        fitted = fitting()
         over = fitted.stroke + phases.retraction - phases.stroke
         hold = None if follows is None or follows > over + CLOSE else follows + _PATIENCE
-        fitted = fit(phases, self._start, end=self._end, hold=hold, **given)  # type: ignore[arg-type]
-        blend = fitted.stroke - fitted.begin if self._before else 0.0
-        if not self._before and not self._count:
+        fitted = fitting(end=self._end, hold=hold)
+        self._pieces, self._over = self._before, self._start
+        while not self._before and self._fill(fitted.begin) and self._fillers < _MOST_BEFORE:
+            pass
+        if not self._pieces and not self._count:
             self._start = fitted.begin
-        self._pieces = self._before
-        self._append(self._clip, fitted, blend)
+        self._append(self._clip, fitted, fitted.stroke - fitted.begin if self._pieces else 0.0)
 
-    def _fill(self) -> bool:
-        """Let talking motion follow what is planned, where speech goes on; return whether it does."""
-        if self._talk is None or self._end is None or self._over is None:
-            return False
-        if self._end - self._over < SHORTEST_TALK:
+    def _fill(self, until: float | None) -> bool:
+        """Let talking motion follow what is planned, where there is time for it until then [s].
+
+        Returns:
+            whether there is.
+        """
+        if self._talk is None or until is None or self._over is None or until - self._over < SHORTEST_TALK:
             return False
         self._fillers += 1
         clip = Clip(self._talk(self._fillers), self._frame_rate)
         phases = clip.whole()
-        rest = self._end - self._over - phases.end
-        fitted = fit(phases, self._over, end=self._end if rest < SHORTEST_TALK else None)
-        self._pieces = self._pieces[-1:]
-        self._append(clip, fitted, fitted.stroke - fitted.begin)
+        rest = until - self._over - phases.end
+        fitted = fit(phases, self._over, end=until if rest < SHORTEST_TALK else None)
+        self._append(clip, fitted, fitted.stroke - fitted.begin if self._pieces else 0.0)
         return True
 
     def _append(self, clip: Clip, fitted: Fit, blend: float) -> None:
@@ -278,8 +284,10 @@ class GestureStream:
         count = self._block_size
         times = self.end + np.arange(count) / self._frame_rate
         if self._over is not None:
-            while self._over < times[-1] + 1.0 / self._frame_rate and self._fill():
+            while self._over < times[-1] + 1.0 / self._frame_rate and self._fill(self._end):
                 pass
+            over = [i for i, piece in enumerate(self._pieces) if piece.begin + piece.blend <= times[0]]
+            self._pieces = self._pieces[max(over, default=0) :]
             # The last frame is seen when the motion is over.
             left = int(np.floor((self._over - self.end) * self._frame_rate + 1e-6)) + 1
             self.finished = left <= count

@@ -23,7 +23,10 @@ HOLD = 0.6
 SHORTEST_STROKE = 0.3
 """A stroke that speech leaves no time for is left after so long [s]."""
 
-SHORTEST_TALK = 1.2
+RETURN = 0.5
+"""The straight way back to rest from a stroke that is left takes no longer [s]."""
+
+SHORTEST_TALK = 1.4
 """Talking motion is not worth its while for less than this [s]."""
 
 _SLOWEST_PREPARATION, _SLOWEST_STROKE, _SLOWEST_RETRACTION = 0.6, 0.8, 0.7  # of the speed people have
@@ -166,7 +169,7 @@ def fit(
     showing, returning = phases.retraction - phases.stroke, phases.end - phases.retraction
     onset, begin = start + phases.stroke, start
     if end is not None and stroke is not None:
-        stroke = min(stroke, end - min(showing, SHORTEST_STROKE) - returning / FASTEST)
+        stroke = min(stroke, end - min(showing / FASTEST, SHORTEST_STROKE) - min(returning / FASTEST, RETURN))
     elif end is not None and end < start + phases.end:
         stroke = end - showing - returning
     rest = max(0.0, phases.stroke - begun)
@@ -177,39 +180,42 @@ def fit(
     elif stroke is not None:
         begin = max(start, stroke - phases.stroke)
         onset = max(stroke, start + phases.stroke / FASTEST)
-    leave = None
+    left = None
     if hold is not None:
-        held = max(onset + showing, hold)
-        knots = [
-            (onset + showing, phases.retraction),
-            (held, phases.retraction),
-            (held + returning, phases.end),
-        ]
+        lengths = showing, max(0.0, hold - onset - showing), returning
+    elif end is None:
+        lengths = showing, 0.0, returning
     else:
-        spare = 0.0 if end is None else end - onset - showing - returning
-        slower = (
-            showing * (1.0 / _SLOWEST_STROKE - 1.0),
-            returning * (1.0 / _SLOWEST_RETRACTION - 1.0),
-            HOLD,
-        )
-        if spare >= 0.0:
-            fills = spare <= max(SHORTEST_TALK, sum(slower))  # or talking motion will
-            share = min(1.0, spare / sum(slower)) if fills else 0.0
-            held = share * HOLD + (max(0.0, spare - sum(slower)) if fills else 0.0)
-            lengths = (showing + share * slower[0], held, returning + share * slower[1])
-        else:
-            rate = min(FASTEST, (showing + returning) / max(1e-9, showing + returning + spare))
-            lengths = (showing / rate, 0.0, returning / rate)
-            late = onset + sum(lengths) - (end or 0.0)
-            if late > 1e-6 and lengths[0] > SHORTEST_STROKE:
-                leave = onset + max(SHORTEST_STROKE, lengths[0] - late)
-        ends = np.cumsum([onset, *lengths]).tolist()[1:]
-        knots = list(zip(ends, (phases.retraction, phases.retraction, phases.end), strict=True))
-    before = [(start + begun, begun)] if begun else [(begin, 0.0)]
+        lengths = _lengths(showing, returning, end - onset)
+        if end < onset + sum(lengths) - 1e-6:
+            back = min(returning / FASTEST, RETURN)
+            leave = min(max(SHORTEST_STROKE, end - onset - back), lengths[0])
+            left = onset + leave, max(end, onset + leave + back)
+    ends = np.cumsum([onset, *lengths]).tolist()
+    knots = [(start + begun, begun) if begun else (begin, 0.0)]
     if phases.stroke > begun:
-        before.append((onset, phases.stroke))
-    times, places = zip(*before, *knots, strict=True)
-    warp = Warp(times, places, slope=1.0 if begun else None)
-    if leave is None:
-        return Fit(begin, onset, knots[-1][0], warp, knots[-1][0])
-    return Fit(begin, onset, leave + returning / FASTEST, warp, leave)
+        knots.append((onset, phases.stroke))
+    knots += zip(ends[1:], (phases.retraction, phases.retraction, phases.end), strict=True)
+    warp = Warp([time for time, _ in knots], [place for _, place in knots], 1.0 if begun else None)
+    leave, over = left or (ends[-1], ends[-1])
+    return Fit(begin, onset, over, warp, leave)
+
+
+def _lengths(showing: float, returning: float, available: float) -> tuple[float, float, float]:
+    """Return how long stroke, hold and retraction take to fill a time, as far as that looks natural [s].
+
+    Args:
+        showing: how long the stroke takes people [s].
+        returning: likewise the retraction [s].
+        available: the time [s].
+    """
+    spare = available - showing - returning
+    if spare < 0.0:
+        rate = min(FASTEST, (showing + returning) / max(1e-9, available))
+        return showing / rate, 0.0, returning / rate
+    slower = showing * (1.0 / _SLOWEST_STROKE - 1.0), returning * (1.0 / _SLOWEST_RETRACTION - 1.0)
+    most = sum(slower) + HOLD
+    if spare > max(SHORTEST_TALK, most):
+        return showing, 0.0, returning  # talking motion may follow
+    share = min(1.0, spare / most)
+    return showing + share * slower[0], spare - share * sum(slower), returning + share * slower[1]
