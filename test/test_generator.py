@@ -150,6 +150,27 @@ def test_a_short_gesture_begins_like_a_long_one(generator: GestureGenerator) -> 
     np.testing.assert_array_equal(short[:30], whole[:30])
 
 
+def test_no_joint_goes_further_from_frame_to_frame_than_the_model_says(tmp_path: Path) -> None:
+    shipped = open_model("motion", "motion")
+    for graph in shipped.path.glob("*.onnx"):
+        shutil.copy(graph, tmp_path)
+    config = {name: value for name, value in shipped.config.items() if name != "furthest"}
+    furthest, poses, ways = np.inf, [], []
+    for _ in range(2):
+        save_model(tmp_path, config, shipped.weights())
+        made = GestureGenerator(str(tmp_path), device="cpu").generate("yay", "positive", seed=1)
+        poses.append(made.positions)
+        ways.append(np.linalg.norm(np.diff(made.positions, axis=0), axis=2).max(axis=1))
+        furthest = 0.8 * float(ways[0].max())
+        config["furthest"] = furthest
+    (free, bound), (free_ways, bound_ways) = poses, ways
+    assert bound_ways.max() < 1.01 * furthest  # the bones' arcs are hardly longer than their chords
+    np.testing.assert_allclose(bone_lengths(bound), bone_lengths(free), atol=1e-5)
+    calm = int((free_ways > furthest).argmax())
+    np.testing.assert_array_equal(bound[: calm + 1], free[: calm + 1])
+    np.testing.assert_array_equal(bound[-1], free[-1])  # it has caught up
+
+
 def test_torch_and_onnxruntime_generate_the_same_frames() -> None:
     engine = TorchEngine(open_model("motion", "motion"), "cpu")
     reference = GestureGenerator("motion", device="cpu", engine=engine)
@@ -227,7 +248,7 @@ def test_models_that_cannot_generate_are_refused(tmp_path: Path) -> None:
     save_model(tmp_path, shipped.config, {**weights, **narrow})
     with pytest.raises(ModelError, match=r"initial\.onnx does not take"):
         GestureGenerator(str(tmp_path), device="cpu")
-    for key in ("frame_rate", "max_frames", "smoothing"):
+    for key in ("frame_rate", "max_frames", "smoothing", "furthest"):
         save_model(tmp_path, {**shipped.config, key: "fast"}, weights)
         with pytest.raises(ModelError, match=key):
             GestureGenerator(str(tmp_path), device="cpu")

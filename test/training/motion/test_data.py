@@ -10,6 +10,7 @@ from text2gesture_ros.training.motion.data import (
     MotionClips,
     Normalisation,
     acts_left,
+    furthest_step,
     padded,
     shortened,
     split,
@@ -58,6 +59,14 @@ def test_the_split_takes_the_same_share_of_every_gesture(clips: list[Motion]) ->
     for gesture in GESTURES:
         assert sum(clip.gesture == gesture for clip in held_out) == 1
     assert not {id(clip) for clip in training} & {id(clip) for clip in held_out}
+
+
+def test_the_furthest_step_is_that_of_all_but_the_fastest_clips(normalisation: Normalisation) -> None:
+    calm, fast = (np.repeat(REFERENCE[None], 3, axis=0) for _ in range(2))
+    for clip, way in ((calm, 0.01), (fast, 0.5)):
+        clip += way * np.arange(3)[:, None, None]  # the whole body moves, a way along each axis
+    clips = [Motion(calm)] * 999 + [Motion(fast)]
+    assert furthest_step(clips, normalisation.bone_lengths) == pytest.approx(0.01 * np.sqrt(3), rel=1e-3)
 
 
 def test_padding_freezes_the_last_frame_and_says_so() -> None:

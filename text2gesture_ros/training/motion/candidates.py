@@ -141,6 +141,8 @@ class ModelCandidate:
         for index, (clip, length, in_mirror) in enumerate(zip(clips, lengths, mirrored, strict=True)):
             smooth = self._smoothed(self._raw(frames[index, :length]))
             positions = with_bone_lengths(smooth, self.normalisation.bone_lengths)
+            for frame in range(1, length):
+                positions[frame] = self._one.followed(positions[frame - 1], positions[frame])
             motion = Motion(
                 mirror(positions) if in_mirror else positions,
                 self._one.frame_rate,

@@ -67,6 +67,20 @@ class Normalisation:
         return with_bone_lengths(positions, self.bone_lengths)
 
 
+def furthest_step(clips: Sequence[Motion], bones: FloatArray) -> float:
+    """Return how far a joint goes from one frame to the next in all but the fastest hundredth of clips [m].
+
+    Args:
+        clips: clips of at least two frames.
+        bones: (K - 1,) lengths of the bones of the body they are put on [m].
+    """
+    largest = [
+        np.linalg.norm(np.diff(with_bone_lengths(clip.positions, bones), axis=0), axis=2).max()
+        for clip in clips
+    ]
+    return float(np.quantile(largest, 0.99))
+
+
 def split(clips: Sequence[Motion], held_out_share: float) -> tuple[list[Motion], list[Motion]]:
     """Split clips into training and held-out ones; each gesture gives its last ones to the second.
 

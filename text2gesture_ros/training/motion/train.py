@@ -31,7 +31,7 @@ from text2gesture_ros.skeleton import GROUPS, JOINTS
 from text2gesture_ros.training.log import log_file
 from text2gesture_ros.training.motion import losses
 from text2gesture_ros.training.motion.config import MotionTrainingConfig, load_config
-from text2gesture_ros.training.motion.data import Batch, MotionClips, Normalisation, split
+from text2gesture_ros.training.motion.data import Batch, MotionClips, Normalisation, furthest_step, split
 from text2gesture_ros.training.motion.health import health
 from text2gesture_ros.training.motion.recordings import load_recordings, missing_gestures
 from text2gesture_ros.training.motion.repertoire import Repertoire
@@ -138,6 +138,7 @@ class MotionTraining:
         torch.manual_seed(config.seed)
         training, held_out = motion_clips(config)
         self.normalisation = Normalisation.of(training)
+        self.furthest = furthest_step(training, self.normalisation.bone_lengths)
         zero = config.padding == "zero"
         self.clips = MotionClips(training, self.normalisation, config.frames, zero_padding=zero)
         every = max(1, len(held_out) // _EXAMINED)
@@ -227,6 +228,7 @@ class MotionTraining:
             "frame_rate": FRAME_RATE,
             "max_frames": self.config.frames,
             "smoothing": self.config.smoothing,
+            "furthest": self.furthest,
             "stop_token": self.config.stop_token,
             "network": asdict(self.config.network),
             "training": {k: v for k, v in asdict(self.config).items() if k not in ("name", "network")}
