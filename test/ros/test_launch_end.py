@@ -1,4 +1,4 @@
-"""bringup.launch.py when a node dies; where launch is missing there is nothing to run."""
+"""bringup.launch.py when a node dies or an argument is wrong; without launch there is nothing to run."""
 
 import os
 import signal
@@ -44,3 +44,31 @@ def test_when_a_node_dies_the_others_are_stopped(victim):
     service.run()  # ends only because the launch file ends it
     assert set(statuses) == set(NODES)
     assert statuses[victim] == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"robot": "r2d2"}, "r2d2"),
+        ({"params_file": "missing.yaml"}, "missing.yaml"),
+        ({"namespace": "no name"}, "no name"),
+        ({"device": "abacus"}, "auto, cpu, cuda"),
+        ({"use_sim_time": "perhaps"}, "use_sim_time must be true or false"),
+    ],
+)
+def test_an_argument_that_cannot_be_right_starts_nothing_and_is_named(arguments, complaint, capfd):
+    started = []
+    service = LaunchService(noninteractive=True)
+    service.include_launch_description(
+        LaunchDescription(
+            [
+                RegisterEventHandler(OnProcessStart(on_start=lambda event, _: started.append(event))),
+                IncludeLaunchDescription(
+                    PythonLaunchDescriptionSource(str(LAUNCH_FILE)), launch_arguments=arguments.items()
+                ),
+            ]
+        )
+    )
+    assert service.run() != 0
+    assert not started
+    assert complaint in capfd.readouterr().out
