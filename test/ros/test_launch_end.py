@@ -12,6 +12,7 @@ from launch import LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription, RegisterEventHandler, SetEnvironmentVariable
 from launch.event_handlers import OnProcessExit, OnProcessStart
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.logging import get_logger
 
 from text2gesture_ros.bringup import NODES
 
@@ -56,7 +57,8 @@ def test_when_a_node_dies_the_others_are_stopped(victim):
         ({"use_sim_time": "perhaps"}, "use_sim_time must be true or false"),
     ],
 )
-def test_an_argument_that_cannot_be_right_starts_nothing_and_is_named(arguments, complaint, capfd):
+def test_an_argument_that_cannot_be_right_starts_nothing_and_is_named(arguments, complaint, caplog):
+    get_logger("launch").addHandler(caplog.handler)
     started = []
     service = LaunchService(noninteractive=True)
     service.include_launch_description(
@@ -71,4 +73,4 @@ def test_an_argument_that_cannot_be_right_starts_nothing_and_is_named(arguments,
     )
     assert service.run() != 0
     assert not started
-    assert complaint in capfd.readouterr().out
+    assert complaint in caplog.text
