@@ -9,6 +9,7 @@ import copy
 import json
 import os
 import re
+import stat
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,12 +125,16 @@ class ModelDirectory:
         path = self.path / graph
         if Path(graph).name != graph:
             raise ModelError(f"{self.path}: {graph!r} is no file name of a model directory")
-        data = _read(path, _MAX_GRAPH_BYTES)
+        data = read_limited(path, _MAX_GRAPH_BYTES)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        # A weight that is not put in below is looked for here, and not in whatever directory we are in.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(self.path)
+        )
         weights = self._placed(data)
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
@@ -168,7 +173,7 @@ def open_model(model: str, kind: str = "") -> ModelDirectory:
         raise ModelError(str(error)) from None
     file = path / CONFIG_FILE
     try:
-        config = json.loads(_read(file, _MAX_CONFIG_BYTES))
+        config = json.loads(read_limited(file, _MAX_CONFIG_BYTES))
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{file}: no JSON: {error}") from None
     _check_config(config, str(file))
@@ -369,7 +374,12 @@ def _check_config(config: Any, where: str) -> None:
             )
 
 
-def _read(path: Path, limit: int) -> bytes:
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return what is in a file of a model directory.
+
+    Raises:
+        ModelError: it cannot be read, or has more than `limit` bytes.
+    """
     _check_size(path, limit)
     try:
         return path.read_bytes()
@@ -379,7 +389,10 @@ def _read(path: Path, limit: int) -> bytes:
 
 def _check_size(path: Path, limit: int) -> None:
     try:
-        if path.stat().st_size > limit:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a device has no size and no end
+            raise ModelError(f"{path}: no file")
+        if found.st_size > limit:
             raise ModelError(f"{path}: larger than {limit >> 20} MB")
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from None

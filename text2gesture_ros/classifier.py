@@ -25,6 +25,7 @@ from text2gesture_ros.checkpoints import (
     choose_engine,
     choose_precision,
     open_model,
+    read_limited,
 )
 from text2gesture_ros.clauses import Span, clause_times, split, trimmed
 from text2gesture_ros.errors import InputError, ModelError
@@ -38,6 +39,7 @@ BATCH_SIZE = 8
 """Sentences that go through the network at once; more gains nothing on a processor and pads more."""
 
 TOKENIZER_FILE = "tokenizer.json"
+_MAX_TOKENIZER_BYTES = 64 << 20
 
 WITHOUT = "gesture_without"
 """The output of a graph that tells the logits of the gesture without each token; older graphs have none."""
@@ -112,8 +114,8 @@ class TextReader:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._tokenizer = Tokenizer.from_buffer(path.read_bytes())
-        except (OSError, ValueError) as error:
+            self._tokenizer = Tokenizer.from_buffer(read_limited(path, _MAX_TOKENIZER_BYTES))
+        except ValueError as error:
             raise ModelError(f"{path}: not a tokenizer: {error}") from None
         if self._tokenizer.truncation is None or self._tokenizer.padding is None:
             raise ModelError(f"{path}: states no truncation or no padding")

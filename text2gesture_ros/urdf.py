@@ -172,7 +172,10 @@ def urdf_text(path: Path) -> str:
         ConfigurationError: it cannot be read, or is too large.
     """
     try:
-        if path.stat().st_size > _MAX_CHARACTERS:
+        size = path.stat().st_size
+        if not (path.is_file() or path.is_dir()):  # a device has no size and no end
+            raise ConfigurationError(f"{path}: no readable URDF: not a file")
+        if size > _MAX_CHARACTERS:
             raise ConfigurationError(f"{path}: larger than {_MAX_CHARACTERS // 1024**2} MB")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

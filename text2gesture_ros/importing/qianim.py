@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.importing.take import Take, check_size, numbers
+from text2gesture_ros.importing.take import Take, numbers, read_lines
 from text2gesture_ros.importing.tree import turned
 from text2gesture_ros.kinematics import Array, normalise
 from text2gesture_ros.motion import FRAME_RATE
@@ -19,6 +19,7 @@ from text2gesture_ros.robot import Robot, load_robot
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
 
 _LONGEST = 600.0  # [s]
+_MAX_CHARACTERS = 16 << 20  # thousands of times what an animation has
 # How Pepper stands before an animation plays: its posture "Stand", which most animations begin in [rad].
 _ARM = {"ShoulderPitch": 1.56, "ShoulderRoll": 0.14, "ElbowYaw": -1.23, "ElbowRoll": -0.52, "WristYaw": 0.0}
 _STAND = {
@@ -38,10 +39,14 @@ def read_qianim(path: Path) -> Take:
     Raises:
         InputError: it is damaged, too long, or moves nothing we know.
     """
-    check_size(path)
+    text = "\n".join(read_lines(path))
+    if len(text) > _MAX_CHARACTERS:
+        raise InputError(f"{path}: larger than {_MAX_CHARACTERS >> 20} MB")
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # a few lines that grow to gigabytes, files of others
+        raise InputError(f"{path}: has a DOCTYPE or ENTITY. Allowed: plain XML without any")
     try:
-        root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, UnicodeError, OSError, ValueError, LookupError) as error:
+        root = ElementTree.fromstring(text)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path}: no readable XML: {error}") from None
     robot = _pepper()
     speed = dict(zip(robot.joint_names, robot.velocity.tolist(), strict=True))
