@@ -266,8 +266,8 @@ class Bag:
     def _check_metadata(self) -> None:
         """Refuse a folder that would be unpacked as a whole before it is read: it can grow without bound."""
         file = self.path / _METADATA
-        if file.stat().st_size > _MAX_METADATA_BYTES:
-            raise ValueError(f"{_METADATA} is larger than {_MAX_METADATA_BYTES >> 20} MB")
+        if not file.is_file() or file.stat().st_size > _MAX_METADATA_BYTES:
+            raise ValueError(f"{_METADATA} is no file, or larger than {_MAX_METADATA_BYTES >> 20} MB")
         data = yaml.safe_load(file.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
         if str(data.get("compression_mode") or "none").lower() != "none":
             raise ValueError("compressed as a whole: unpack it with `ros2 bag convert`")

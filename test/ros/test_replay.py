@@ -16,8 +16,8 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
 
 from text2gesture_ros.bag import Bag, BagWriter
 from text2gesture_ros.commands import replay as verb
-from text2gesture_ros.nodes.player import ros_message, stage
 from text2gesture_ros.nodes.player import replay as play
+from text2gesture_ros.nodes.player import ros_message, stage
 from text2gesture_ros.nodes.tap import Tap
 from text2gesture_ros.replaying import compare, read_commands
 from text2gesture_ros.resources import share_directory
@@ -56,7 +56,7 @@ def test_record_loses_nothing_on_ctrl_c(domain, tmp_path):
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
-    program = f"""
+    program = """
 import sys, time, rclpy
 from std_msgs.msg import String
 rclpy.init()

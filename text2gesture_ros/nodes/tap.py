@@ -1,6 +1,5 @@
 """Tap: hears what the nodes of a graph say to each other, byte by byte, and can say the same again."""
 
-import threading
 import time
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
@@ -21,7 +20,8 @@ KINDS: Mapping[str, Any] = {"speech": Speech, "gesture_cancel": String, **TOPICS
 
 _DEPTH = 1000  # messages that may wait for a busy machine: 10 s of commands
 _LISTENERS_WAIT = 10.0  # [s]
-_UNDERWAY = 0.2  # what was sent has come after this [s]
+_UNDERWAY = 0.2  # what was sent comes before this, or after more that was [s]
+_LONGEST_BACKLOG = 30.0  # [s]
 
 
 class Tap:
@@ -53,7 +53,8 @@ class Tap:
         self._context = context
         self._clock = clock or WorldClock()
         self._publishers: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._asked = 0  # when `finish` was called [ns since 1970]
+        self._came = 0.0  # when the latest message came that was sent before that, on `time.monotonic` [s]
         self.trouble: Exception | None = None
 
     def __enter__(self) -> Self:
@@ -83,7 +84,9 @@ class Tap:
     def _hear(self, topic: str, kind: Any) -> None:
         name = self._node.resolve_topic_name(topic)
 
-        def receive(data: bytes) -> None:
+        def receive(data: bytes, info: Mapping[str, int]) -> None:
+            if info["source_timestamp"] <= self._asked:
+                self._came = time.monotonic()
             if self.trouble is None:
                 try:
                     self._on_message(name, kind, self._clock.now(), data)
@@ -93,12 +96,15 @@ class Tap:
         self._node.create_subscription(kind, topic, receive, _DEPTH, raw=True)
 
     def finish(self) -> None:
-        """Hear what was sent so far.
+        """Hear what was sent so far, however long a busy machine takes for it.
 
         Raises:
             Exception: what `on_message` has raised.
         """
-        time.sleep(_UNDERWAY)
+        self._asked, self._came = time.time_ns(), time.monotonic()
+        deadline = time.monotonic() + _LONGEST_BACKLOG
+        while time.monotonic() < min(self._came + _UNDERWAY, deadline) and self.trouble is None:
+            time.sleep(_UNDERWAY / 4.0)
         if self.trouble is not None:
             raise self.trouble
 
