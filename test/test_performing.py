@@ -19,7 +19,7 @@ from text2gesture_ros.ownership import MODES, USED_BY
 from text2gesture_ros.performing import Performer, retarget_motion
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.skeleton import REFERENCE
-from text2gesture_ros.verification import Verifier, Violation, least_clearance, verify
+from text2gesture_ros.verification import Report, Verifier, Violation, least_clearance, verify
 
 RATE = 100.0
 
@@ -359,6 +359,21 @@ class TestPerforming:
         ended = moving.index(False)
         assert not any(moving[ended:])
         np.testing.assert_allclose(commands[ended].position, robot.rest, atol=1e-9)
+
+    @pytest.mark.parametrize("still", [True, False])
+    def test_who_waits_for_rest_learns_at_once_that_there_is_no_way(self, robot, still, monkeypatch):
+        performer = Performer(robot)
+        body = lively(robot, 2.0)
+        perform(performer, blocks_of(np.tile(body[30], (120, 1, 1)) if still else body, 0.1), 1.5)
+        nothing = (Violation("?", 0.0, "clearance", 0.0, 0.0),)
+        monkeypatch.setattr(Verifier, "judge", lambda *_: Report(1, nothing, {}))
+        performer.to_rest()
+        commands = []
+        while not performer.stuck:
+            commands += perform(performer, [], performer.period, start=1.5 + len(commands) / RATE)
+        assert len(commands) <= 100
+        check(robot, commands)
+        np.testing.assert_allclose(commands[-1].velocity, 0.0, atol=1e-9)
 
     def test_changes_while_moving_do_not_jump(self, robot):
         performer = Performer(robot)
