@@ -17,8 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
-from lz4.frame import LZ4FrameDecompressor
+from backports import zstd
+from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
 from rosbags.interfaces import Connection, MessageDefinitionFormat, Nodetype
+from rosbags.interfaces.typing import Typesdict
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer, storage_mcap
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
@@ -57,7 +59,7 @@ def _bounded(decompressor: Any) -> Callable[[bytes, int], bytes]:
 
 
 # rosbags would unpack a chunk of a few bytes that grows to gigabytes before it compares the sizes.
-storage_mcap.DECOMPRESSORS["zstd"] = _bounded(storage_mcap.zstd.ZstdDecompressor)
+storage_mcap.DECOMPRESSORS["zstd"] = _bounded(zstd.ZstdDecompressor)
 storage_mcap.DECOMPRESSORS["lz4"] = _bounded(LZ4FrameDecompressor)
 
 
@@ -252,7 +254,9 @@ class Bag:
             kept = get_types_from_msg(link.msgdef.data, expected)
             if all(kept[name][1] == types.fielddefs.get(name, kept[name])[1] for name in kept):
                 return types
-            own = {name: ([], fields) for name, (_, fields) in kept.items() if name.startswith(PACKAGE)}
+            own: Typesdict = {
+                name: ([], fields) for name, (_, fields) in kept.items() if name.startswith(PACKAGE)
+            }
             for name, (_, fields) in own.items():
                 _check_definition(name, fields)
             then = dict(own[expected][1])

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -88,6 +89,9 @@ def run(args: argparse.Namespace) -> Outcome:
         raise InputError("--robot: with --live it is the robot of the nodes that run")
     namespace = check_namespace(args.namespace) if args.namespace else ""
     with ExitStack() as stack:
+        # As Ctrl-C: the nodes must not be left behind.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        stack.callback(signal.signal, signal.SIGTERM, before)
         bag = stack.enter_context(Bag(Path(args.bag), namespace))
         topics = source_topics(bag, args.source)
         golden = []
@@ -151,7 +155,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 def _rows(deviations: "Sequence[Deviation]") -> list[tuple[str, ...]]:
     """Return for each utterance the three joints that are farthest away."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for utterance in sorted({item.utterance for item in deviations}):
         mine = sorted(
             (item for item in deviations if item.utterance == utterance), key=lambda item: -item.largest

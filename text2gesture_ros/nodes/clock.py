@@ -26,6 +26,7 @@ _BEGINNING = 1000 * 10**9
 _STARTING_PACE = 0.01  # of the world, for one step while the nodes start [s]
 _LONGEST_WORK = 10.0  # of the world, that is waited for at one time [s]
 _LOOK = 1e-3  # between two looks at the nodes [s]
+_LOOKS = 4
 _AT_WORK = frozenset("RD")  # states of a thread in proc(5)
 
 ARGUMENTS = dict.fromkeys(list(NODES)[:-1], ("-r", f"/clock:={_TOPICS[1]}"))
@@ -109,10 +110,13 @@ class SteppedClock:
     def let_work(self) -> None:
         """Return when every node sleeps."""
         deadline = time.monotonic() + _LONGEST_WORK
-        before = None
+        before, looks = None, 0
         while time.monotonic() < deadline:
             run = self._run_so_far()
-            if run is not None and run == before:  # asleep, and nobody has woken up since we looked last
+            looks = 0 if run is None else looks + 1
+            # Asleep, and nobody has woken up since we looked last; or, where we look so seldom that somebody
+            # always has, for his own housekeeping, asleep again and again.
+            if run is not None and (run == before or looks == _LOOKS):
                 return
             before = run
             time.sleep(_LOOK)
