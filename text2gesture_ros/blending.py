@@ -9,7 +9,7 @@ from text2gesture_ros.kinematics import Array, BoolArray
 from text2gesture_ros.motion import Name
 from text2gesture_ros.ownership import ALWAYS, GROUPS, MODES, NEVER
 from text2gesture_ros.parameters import GestureRetargeterParameters
-from text2gesture_ros.retargeting import MAX_SCALE, scaled
+from text2gesture_ros.retargeting import MAX_SCALE, STROKES, scaled
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import FloatArray
 
@@ -21,8 +21,14 @@ DEFAULTS = GestureRetargeterParameters()
 _FORESEEN_FROM, _DOUBT = 8, 4.0
 # Frames played this long ago are forgotten [s].
 _MEMORY = 1.0
-# Largest value of each setting that is a number; the smallest is 0.
-_MOST = {"scale": MAX_SCALE, "blend_time": 10.0, "frame_timeout": 60.0, "idle_motion": 1.0}
+# Range of each setting that is a number.
+_RANGES = {
+    "scale": (0.0, MAX_SCALE),
+    "stroke": STROKES,
+    "blend_time": (0.0, 10.0),
+    "frame_timeout": (0.0, 60.0),
+    "idle_motion": (0.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class Settings:
     Attributes:
         scale: size of the gestures, in [0, 2]; counts at once.
         mirror: exchange left and right; counts from the next gesture on.
+        stroke: what the forearm counts beside the upper arm where both cannot be had, in [0.1, 10]; from the
+            next gesture on.
         blend_time: how long taking over from the present command lasts [s], in [0, 10].
         frame_timeout: how long the last frame is held when no more come [s], in [0, 60].
         idle_motion: size of a movement like breathing while the robot is at rest, in [0, 1].
@@ -43,6 +51,7 @@ class Settings:
 
     scale: float = DEFAULTS.gesture_scale
     mirror: bool = DEFAULTS.mirror
+    stroke: float = DEFAULTS.stroke
     blend_time: float = DEFAULTS.blend_time
     frame_timeout: float = DEFAULTS.frame_timeout
     idle_motion: float = DEFAULTS.idle_motion
@@ -52,9 +61,10 @@ class Settings:
     right_arm: str = DEFAULTS.right_arm
 
     def __post_init__(self) -> None:
-        for name, most in _MOST.items():
-            if not 0.0 <= getattr(self, name) <= most:
-                raise ConfigurationError(f"{name} must be in [0, {most:g}] but is {getattr(self, name)}")
+        for name, (least, most) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                given = getattr(self, name)
+                raise ConfigurationError(f"{name} must be in [{least:g}, {most:g}] but is {given}")
         for name in GROUPS:
             if getattr(self, name) not in MODES:
                 raise ConfigurationError(

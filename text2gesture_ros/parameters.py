@@ -253,6 +253,13 @@ class GestureRetargeterParameters(NodeParameters):
         1.0, "Size of the gestures; 1 is human size, 0 is standing still.", (0.0, 1.5), live=True
     )
     mirror: bool = parameter(False, "Whether left and right are exchanged.", live=True)
+    stroke: float = parameter(
+        1.0,
+        "What the forearm's direction counts beside the upper arm's where both cannot be had; from the next "
+        "gesture on.",
+        (0.1, 10.0),
+        live=True,
+    )
     blend_time: float = parameter(
         0.3, "Time in which a new gesture takes over from what the robot does.", (0.0, 2.0), "s", live=True
     )

@@ -336,7 +336,7 @@ class Performer:
         """Make ready for a gesture that takes the place of what waits."""
         self._reading = block.name
         self._mirrored = self._settings.mirror
-        self._retargeter = Retargeter(self._robot, mirror=self._mirrored)
+        self._retargeter = Retargeter(self._robot, mirror=self._mirrored, stroke=self._settings.stroke)
         if self._score.next is not None:
             self._ledger.dropped(self._score.next.name[0], block.utterance_id)
             self._score.next = None

@@ -22,6 +22,8 @@ from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import INDEX, REFERENCE, FloatArray, check_positions, mirror
 
 MAX_SCALE = 2.0
+STROKES = (0.1, 10.0)
+"""Least and most that the forearm may count beside the upper arm."""
 
 MARGIN = 0.015
 """Distance that parts of the robot keep from each other [m], or what they keep at rest if that is less."""
@@ -148,8 +150,8 @@ class Retargeter:
         """
         if not 0.0 <= scale <= MAX_SCALE:
             raise ConfigurationError(f"scale must be in [0, {MAX_SCALE:g}] but is {scale}")
-        if not 0.1 <= stroke <= 10.0:
-            raise ConfigurationError(f"stroke must be in [0.1, 10] but is {stroke}")
+        if not STROKES[0] <= stroke <= STROKES[1]:
+            raise ConfigurationError(f"stroke must be in [{STROKES[0]:g}, {STROKES[1]:g}] but is {stroke}")
         self._robot = robot
         self._body = _body(robot)
         self._scale = scale
