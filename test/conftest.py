@@ -35,6 +35,7 @@ _OPTIONAL = {
     "PIL": r"from PIL|text2gesture_ros\.rendering",
     "matplotlib": r"training\.(confusion|motion\.(evaluate|figures))",
     "hypothesis": r"from hypothesis",
+    "onnx": r"from onnx import",
 }
 _MISSING = [package for package in _OPTIONAL if find_spec(package) is None]
 collect_ignore = [
