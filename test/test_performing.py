@@ -750,6 +750,23 @@ class TestPerforming:
         assert {command.utterance_id for command in commands[260:400]} == {"a"}
         assert at_rest(robot, commands[-1])
 
+    @pytest.mark.parametrize("ahead", [-0.09, -0.1, -0.11])
+    def test_a_gesture_no_plan_of_which_passes_ends_and_says_so(self, robot, ahead, monkeypatch):
+        """Whatever was tried for it in vain, the way to rest is tried from the beginning."""
+        judge = Verifier.judge
+
+        def strict(self, *given):
+            report = judge(self, *given)
+            bad = (Violation("?", 0.0, "clearance", 0.0, 0.0),) if performer._score.playing else ()
+            return replace(report, violations=report.violations + bad)
+
+        monkeypatch.setattr(Verifier, "judge", strict)
+        performer = Performer(robot)
+        commands = perform(performer, blocks_of(lively(robot, 0.8), 0.1), 3.0, ahead=ahead)
+        assert at_rest(robot, commands[-1])
+        assert performer.plans["stuck"] == 0
+        assert performer.progress("a").outcome == "failed"
+
     def test_a_clip_goes_the_same_way_offline(self, robot):
         body = lively(robot, 2.2)
         times, positions = retarget_motion(robot, Motion(body, 60.0, "wave", "neutral"), RATE)

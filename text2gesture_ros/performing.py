@@ -321,6 +321,7 @@ class Performer:
         if verdict == "empty":
             self._read_all()
             self._score.finish(block.name)
+            self._failed = 0
             self._ask(self._line.row)
             return False
         self._line.begin(now)
@@ -334,7 +335,7 @@ class Performer:
 
     def _begin(self, block: FrameBlock) -> None:
         """Make ready for a gesture that takes the place of what waits."""
-        self._reading = block.name
+        self._reading, self._failed = block.name, 0
         self._mirrored = self._settings.mirror
         self._retargeter = Retargeter(self._robot, mirror=self._mirrored, stroke=self._settings.stroke)
         if self._score.next is not None:
@@ -428,6 +429,8 @@ class Performer:
             score.playing = None
             self._ask(row)
         playing = score.playing
+        if playing is not before:
+            self._failed = 0  # other plans are to be tried now
         if playing is None:
             if line.over and not (rests or self._stuck or self._held):
                 self._ask(row)
