@@ -64,14 +64,12 @@ class Stage:
         assert not verify(self.robot, times, np.array(positions)).violations
 
 
-class SimulatedStage:
-    """A retargeter in simulated time, which goes on only when it is told to."""
+class SimulatedStage(Stage):
+    """A retargeter in simulated time, which goes on only when it is told to, however busy the machine is."""
 
-    def __init__(self, graph):
-        self.graph, self.seconds = graph, 100.0
-        self.node = graph.add(GestureRetargeterNode, use_sim_time=True)
-        self.commands = graph.collect(JointState, "joint_command")
-        self.trajectories = graph.collect(JointTrajectory, "joint_trajectory")
+    def __init__(self, graph, gesture=None, **parameters):
+        super().__init__(graph, gesture, use_sim_time=True, **parameters)
+        self.seconds = 100.0
         self.go_on(0.0)
         graph.spin_for(0.1)
         self.commands.clear()
@@ -86,6 +84,28 @@ class SimulatedStage:
         count = len(self.commands)
         self.go_on(seconds)
         self.graph.spin_until(lambda: len(self.commands) == count + 1)
+
+    def commands_for(self, seconds):
+        """Go on for a while, command by command."""
+        for _ in range(round(seconds / 0.01)):
+            self.command()
+
+    def until(self, condition, seconds=20.0):
+        """Go on, command by command, until the condition holds."""
+        deadline = self.seconds + seconds
+        while not condition():
+            assert self.seconds < deadline, "waited in vain"
+            self.command()
+
+    def perform(self, utterance_id, **options):
+        """Send a gesture and go on until the robot begins."""
+        self.receive(self.gesture(utterance_id, self.seconds + 0.1, **options))
+        self.until(lambda: self.performing() == utterance_id)
+
+    def served(self, utterance_id):
+        """Perform a gesture whole."""
+        self.perform(utterance_id)
+        self.until(self.at_rest)
 
     def receive(self, blocks):
         before = self.node.report().get("blocks accepted", 0)

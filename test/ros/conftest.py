@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 from text2gesture_ros.msg import GestureFrames
 
 from text2gesture_ros.motion import FrameBlock
+from text2gesture_ros.nodes import gesture_retargeter
 from text2gesture_ros.nodes.conversions import frames_message
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
@@ -114,8 +115,9 @@ class Graph:
 
 
 @pytest.fixture
-def graph() -> Iterator[Graph]:
+def graph(monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
     """Return a graph of its own for a test."""
+    monkeypatch.setattr(gesture_retargeter, "_DISCOVERY", 0.0)  # within one process it takes no time
     graph = Graph()
     yield graph
     graph.close()

@@ -9,7 +9,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from rclpy.parameter import Parameter
-from stages import Stage
+from stages import SimulatedStage
 from std_msgs.msg import Float64MultiArray, Header
 
 from text2gesture_ros.errors import ConfigurationError
@@ -121,7 +121,9 @@ def test_what_is_not_possible_is_said_when_configuring(graph, given, complaint):
 
 def test_a_forward_controller_gets_every_command_in_its_order(graph, gesture):
     joints = ("RElbowRoll", "RShoulderPitch")
-    stage = Stage(graph, gesture, outputs="joint_positions, joint_command", position_joints=",".join(joints))
+    stage = SimulatedStage(
+        graph, gesture, outputs="joint_positions, joint_command", position_joints=",".join(joints)
+    )
     positions = graph.collect(Float64MultiArray, "joint_positions")
     assert not graph.tester.count_publishers("joint_trajectory")
     stage.served("one")

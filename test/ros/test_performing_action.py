@@ -5,7 +5,7 @@ import pytest
 from action_msgs.msg import GoalStatus
 from lifecycle_msgs.msg import Transition
 from rclpy.action import ActionClient
-from stages import Stage
+from stages import SimulatedStage
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from text2gesture_ros.action import PerformGesture
@@ -31,7 +31,7 @@ class Client:
         feedback = []
         goal = PerformGesture.Goal(speech=Speech(**speech))
         future = self.client.send_goal_async(goal, lambda message: feedback.append(message.feedback))
-        self.graph.spin_until(future.done)
+        self.graph.spin_until(future.done)  # without any time going by
         return future.result(), feedback
 
     def accepted(self, **speech):
@@ -39,13 +39,13 @@ class Client:
         count = len(self.said)
         handle, feedback = self.send(**speech)
         assert handle.accepted
-        self.graph.spin_until(lambda: len(self.said) > count)
+        self.stage.until(lambda: len(self.said) > count)
         return handle, feedback, self.said[-1].utterance_id
 
     def result(self, handle):
         """Return the status and the result of a goal."""
         future = handle.get_result_async()
-        self.graph.spin_until(future.done)
+        self.stage.until(future.done)
         return future.result().status, future.result().result
 
     def perform(self, utterance_id, **options):
@@ -68,7 +68,7 @@ class Client:
 
 @pytest.fixture
 def stage(graph, gesture):
-    return Stage(graph, gesture)
+    return SimulatedStage(graph, gesture)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_goal_is_said_followed_and_completed(client, stage):
     assert stage.at_rest()
     assert status == GoalStatus.STATUS_SUCCEEDED
     assert (result.utterance_id, result.outcome, result.reason) == (name, "completed", "")
-    assert result.duration == pytest.approx(1.0, abs=0.2)
+    assert result.duration == pytest.approx(1.0, abs=0.05)
     states = [message.state for message in feedback]
     assert states == sorted(states, key=["waiting", "performing", "returning"].index)
     assert {"performing", "returning"} <= set(states)
@@ -99,8 +99,8 @@ def test_a_cancelled_goal_leaves_for_rest_at_once_and_tells_the_generator(graph,
     cancelled = graph.collect(String, "gesture_cancel")
     handle, _, name = client.accepted(gesture="wave")
     client.perform(name, frames=120, height=0.5)
-    graph.spin_until(lambda: stage.performing() == name)
-    graph.spin_until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.2)
+    stage.until(lambda: stage.performing() == name)
+    stage.until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.2)
     future = handle.cancel_goal_async()
     graph.spin_until(lambda: cancelled)
     assert [message.data for message in cancelled] == [name]
@@ -120,7 +120,7 @@ def test_of_several_goals_one_takes_over_and_each_is_told_its_own_end(graph, cli
     third, _, three = client.accepted(text="What?")
     client.refuse(three, "a gesture of higher priority is performed")
     client.perform(one, frames=120)
-    graph.spin_until(lambda: client.stage.performing() == one)
+    client.stage.until(lambda: client.stage.performing() == one)
     client.perform(two)
     assert client.result(third)[1].outcome == "refused"
     assert client.result(third)[1].reason == "a gesture of higher priority is performed"
@@ -143,7 +143,7 @@ def test_a_goal_that_waits_can_be_cancelled_too(graph, client, stage, how):
     assert status == (GoalStatus.STATUS_CANCELED if how == "client" else GoalStatus.STATUS_ABORTED)
     assert (result.outcome, result.duration) == ("cancelled", 0.0)
     client.perform(name)  # was on its way
-    graph.spin_for(0.5)
+    stage.commands_for(0.5)
     assert name not in {command.header.frame_id for command in stage.commands}
 
 
@@ -166,7 +166,8 @@ def test_a_goal_of_which_nothing_comes_fails_and_says_who_is_missing(client, mon
 def test_a_goal_that_nobody_hears_fails(graph, stage, monkeypatch):
     monkeypatch.setattr(performing_action, "PATIENCE", 0.5)
     client = Client.__new__(Client)
-    client.graph, client.client = graph, ActionClient(graph.tester, PerformGesture, "perform_gesture")
+    client.graph, client.stage = graph, stage
+    client.client = ActionClient(graph.tester, PerformGesture, "perform_gesture")
     graph.spin_until(client.client.server_is_ready)
     handle, _ = client.send(text="Hello!")
     assert "nobody listens on the topic speech" in client.result(handle)[1].reason
@@ -213,14 +214,15 @@ def test_deactivation_ends_every_goal_and_further_ones_are_rejected(graph, clien
     first, _, name = client.accepted(text="Hello!")
     second, _, _ = client.accepted(text="Hello again!")
     client.perform(name, frames=120)
-    graph.spin_until(lambda: stage.performing() == name)
+    stage.until(lambda: stage.performing() == name)
     assert graph.transition(stage.node, Transition.TRANSITION_DEACTIVATE)
     for handle in (first, second):
         status, result = client.result(handle)
         assert status == GoalStatus.STATUS_ABORTED
         assert result.outcome in ("cancelled", "failed")
         assert result.reason
-    graph.spin_until(stage.at_rest)
+    graph.spin_for(0.1)
+    assert stage.at_rest()
     assert not client.send(text="Hello!")[0].accepted
     assert graph.transition(stage.node, Transition.TRANSITION_ACTIVATE)
     handle, _, name = client.accepted(text="Hello!")

@@ -55,8 +55,10 @@ from text2gesture_ros.skeleton import FloatArray
 _MARKER_RATE = 15.0  # [Hz]
 _FEEDBACK_RATE = 10.0  # of the action [Hz]
 _DESCRIPTION_WAIT = 5.0  # [s]
+_DISCOVERY = 1.0  # after its start a node may not have seen yet who publishes what [s]
 _JOINT_STATES_WAIT = 2.0  # when the node is activated, for a robot whose joints are published [s]
 _LATE_ALLOWED = 0.01  # part of the commands that may be late before it is worth a warning
+_LONGEST_SPEECH = 3600.0  # [s]
 _FEWEST = 100  # commands, before that can be judged
 
 
@@ -65,6 +67,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def __init__(self, **options: object) -> None:
         super().__init__("gesture_retargeter", **options)
+        self._born = time.monotonic()
         self._outputs: Outputs | None = None
         self._markers = self.create_lifecycle_publisher(MarkerArray, "gesture_markers", 10)
         self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 10)
@@ -132,8 +135,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _place(self) -> dict[str, float]:
         """Return where the robot's joints are [rad], as far as somebody tells; nothing: at rest."""
         topic, wanted = "joint_states", self.parameters.start_from
-        others = [info for info in self.get_publishers_info_by_topic(topic) if not self._is_own(info)]
-        if wanted == "rest" or (wanted == "auto" and not others):
+        if wanted == "rest" or (wanted == "auto" and not self._is_published(topic)):
             return {}
         found: dict[str, float] = {}
         missing = list(self._robot.joint_names)
@@ -159,8 +161,16 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             self.get_logger().warning(f"{topic} does not tell, taken as at rest: {', '.join(missing)}")
         return found
 
-    def _is_own(self, info: Any) -> bool:
-        return (info.node_namespace, info.node_name) == (self.get_namespace(), self.get_name())
+    def _is_published(self, topic: str) -> bool:
+        """Return whether somebody else publishes a topic; wait until that can be known."""
+        own = self.get_namespace(), self.get_name()
+        while True:
+            for info in self.get_publishers_info_by_topic(topic):
+                if (info.node_namespace, info.node_name) != own:
+                    return True
+            if time.monotonic() > self._born + _DISCOVERY:
+                return False
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Bring the robot to rest, and only then fall silent."""
@@ -172,8 +182,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         # The loop's own clock may stand still here: simulated time needs the executor, which waits for us.
         beginning, period = time.monotonic(), self._performer.period
         for step in range(1, round(LONGEST_RETURN / period)):
-            if not self._command(now + step * period).moving:
-                break
+            moving = self._command(now + step * period).moving
+            if not moving or self._performer.stuck:
+                break  # it is at rest, or stands still and no way there is safe
             self._performer.prepare()
             time.sleep(max(0.0, beginning + step * period - time.monotonic()))
         self._goals.close()
@@ -218,9 +229,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _note_intent(self, message: GestureIntent) -> None:
         """Take note of what may still come, and of how old the text is."""
-        if len(message.utterance_id) > LONGEST_ID:
-            return  # is nobody's: nothing more will come of it
-        self._goals.intent_came(message.utterance_id, self.loop_now() + max(0.0, float(message.start)))
+        if len(message.utterance_id) > LONGEST_ID or not 0.0 <= message.start <= _LONGEST_SPEECH:
+            return  # cannot be right: nothing more will come of it
+        self._goals.intent_came(message.utterance_id, self.loop_now() + float(message.start))
         if message.clause == 0:
             arrival = to_seconds(message.header.stamp) - self.clock_offset()
             self._tally.text_came(message.utterance_id, arrival)

@@ -10,6 +10,7 @@ from text2gesture_ros.progress import FAILED, OUTCOMES, OVER, Progress
 
 _LATEST = 500  # of so many figures percentiles are told
 _REMEMBERED = 100  # texts that have not become motion yet
+_OLDEST = 60.0  # a text that seems older has another clock's stamp [s]
 _TOLD = 10.0  # how long what went wrong stays a warning [s]
 
 
@@ -51,7 +52,9 @@ class Tally:
     def planned(self, utterance_id: str, now: float) -> None:
         """Take note that the first plan of an utterance went out."""
         if (text := self._texts.pop(utterance_id, None)) is not None:
-            self._latencies.append(now - text)
+            latency = now - text
+            if 0.0 <= latency <= _OLDEST:
+                self._latencies.append(latency)
 
     def settle(self, now: float) -> Iterator[tuple[str, Progress]]:
         """Count the utterances that are over by now, and yield them with how they ended."""
