@@ -1,4 +1,4 @@
-"""A node that dies leaves a robot that stands, and comes back to where it is; how benchmarks see that."""
+"""How benchmarks see what becomes of a robot whose nodes die; one of them, dying."""
 
 import numpy as np
 import pytest
@@ -35,13 +35,11 @@ def test_a_course_is_smooth_between_its_samples():
     assert (position[0], velocity[0]) == (pytest.approx(cubic(1.0)), 0.0)
 
 
-def test_a_node_that_is_killed_leaves_a_robot_that_settles_and_goes_on_from_where_it_is():
+def test_a_retargeter_that_is_killed_leaves_a_robot_that_settles_and_goes_on_from_where_it_is():
     with domain_id() as domain, witness("pepper", domain=domain) as watched:
-        for number, node in enumerate(("gesture_generator", "gesture_retargeter")):
-            seen = kill(watched, node, number)
-            assert seen["moving"]
-            assert not seen["violations"]
-            assert seen["settled_s"] is not None
-            assert seen["jump"] < 1e-6
-            assert seen["at_rest"]
-            assert seen["latency_s"] is not None
+        seen = kill(watched, "gesture_retargeter", 0)
+    assert not seen["violations"]
+    assert seen["settled_s"] is not None
+    assert seen["jump"] < 1e-6
+    assert seen["at_rest"]
+    assert seen["latency_s"] is not None
