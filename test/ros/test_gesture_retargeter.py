@@ -141,9 +141,9 @@ def test_after_any_message_a_good_gesture_is_served_within_the_limits(graph, ges
 
 
 def test_each_live_parameter_changes_in_mid_gesture_without_a_jump(graph, gesture):
-    stage = Stage(graph, gesture)
+    stage = SimulatedStage(graph, gesture)
     stage.perform("one", frames=480, height=0.5)
-    graph.spin_until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.1)
+    stage.until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.1)
     for item in fields(GestureRetargeterParameters):
         what, before = specification(item), getattr(stage.node.parameters, item.name)
         values = [not before] if type(before) is bool else what.choices or (what.low, what.high)
@@ -151,13 +151,13 @@ def test_each_live_parameter_changes_in_mid_gesture_without_a_jump(graph, gestur
             (result,) = stage.node.set_parameters([Parameter(item.name, value=value)])
             assert result.successful == (item.name != "rate" or value == before)
             assert result.successful or "at rest" in result.reason
-            graph.spin_for(0.1)
+            stage.commands_for(0.1)
         if what.live and what.low is not None:
             (result,) = stage.node.set_parameters([Parameter(item.name, value=what.high + 1.0)])
             assert not result.successful
             assert item.name in result.reason
         assert stage.performing() == "one"
-    graph.spin_until(stage.at_rest)
+    stage.until(stage.at_rest)
     stage.check_limits()
 
 
@@ -187,21 +187,21 @@ def test_a_group_that_a_gesture_does_not_use_is_left_to_others(graph, gesture):
 
 
 def test_stop_ends_everything_and_hold_keeps_the_robot_still_where_it_is(graph, gesture):
-    stage = Stage(graph, gesture)
+    stage = SimulatedStage(graph, gesture)
     cancelled = graph.collect(String, "gesture_cancel")
     stage.perform("one", frames=120, height=0.5)
-    graph.spin_until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.2)
+    stage.until(lambda: np.abs(stage.commands[-1].velocity).max() > 0.2)
     answer = graph.call(SetBool, "hold", SetBool.Request(data=True))
     assert answer.success, answer.message
-    graph.spin_until(lambda: not np.any(stage.commands[-1].velocity))
+    stage.until(lambda: not np.any(stage.commands[-1].velocity))
     held = stage.commands[-1].position
-    graph.spin_for(0.5)
+    stage.commands_for(0.5)
     assert stage.commands[-1].position == held
     assert not stage.at_rest()
     answer = graph.call(Trigger, "stop", Trigger.Request())
     assert answer.success
     assert "rest" in answer.message
-    graph.spin_until(stage.at_rest)
+    stage.until(stage.at_rest)
     assert [message.data for message in cancelled] == [""]
     stage.served("two")
     assert graph.call(SetBool, "hold", SetBool.Request(data=True)).success
@@ -216,13 +216,13 @@ def test_stop_ends_everything_and_hold_keeps_the_robot_still_where_it_is(graph, 
 
 
 def test_an_utterance_that_somebody_cancels_ends_and_no_other(graph, gesture):
-    stage = Stage(graph, gesture)
+    stage = SimulatedStage(graph, gesture)
     stage.perform("one", frames=120)
     graph.publish("gesture_cancel", String(data="another"))
-    graph.spin_for(0.2)
+    stage.commands_for(0.2)
     assert stage.performing() == "one"
     graph.publish("gesture_cancel", String(data="one"))
-    graph.spin_until(stage.at_rest)
+    stage.until(stage.at_rest)
     stage.check_limits()
 
 
@@ -282,41 +282,41 @@ def test_without_a_place_to_start_from_it_is_not_activated(
 
 
 def test_joints_of_others_are_taken_over_where_they_are(graph, gesture):
-    stage = Stage(graph, gesture, head="when_used", start_from="rest")
+    stage = SimulatedStage(graph, gesture, head="when_used", start_from="rest")
     head = [stage.robot.joint_names[joint] for joint in stage.robot.groups["head"]]
     graph.publish("joint_states", JointState(name=["HeadYaw", "HeadPitch"], position=[0.5, math.nan]))
     graph.spin_until(lambda: stage.node.rejected == 1)
     graph.publish("joint_states", JointState(name=["HeadYaw"], position=[0.5]))
-    graph.spin_for(0.2)
+    stage.commands_for(0.2)
     (result,) = stage.node.set_parameters([Parameter("head", value="always")])
     assert result.successful
-    graph.spin_until(lambda: set(head) <= set(stage.commands[-1].name))
+    stage.until(lambda: set(head) <= set(stage.commands[-1].name))
     ours = [command for command in stage.commands if set(head) <= set(command.name)]
     assert ours[0].position[ours[0].name.index("HeadYaw")] == pytest.approx(0.5, abs=0.01)
-    graph.spin_until(stage.at_rest)
+    stage.until(stage.at_rest)
     stage.commands[:] = [command for command in stage.commands if set(head) <= set(command.name)]
     stage.check_limits()
 
 
 def test_what_is_slow_or_missing_is_told_in_numbers(graph, gesture):
-    stage = Stage(graph, gesture)
-    graph.spin_until(lambda: stage.commands)
+    stage = SimulatedStage(graph, gesture)
+    stage.until(lambda: stage.commands)
     intent = GestureIntent(utterance_id="one", text="hello")
     intent.header.stamp = to_time(stage.node.now() - 0.02)
     graph.publish("gesture_intent", intent)
-    graph.spin_for(0.1)
+    stage.commands_for(0.1)
     stage.perform("one", frames=60)
     report = stage.node.report()
     assert float(report["text to command, median [ms]"]) > 100.0
     assert report["utterances under way"] == 1
-    graph.spin_until(stage.at_rest)
-    graph.spin_for(0.2)
+    stage.until(stage.at_rest)
+    stage.commands_for(0.2)
     report = stage.node.report()
     assert report["utterances under way"] == 0
     assert report["utterances completed"] + report["utterances failed"] == 1
     graph.publish("gesture_frames", gesture("two", stage.node.now() + 0.1, frames=60)[0])
-    graph.spin_until(lambda: "no frames of utterance 'two'" in stage.node.report()["warning"])
-    graph.spin_until(lambda: "utterance 'two' failed" in stage.node.report()["warning"])
+    stage.until(lambda: "no frames of utterance 'two'" in stage.node.report()["warning"])
+    stage.until(lambda: "utterance 'two' failed" in stage.node.report()["warning"])
 
 
 def test_one_trajectory_between_two_commands_and_the_first_of_an_utterance_at_once(graph, gesture):
