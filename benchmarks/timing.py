@@ -20,6 +20,7 @@ from text2gesture_ros.clauses import BREATH
 from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.nodes.client import GraphClient
 from text2gesture_ros.nodes.conversions import read_frames, to_seconds
+from text2gesture_ros.skeleton import INDEX
 from text2gesture_ros.timing import find_phases
 from text2gesture_ros.training.text.data import default_data, read_utterances
 
@@ -29,6 +30,9 @@ ALLOWED = 0.2
 PREPARED = 0.8
 """No gesture that begins with speech is prepared sooner than words that come so late [s]."""
 
+_HANDS = [INDEX["left_hand"], INDEX["right_hand"]]
+_REST = 0.05  # hands are at rest where they are no further from it [m]
+_UNSEEN = (NEUTRAL, "nod", "shakehead")  # gestures that talking motion with hands may outdo
 _PAUSE = 1.0  # between two sentences [s]
 _RATES = (2.0, 3.4)  # words a second
 
@@ -83,10 +87,12 @@ def judged(graph: GraphClient, speech: Speech) -> dict[str, Any]:
     strokes = []
     for intent in intents:
         blocks = clauses.get(intent.clause)
-        if blocks and intent.clause == 0 and intent.accepted and intent.gesture.chosen != NEUTRAL:
+        if blocks and intent.clause == 0 and intent.accepted and intent.gesture.chosen not in _UNSEEN:
             positions = np.concatenate([block.positions for block in blocks])
-            found = find_phases(positions[: _first_gesture(positions)], blocks[0].frame_rate)
-            late = blocks[0].due + found.stroke - said - intent.stroke
+            shown = _gesture(positions)
+            found = find_phases(positions[shown], blocks[0].frame_rate)
+            begin = blocks[0].due + shown.start / blocks[0].frame_rate
+            late = begin + found.stroke - said - intent.stroke
             strokes.append([round(intent.stroke, 3), round(late, 3)])
     ends = [block.end for blocks in clauses.values() for block in blocks]
     return {
@@ -99,12 +105,18 @@ def judged(graph: GraphClient, speech: Speech) -> dict[str, Any]:
     }
 
 
-def _first_gesture(positions: Any) -> int:
-    """Return after how many frames the first gesture is back at rest: talking motion may follow it."""
-    away = np.linalg.norm(positions - positions[0], axis=-1).max(axis=-1)
-    raised = np.flatnonzero(away > 0.5 * away.max())
-    back = np.flatnonzero(away[raised[0] :] < 0.15 * away.max())
-    return int(raised[0] + back[0] + 1) if len(raised) and len(back) else len(positions)
+def _gesture(positions: Any) -> slice:
+    """Return which frames show the gesture: talking motion may go before and after it, from rest to rest.
+
+    The one that comes furthest.
+    """
+    away = np.linalg.norm(positions[:, _HANDS] - positions[0, _HANDS], axis=-1).max(axis=-1)
+    rests = np.flatnonzero(away < _REST)
+    top = int(away.argmax())
+    return slice(
+        int(max(rests[rests < top], default=0)),
+        int(min(rests[rests > top], default=len(positions) - 1)) + 1,
+    )
 
 
 def summarised(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

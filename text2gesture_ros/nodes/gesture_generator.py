@@ -68,7 +68,8 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
     def _forget(self, reason: str, utterance_id: str = "") -> None:
         """Drop an utterance, all if the id is empty: what is played of it and what is to come."""
         self._schedule.cancel(utterance_id, reason)
-        if self._stream is not None and utterance_id in ("", self._stream.utterance_id):
+        played = "" if self._stream is None else self._stream.utterance_id
+        if utterance_id in ("", played):
             self._schedule.ended(self.loop_now())
             self._end_stream(reason)
         self._tell()
@@ -107,6 +108,8 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self._gestures += 1
         gesture = request.gesture if request.accepted else NEUTRAL
         begin = due + _lead(request)
+        # A guess is none the worse for counting from the motion, and one text always looks the same.
+        spoken = start if request.estimated and not request.clause else begin
         self._stream = GestureStream(
             self._generate(gesture, request.emotion, 0),
             utterance_id=request.utterance_id,
@@ -119,7 +122,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
             frame_rate=self._generator.frame_rate * given.speed_scale,
             block_size=given.block_size,
             look_ahead=max(given.look_ahead, given.start_delay),
-            stroke=None if request.stroke is None or not request.accepted else begin + request.stroke,
+            stroke=None if request.stroke is None or not request.accepted else spoken + request.stroke,
             end=None if request.length is None else begin + request.length,
             estimated=request.estimated,
             after=before,
@@ -154,9 +157,9 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         while self._stream is not None and sent < 2.0 * _POLL_PERIOD:
             before, now = time.perf_counter(), self.loop_now()
             block = self._stream.poll(now, self._schedule.follows)
+            self._busy += time.perf_counter() - before
             if block is None:
                 return
-            self._busy += time.perf_counter() - before
             if block.last:
                 self._schedule.ended(self._stream.end)
                 self._stream = None
