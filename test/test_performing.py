@@ -757,7 +757,11 @@ class TestPerforming:
 
         def strict(self, *given):
             report = judge(self, *given)
-            bad = (Violation("?", 0.0, "clearance", 0.0, 0.0),) if performer._score.playing else ()
+            bad = (
+                (Violation("?", 0.0, "clearance", 0.0, 0.0),)
+                if performer._score.playing or performer._score.next
+                else ()
+            )
             return replace(report, violations=report.violations + bad)
 
         monkeypatch.setattr(Verifier, "judge", strict)
