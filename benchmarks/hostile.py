@@ -259,7 +259,7 @@ def attack(watched: Witness, topic: str, count: int) -> dict[str, Any]:
         sent; per_second; memory_mb: of each node, before, after each fifth and afterwards; waiting:
         utterances in the generator's queue, at most; answered_s: from the last message until a plan for a
         sentence said after it; latency_s: of another sentence; violations: limits that the commands meanwhile
-        did not keep.
+        did not keep. Both are said with the highest priority: others may have been sent with it.
     """
     graph = watched.graph
     chance = np.random.default_rng([count, *topic.encode()])
@@ -280,9 +280,9 @@ def attack(watched: Witness, topic: str, count: int) -> dict[str, Any]:
         if number % math.ceil(count / _PARTS) == 0:
             memory.append(_memory(watched))
     taken = time.monotonic() - began
-    answered = watched.say_until_planned(f"{topic} {count} after", chance)
+    answered = watched.say_until_planned(f"{topic} {count} after", chance, priority=255)
     watched.wait_for_rest()
-    latency = watched.latency(f"{topic} {count} later", chance)
+    latency = watched.latency(f"{topic} {count} later", chance, priority=255)
     watched.wait_for_rest()
     memory.append(_memory(watched))
     watched.node.destroy_publisher(publisher)

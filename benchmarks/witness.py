@@ -176,7 +176,7 @@ class Witness:
             self.pause(min(left, PACE))
             turn += 1
 
-    def say_until_planned(self, name: str, chance: np.random.Generator) -> float | None:
+    def say_until_planned(self, name: str, chance: np.random.Generator, **more: Any) -> float | None:
         """Say a sentence again and again until a plan comes; return how long it took [s], None: too long."""
         began, count = time.monotonic(), len(self.graph.trajectories)
 
@@ -187,14 +187,14 @@ class Witness:
         text = str(chance.choice(SENTENCES))
         attempt = 0
         while not planned() and time.monotonic() - began < _PATIENCE:
-            self.speak(f"{name} {attempt}", text)
+            self.speak(f"{name} {attempt}", text, **more)
             attempt += 1
             self.graph.wait_until(planned, timeout=_AGAIN)
         return time.monotonic() - began if planned() else None
 
-    def latency(self, name: str, chance: np.random.Generator) -> float | None:
+    def latency(self, name: str, chance: np.random.Generator, **more: Any) -> float | None:
         """Say a sentence; return the time until the plan for it came [s], None where none did."""
-        said = self.speak(name, str(chance.choice(SENTENCES)))
+        said = self.speak(name, str(chance.choice(SENTENCES)), **more)
         if not self.graph.wait_until(lambda: bool(self._planned(name)), timeout=_PATIENCE):
             return None
         return self._planned(name)[0].time - said

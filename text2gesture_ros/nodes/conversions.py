@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
 MOST_CLAUSES = 2000  # of the longest text; its intents are published at once
 _SLOWEST = 0.1  # share of its speed that a joint may always use to reach where it ought to be
 LONGEST_ID = 128  # characters of an utterance id
+LONGEST_SPEECH = 3600.0  # or an utterance of high priority could keep all others waiting for ever [s]
 _LONGEST_REASON = 400  # characters of why there is no motion that are kept
 _LONGEST_TRANSPORT = 5.0  # of a message, from one node to the next [s]
 _ROBOT, _HUMAN = (0.1, 0.4, 0.8), (0.9, 0.5, 0.1)  # colours
@@ -108,6 +109,11 @@ def to_seconds(stamp: Time) -> float:
     return float(stamp.sec) + float(stamp.nanosec) * 1e-9
 
 
+def _in_speech(time: float) -> bool:
+    """Return whether it is a time in speech [s]."""
+    return 0.0 <= time <= LONGEST_SPEECH
+
+
 def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
     """Return what a Speech says and, one line each, what in it cannot be used and is left out."""
     complaints = []
@@ -125,11 +131,11 @@ def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
         complaints.append(f"utterance_id has {len(utterance_id)} characters, allowed {LONGEST_ID}")
         utterance_id = ""
     duration = float(message.duration)
-    if not (math.isfinite(duration) and duration >= 0.0):
-        complaints.append(f"duration must be at least 0 s but is {duration}")
+    if not _in_speech(duration):
+        complaints.append(f"duration must be in [0, {LONGEST_SPEECH:g}] s but is {duration}")
         duration = 0.0
     words, starts = tuple(message.words), tuple(float(start) for start in message.word_starts)
-    if len(words) != len(starts) or not all(math.isfinite(start) and start >= 0.0 for start in starts):
+    if len(words) != len(starts) or not all(map(_in_speech, starts)):
         complaints.append(
             f"{len(words)} words do not fit {len(starts)} word_starts, or one is no time in speech"
         )
@@ -194,12 +200,12 @@ def read_intent(message: GestureIntent, now: float) -> GestureRequest:
     """
     start, stroke, end = float(message.start), float(message.stroke), float(message.end)
     for name, value in (("start", start), ("stroke", stroke), ("end", end)):
-        if not (math.isfinite(value) and value >= 0.0):
-            raise InputError(f"{name} must be at least 0 s but is {value}")
+        if not _in_speech(value):
+            raise InputError(f"{name} must be in [0, {LONGEST_SPEECH:g}] s but is {value}")
     # The last clause ends where the text does. Who writes an intent of his own may leave span and times out.
     more = message.span_end > 0 and bool(message.text[message.span_end :].strip())
     duration = float(message.duration)
-    if not more and math.isfinite(duration):
+    if not more and _in_speech(duration):
         end = max(end, duration)
     timed = start <= stroke <= end and start < end
     stamp = to_seconds(message.header.stamp)
