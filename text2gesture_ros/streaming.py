@@ -24,6 +24,8 @@ GUESS = 0.1
 """To this an estimated time is rounded [s]: one text looks the same whenever it is said."""
 
 _MOST_BEFORE = 4  # talking motions that may go before a gesture; who speaks for longer has another clause
+_ENDLESS = 1000.0  # longer than any clip [s]
+_PREPARED = 0.6  # few gestures are prepared sooner: a word guessed so early changes nothing [s]
 _PATIENCE = 1.5  # longer than a preparation: a held stroke ends by itself where no gesture takes over [s]
 
 
@@ -65,6 +67,11 @@ class Clip:
         u = between
         mixed = b + u / 2.0 * (c - a + u * (2.0 * a - 5.0 * b + 4.0 * c - d + u * (3.0 * (b - c) + d - a)))
         return with_bone_lengths(mixed, bone_lengths(frames[0])).astype(np.float32), stops
+
+    def holds(self, count: int) -> bool:
+        """Make so many frames; return whether these are all."""
+        self._make(count)
+        return self._complete
 
     def _make(self, count: float) -> None:
         while not self._complete and len(self._positions) < count:
@@ -123,10 +130,11 @@ class GestureStream:
     for.
 
     Where it is not known when its words are spoken, or they are spoken very soon, the gesture begins at once,
-    with `BEGUN` frames as they are. All else is planned with the whole clip at hand (`timing.fit`): when it
-    begins, when the stroke comes, when it ends. Where speech goes on for long before or after the gesture,
-    talking motion goes with it. Where the next gesture of the utterance is close the stroke is held instead
-    of going back to rest, and the stream of that gesture goes on from there.
+    with `BEGUN` frames as they are; where nothing more is known it goes on so. All else is planned with the
+    whole clip at hand (`timing.fit`): when it begins, when the stroke comes, when it ends. Where speech goes
+    on for long before or after the gesture, talking motion goes with it. Where the next gesture of the
+    utterance is close the stroke is held instead of going back to rest, and the stream of that gesture goes
+    on from there.
     """
 
     def __init__(
@@ -195,8 +203,11 @@ class GestureStream:
         self._before = after._pieces[-2:] if after is not None else []
         soon = stroke is None or estimated or stroke - start < CLOSE
         self._begun = BEGUN / frame_rate if soon and not self._before else 0.0
-        self._pieces: list[Piece] = [Piece(start, 0.0, self._clip, Warp([start, start + 1.0], [0.0, 1.0]))]
+        self._pieces: list[Piece] = [
+            Piece(start, 0.0, self._clip, Warp([start, start + _ENDLESS], [0.0, _ENDLESS]))
+        ]
         self._over: float | None = None  # when what is planned ends
+        self._decided = False  # whether it is planned or goes as it was made
         self._fillers = 0
         self._patient = not self._begun  # the first time it is asked for a block
         self._sequence = 0
@@ -226,10 +237,13 @@ class GestureStream:
         if self._patient:
             self._patient = False  # what follows is known the next time
             return None
-        if self._over is None and self._count + self._block_size > self._begun * self._frame_rate + 1e-6:
-            self._plan(follows)
-            if self.end > now + self._look_ahead:
-                return None
+        begun = self._count + self._block_size <= self._begun * self._frame_rate + 1e-6
+        if not (begun or self._decided):
+            self._decided = True
+            if not self._goes_as_made(follows):
+                self._plan(follows)
+                if self.end > now + self._look_ahead:
+                    return None
         return self._block()
 
     def cut(self, reason: str) -> FrameBlock:
@@ -238,6 +252,12 @@ class GestureStream:
         return empty_block(
             reason, due=self.end, sequence=self._sequence, first_frame=self._count, **self._labels
         )
+
+    def _goes_as_made(self, follows: float | None) -> bool:
+        """Return whether there is nothing to plan, so that frames may be made as they are needed."""
+        if not self._begun or self._end is not None or follows is not None:
+            return False
+        return self._stroke is None or (self._estimated and self._stroke - self._start <= _PREPARED)
 
     def _plan(self, follows: float | None) -> None:
         """Fit the gesture to speech."""
@@ -283,6 +303,8 @@ class GestureStream:
     def _block(self) -> FrameBlock:
         count = self._block_size
         times = self.end + np.arange(count) / self._frame_rate
+        if self._over is None and self._clip.holds(self._count + count):
+            self._over = self._start + self._clip.duration
         if self._over is not None:
             while self._over < times[-1] + 1.0 / self._frame_rate and self._fill(self._end):
                 pass
