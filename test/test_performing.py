@@ -750,8 +750,8 @@ class TestPerforming:
         assert {command.utterance_id for command in commands[260:400]} == {"a"}
         assert at_rest(robot, commands[-1])
 
-    @pytest.mark.parametrize("ahead", [-0.09, -0.1, -0.11])
-    def test_a_gesture_no_plan_of_which_passes_ends_and_says_so(self, robot, ahead, monkeypatch):
+    @pytest.mark.parametrize("timeout", [0.0, 0.01, 0.02, 0.03])
+    def test_a_gesture_no_plan_of_which_passes_ends_and_says_so(self, robot, timeout, monkeypatch):
         """Whatever was tried for it in vain, the way to rest is tried from the beginning."""
         judge = Verifier.judge
 
@@ -765,8 +765,9 @@ class TestPerforming:
             return replace(report, violations=report.violations + bad)
 
         monkeypatch.setattr(Verifier, "judge", strict)
-        performer = Performer(robot)
-        commands = perform(performer, blocks_of(lively(robot, 0.8), 0.1), 3.0, ahead=ahead)
+        performer = Performer(robot, frame_timeout=timeout)
+        blocks = blocks_of(lively(robot, 0.8), 0.1, complete=False)
+        commands = perform(performer, blocks, 3.0, ahead=-0.11)
         assert at_rest(robot, commands[-1])
         assert performer.plans["stuck"] == 0
         assert performer.progress("a").outcome == "failed"
