@@ -79,15 +79,15 @@ class SimulatedStage(Stage):
         self.graph.publish("/clock", Clock(clock=to_time(self.seconds)))
         self.graph.spin_until(lambda: self.node.now() == pytest.approx(self.seconds))
 
-    def command(self, seconds=0.01):
-        """Go on and wait for the command that this brings."""
+    def command(self, seconds=None):
+        """Go on by a control period, or else so long, and wait for the command that this brings."""
         count = len(self.commands)
-        self.go_on(seconds)
+        self.go_on(seconds or 1.0 / self.node.parameters.rate)
         self.graph.spin_until(lambda: len(self.commands) == count + 1)
 
     def commands_for(self, seconds):
         """Go on for a while, command by command."""
-        for _ in range(round(seconds / 0.01)):
+        for _ in range(round(seconds * self.node.parameters.rate)):
             self.command()
 
     def until(self, condition, seconds=20.0):
