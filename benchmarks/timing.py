@@ -33,7 +33,7 @@ PREPARED = 0.8
 _HANDS = [INDEX["left_hand"], INDEX["right_hand"]]
 _REST = 0.05  # hands are at rest where they are no further from it [m]
 _UNSEEN = (NEUTRAL, "nod", "shakehead")  # gestures that talking motion with hands may outdo
-_PAUSE = 1.0  # between two sentences [s]
+_PATIENCE = 10.0  # with the robot, until it is at rest [s]
 _RATES = (2.0, 3.4)  # words a second
 
 
@@ -60,10 +60,11 @@ def measure(graph: GraphClient, speeches: Sequence[Speech]) -> list[dict[str, An
     """Say them one after the other and return what became of each."""
     for number, speech in enumerate(speeches):
         graph.speak(speech)
-        time.sleep(speech.duration + _PAUSE)
+        time.sleep(speech.duration)
+        # On a busy machine a sentence is heard late, and the next one would cut it off.
+        graph.wait_until(graph.quiet, timeout=_PATIENCE)
         if (number + 1) % 10 == 0:
             print(f"{number + 1}/{len(speeches)}", file=sys.stderr)
-    graph.wait_until(graph.quiet, timeout=30.0)
     return [judged(graph, speech) for speech in speeches]
 
 
