@@ -21,12 +21,13 @@ from urdf_cases import urdf
 from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.nodes import gesture_retargeter
-from text2gesture_ros.nodes.conversions import to_seconds, to_time
+from text2gesture_ros.nodes.conversions import frames_message, to_seconds, to_time
 from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
 from text2gesture_ros.parameters import GestureRetargeterParameters, specification
 from text2gesture_ros.proposing import propose
 from text2gesture_ros.robot import load_robot
 from text2gesture_ros.skeleton import JOINTS
+from text2gesture_ros.streaming import empty_block
 from text2gesture_ros.urdf import read_urdf
 
 BLOCK = 10  # frames of a message of `gesture`
@@ -223,6 +224,24 @@ def test_an_utterance_that_somebody_cancels_ends_and_no_other(graph, gesture):
     graph.publish("gesture_cancel", String(data="one"))
     stage.until(stage.at_rest)
     stage.check_limits()
+
+
+def test_each_utterance_is_counted_once_whatever_comes_after_its_end(graph, gesture):
+    stage = SimulatedStage(graph, gesture)
+    stage.perform("one")
+    graph.publish("gesture_cancel", String(data="one"))
+    stage.until(stage.at_rest)
+    stage.commands_for(0.2)
+    labels = {"utterance_id": "one", "gesture": "wave", "emotion": "neutral"}
+    for _ in range(3):
+        message = frames_message(empty_block("cancelled", due=stage.seconds, **labels), 0.0)
+        graph.publish("gesture_frames", message)
+        stage.commands_for(0.2)
+    graph.publish("gesture_cancel", String(data="x" * 100_000))
+    graph.spin_until(lambda: stage.node.rejected == 1)
+    report = stage.node.report()
+    assert report["utterances cancelled"] == 1
+    assert report["utterances under way"] == 0
 
 
 def tell(graph, positions):

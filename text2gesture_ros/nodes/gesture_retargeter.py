@@ -70,13 +70,13 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._born = time.monotonic()
         self._outputs: Outputs | None = None
         self._markers = self.create_lifecycle_publisher(MarkerArray, "gesture_markers", 10)
-        self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 10)
+        self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 100)
         self._own_cancels: list[str] = []  # published, and not come back yet
         self._tally = Tally(self._progress)
         self._goals = Goals(self, self._progress, self._cancel, self.loop_now)
         self.subscribe(GestureFrames, "gesture_frames", self._receive, 100)
         self.subscribe(GestureIntent, "gesture_intent", self._note_intent, 10)
-        self.subscribe(String, "gesture_cancel", self._receive_cancel, 10)
+        self.subscribe(String, "gesture_cancel", self._receive_cancel, 100)
         self.subscribe(JointState, "joint_states", self._observe, 1)
         self.create_service(Trigger, "stop", self._serve_stop)
         self.create_service(SetBool, "hold", self._serve_hold)
@@ -217,8 +217,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         now = self.loop_now()
         block = read_frames(message, self.clock_offset())
         self._goals.frames_came(block.utterance_id)
+        taken = self._performer.receive(block, now)
         self._tally.block_came(block, now)
-        if not self._performer.receive(block, now):
+        if not taken:
             return
         self._shown.append(block)
         # Planning takes as long as many commands: once between two of them, and best right after one. Only
@@ -242,6 +243,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     # What ends it
 
     def _receive_cancel(self, message: String) -> None:
+        if len(message.data) > LONGEST_ID:
+            raise InputError(f"utterance id has {len(message.data)} characters, allowed {LONGEST_ID}")
         if message.data in self._own_cancels:
             self._own_cancels.remove(message.data)  # is done already
         else:

@@ -25,6 +25,7 @@ class Tally:
         self._progress = progress
         self._texts: OrderedDict[str, float] = OrderedDict()  # when each arrived
         self._live: OrderedDict[str, FrameBlock] = OrderedDict()  # the latest block of each
+        self._over: OrderedDict[str, None] = OrderedDict()  # counted already
         self._ended: Counter[str] = Counter()
         self._latencies: deque[float] = deque(maxlen=_LATEST)
         self._aheads: deque[float] = deque(maxlen=_LATEST)
@@ -42,10 +43,14 @@ class Tally:
             self._texts.popitem(last=False)
 
     def block_came(self, block: FrameBlock, now: float) -> None:
-        """Take note of a block of frames."""
+        """Take note of a block of frames that has gone to the performer."""
         if len(block.positions):
             self._aheads.append(block.due - now)
-        self._live[block.utterance_id] = block
+        name, progress = block.utterance_id, self._progress(block.utterance_id)
+        if progress is None or (progress.state == OVER and name in self._over):
+            return  # was not taken, or comes after the end
+        self._live[name] = block
+        self._over.pop(name, None)
         if len(self._live) > _REMEMBERED:
             self._live.popitem(last=False)
 
@@ -63,6 +68,9 @@ class Tally:
             if progress is None or progress.state == OVER:
                 del self._live[name]
             if progress is not None and progress.state == OVER:
+                self._over[name] = None
+                if len(self._over) > _REMEMBERED:
+                    self._over.popitem(last=False)
                 self._ended[progress.outcome] += 1
                 if progress.outcome == FAILED:
                     self._trouble, self._troubled = f"utterance {name!r} failed: {progress.reason}", now
