@@ -38,6 +38,12 @@ _OPTIONAL = {
     "onnx": r"from onnx import",
 }
 _MISSING = [package for package in _OPTIONAL if find_spec(package) is None]
+if "hypothesis" not in _MISSING:
+    from hypothesis import settings
+
+    # No test asks for speed: the machine may be busy.
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
 collect_ignore = [
     str(path)
     for path in Path(__file__).parent.rglob("test_*.py")
