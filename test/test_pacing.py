@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from text2gesture_ros.classifier import Intent, Prediction
@@ -271,6 +271,7 @@ PRIORITIES = st.sampled_from([0, 100, 128, 255])
 MOMENTS = st.tuples(speech(), PRIORITIES, st.floats(0.0, 2.0))
 
 
+@settings(max_examples=30)
 @given(st.lists(MOMENTS, min_size=1, max_size=6), st.sampled_from([QUEUE, IGNORE, REPLACE]))
 def test_every_clause_is_begun_or_dropped_for_a_reason_and_no_lower_one_interrupts(utterances_, preemption):
     schedule, now, playing, begun, expected = Schedule(LEAD), 0.0, None, [], []
