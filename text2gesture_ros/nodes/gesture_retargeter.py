@@ -37,6 +37,7 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.nodes.base import ManagedNode, run
 from text2gesture_ros.nodes.conversions import (
     LONGEST_ID,
+    LONGEST_SPEECH,
     markers_message,
     read_frames,
     read_joint_states,
@@ -58,7 +59,6 @@ _DESCRIPTION_WAIT = 5.0  # [s]
 _DISCOVERY = 1.0  # after its start a node may not have seen yet who publishes what [s]
 _JOINT_STATES_WAIT = 2.0  # when the node is activated, for a robot whose joints are published [s]
 _LATE_ALLOWED = 0.01  # part of the commands that may be late before it is worth a warning
-_LONGEST_SPEECH = 3600.0  # [s]
 _FEWEST = 100  # commands, before that can be judged
 
 
@@ -230,7 +230,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _note_intent(self, message: GestureIntent) -> None:
         """Take note of what may still come, and of how old the text is."""
-        if len(message.utterance_id) > LONGEST_ID or not 0.0 <= message.start <= _LONGEST_SPEECH:
+        if len(message.utterance_id) > LONGEST_ID or not 0.0 <= message.start <= LONGEST_SPEECH:
             return  # cannot be right: nothing more will come of it
         self._goals.intent_came(message.utterance_id, self.loop_now() + float(message.start))
         if message.clause == 0:
