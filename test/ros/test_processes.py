@@ -55,7 +55,7 @@ def test_sentences_become_commands(domain, tmp_path):
         silent = not any(character.isalpha() for character in performance.text)
         answer = performance.intent.message
         assert answer.accepted or answer.reason
-        assert bool(performance.frames) == bool(performance.trajectories) == (not silent)
+        assert bool(performance.frame_count) == bool(performance.trajectories) == (not silent)
         assert (performance.latency is None) == silent
         if not silent:
             assert performance.commands
