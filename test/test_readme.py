@@ -126,7 +126,9 @@ def motion_table() -> str:
         "fid": "FID",
         "length_error": "length error [frames]",
         "in_time": "ends in time",
+        "hand_path_ratio": "way of hands, to real",
         "peak_jerk_ratio": "peak jerk, to real",
+        "jump_ratio": "furthest jump, to real",
     }
     paper = [f"{metrics['paper'][key]:.3f}" if key in metrics["paper"] else "" for key in columns]
     lines = [
@@ -162,6 +164,9 @@ def recogniser_table() -> str:
         **{f"of these, {source}": found for source, found in metrics["active"]["by_source"].items()},
         "recordings by others, whole files": metrics["whole"],
     }
+    pepper = ROOT / "models" / "recogniser" / "metrics_pepper.json"
+    if pepper.is_file():
+        rows["animations of Pepper, by a model trained without them"] = json.loads(pepper.read_text())["whole"]
     columns = {
         "gestures": "gestures",
         "top1": "first",
