@@ -166,7 +166,8 @@ def recogniser_table() -> str:
     }
     pepper = ROOT / "models" / "recogniser" / "metrics_pepper.json"
     if pepper.is_file():
-        rows["animations of Pepper, by a model trained without them"] = json.loads(pepper.read_text())["whole"]
+        found = json.loads(pepper.read_text())
+        rows["animations of Pepper, by a model trained without them"] = found["whole"]
     columns = {
         "gestures": "gestures",
         "top1": "first",

@@ -18,8 +18,8 @@ from text2gesture_ros.skeleton import INDEX, REFERENCE, FloatArray, bone_lengths
 OTHER = "other"
 """What a motion that is none of the twelve gestures is called."""
 LABELS = (*GESTURES, OTHER)
-RATE = 30.0  # of the frames the network sees [Hz]
-WINDOW = 90  # frames at most
+RATE = 15.0  # of the frames the network sees [Hz]; people nod and wave at 3 Hz at most
+WINDOW = 45  # frames at most
 INPUTS, OUTPUTS = ("positions", "mask"), ("logits", "features")
 LENGTHS = (1.0, 2.0, 3.0)  # of the windows a longer motion is searched in [s]
 STRIDE = 0.25  # from window to window, and from one moment to the next [s]

@@ -44,7 +44,7 @@ from text2gesture_ros.training.studio.synthesis import distractors, is_held_out,
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches
 _RISING = 50  # batches in which the learning rate gets to its highest
-_SHORTEST_WINDOW = 30  # frames, as `recogniser.LENGTHS`; a batch costs as much time as its window is long
+_SHORTEST_WINDOW = 15  # frames, as `recogniser.LENGTHS`; a batch costs as much time as its window is long
 
 
 @dataclass(frozen=True)
