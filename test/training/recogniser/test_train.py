@@ -50,6 +50,7 @@ def test_the_loss_falls(tmp_path: Path) -> None:
         SMALL,
         epochs=1,
         batches=40,
+        wild_share=0.0,
         learning_rate=0.01,
         augmentation=train_recogniser.Augmentation(**easy, rounded=0.0, random=0.0, lacking=0.0),
     )
