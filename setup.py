@@ -67,9 +67,7 @@ class BuildWithMessages(build_py):
         target = Path(self.build_lib) / "text2gesture_ros"
         unwanted = shutil.ignore_patterns("__pycache__", "*.c")
         for interfaces in ("action", "msg"):
-            shutil.copytree(
-                generated / interfaces, target / interfaces, ignore=unwanted, dirs_exist_ok=True
-            )
+            shutil.copytree(generated / interfaces, target / interfaces, ignore=unwanted, dirs_exist_ok=True)
         for library in generated.glob("*.so"):
             shutil.copy2(library, target)
         data = self.distribution.data_files

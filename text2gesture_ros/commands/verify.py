@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> Outcome:
         sys.stdout.write(f"{robot.name}: {report.samples} samples, {len(report.violations)} violations\n")
         sys.stdout.write(f"nearest to a limit: {worst}\n")
         if nearest is not None:
-            sys.stdout.write(f"nearest parts: {1000 * nearest:.1f} mm apart, {1000 * least.min():.1f} mm allowed\n")
+            allowed = f"{1000 * least.min():.1f} mm allowed"
+            sys.stdout.write(f"nearest parts: {1000 * nearest:.1f} mm apart, {allowed}\n")
         for violation in report.violations[:10]:
             sys.stdout.write(f"  {violation}\n")
 

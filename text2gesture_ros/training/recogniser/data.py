@@ -236,7 +236,7 @@ def drawn(
         generator: the source of chance.
     """
     shares = np.array([share * np.isin(np.arange(len(LABELS)), clips.labels) for clips, share in pools])
-    there = shares.any(axis=0)
+    there: npt.NDArray[np.bool_] = np.any(shares, axis=0)
     weights = np.where(np.arange(len(LABELS)) == LABELS.index(OTHER), 0.0, there)
     weights *= (1.0 - other_share) / max(1.0, weights.sum())
     weights[LABELS.index(OTHER)] = other_share * there[LABELS.index(OTHER)]
