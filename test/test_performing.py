@@ -262,6 +262,14 @@ class TestPerforming:
         with pytest.raises(InputError, match="allowed 1200"):
             Performer(robot).receive(blocks_of(np.tile(REFERENCE, (1300, 1, 1)), 0.0, size=1300)[0], 0.0)
 
+    def test_a_frame_that_is_no_body_is_refused_wherever_it_stands_and_plays_nothing(self, robot):
+        positions = lively(robot, 1.0)
+        positions[-1, 0, 0] = np.nan
+        performer = Performer(robot)
+        with pytest.raises(InputError, match="not finite"):
+            performer.receive(blocks_of(positions, 0.0, size=len(positions))[0], 0.0)
+        assert not any(command.moving for command in perform(performer, [], 0.5))
+
     @settings(max_examples=8, deadline=None)
     @given(seed=st.integers(0, 2**32 - 1))
     def test_whatever_order_blocks_and_orders_come_in_limits_are_kept_and_it_ends_at_rest(self, robot, seed):

@@ -131,10 +131,9 @@ class ModelDirectory:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        # A weight that is not put in below is looked for here, and not in whatever directory we are in.
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(self.path)
-        )
+        # A weight that is not put in below would be looked for in whatever directory we are in: below a file
+        # there is none.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path))
         weights = self._placed(data)
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)

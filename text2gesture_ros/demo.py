@@ -114,7 +114,9 @@ class Conversation:
         gestures = [
             (performance, [block.message for block in blocks])
             for performance in self.performances
-            for _, blocks in groupby(performance.frames, key=lambda block: block.message.clause)
+            # One without frames tells only that there is no motion, or no more of it.
+            for moving in [[block for block in performance.frames if block.message.stop_probabilities]]
+            for _, blocks in groupby(moving, key=lambda block: block.message.clause)
         ]
         starts = [*(_seconds(blocks[0].header) for _, blocks in gestures[1:]), math.inf]
         for (performance, blocks), next_start in zip(gestures, starts, strict=True):

@@ -29,7 +29,7 @@ from text2gesture_ros.ownership import used_by
 from text2gesture_ros.progress import CANCELLED, FAILED, Ledger, Progress
 from text2gesture_ros.retargeting import Retargeter
 from text2gesture_ros.robot import Robot
-from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.skeleton import FloatArray, check_positions
 from text2gesture_ros.timeline import Timeline
 from text2gesture_ros.verification import Verifier, Violation, least_clearance
 
@@ -309,10 +309,12 @@ class Performer:
             now: the present [s].
 
         Raises:
-            InputError: the block has more frames than anybody plays at once.
+            InputError: the block has more frames than anybody plays at once, or a number in it is no position
+                of a human body; nothing of it is played then.
         """
         if len(block.positions) > MAX_BLOCK_FRAMES:
             raise InputError(f"frames: {len(block.positions)} in a block, allowed {MAX_BLOCK_FRAMES}")
+        check_positions(block.positions, "frames")  # most of them are read later, where nobody could be told
         verdict = self._admission.admits(block, now)
         if verdict not in ("accepted", "empty"):
             _LOGGER.debug("frames %d of %r ignored: %s", block.sequence, block.name, verdict)
