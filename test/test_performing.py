@@ -569,6 +569,17 @@ class TestPerforming:
         assert later == ({""} if length > 1.0 else {"", "a", "b"})
         assert at_rest(robot, commands[-1])
 
+    @pytest.mark.parametrize("moment", [0.05, 0.6])
+    def test_what_comes_while_the_robot_is_held_is_told_how_it_ended(self, robot, moment):
+        performer = Performer(robot)
+        body = lively(robot, 1.5)
+        blocks = blocks_of(body, 0.2) + blocks_of(body, 1.0, utterance_id="b")
+        perform(performer, blocks, 4.0, events=[(moment, lambda: performer.hold(True))])
+        assert performer.progress("a").outcome == "preempted"
+        assert "b took over" in performer.progress("a").reason
+        assert performer.progress("b").outcome == "failed"
+        assert "hold still" in performer.progress("b").reason
+
     def test_it_begins_where_the_robot_is(self, robot):
         generator = np.random.default_rng(3)
         for _ in range(10):

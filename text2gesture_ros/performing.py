@@ -190,6 +190,11 @@ class Performer:
         """Whether the robot stands still because no way to rest is within limits and clear."""
         return self._stuck
 
+    @property
+    def held(self) -> bool:
+        """Whether the robot is told to stand still where it is."""
+        return self._held
+
     def progress(self, utterance_id: str) -> Progress | None:
         """Return how an utterance goes; None where nothing of it has come, or long ago."""
         return self._ledger.of(utterance_id)
@@ -423,8 +428,11 @@ class Performer:
         row, time = line.row, line.time(line.row)
         before = score.playing
         score.advance(time)
-        if before is not None and score.playing is None:
-            self._ledger.ended(before.name)
+        if before is not None and score.playing is not before:
+            if score.playing is None or (before.complete and time > before.end):
+                self._ledger.ended(before.name, "the robot was told to hold still" if self._held else "")
+            if score.playing is not None:  # also where neither of them is performed
+                self._ledger.dropped(before.name[0], score.playing.name[0])
         if (line.over or score.next is not None) and score.playing is not None and score.expired(time):
             missing = f"no frames came for {self._settings.frame_timeout:g} s"
             self._ledger.ended(score.playing.name, missing)

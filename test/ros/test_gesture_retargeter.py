@@ -164,8 +164,15 @@ def test_the_rate_changes_at_rest(graph, gesture):
     stage = SimulatedStage(graph, gesture)
     stage.served("one")
     stage.until(lambda: not stage.node._moving)
+    assert graph.call(SetBool, "hold", SetBool.Request(data=True)).success
     (result,) = stage.node.set_parameters([Parameter("rate", value=50.0)])
     assert result.successful
+    stage.commands.clear()
+    stage.receive(stage.gesture("held", stage.seconds + 0.1))
+    stage.commands_for(0.5)
+    assert stage.at_rest()  # still held
+    assert graph.call(SetBool, "hold", SetBool.Request(data=False)).success
+    stage.until(stage.at_rest)
     stage.commands.clear()
     stage.served("two")
     stage.check_limits()

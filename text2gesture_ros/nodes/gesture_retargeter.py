@@ -200,7 +200,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Let new parameters take effect without a jump."""
         new = self.parameters
         if self.configured and new.rate != old.rate:
+            held = self._performer.held
             self._make_performer()
+            self._performer.hold(held)
             if self.active:
                 self.destroy_timer(self._timer)
                 self._begin_loop()
@@ -216,7 +218,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _receive(self, message: GestureFrames) -> None:
         now = self.loop_now()
         block = read_frames(message, self.clock_offset())
-        self._goals.frames_came(block.utterance_id)
+        self._goals.frames_came(block)
         taken = self._performer.receive(block, now)
         self._tally.block_came(block, now)
         if not taken:
@@ -230,9 +232,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _note_intent(self, message: GestureIntent) -> None:
         """Take note of what may still come, and of how old the text is."""
-        if len(message.utterance_id) > LONGEST_ID or not 0.0 <= message.start <= LONGEST_SPEECH:
+        times = message.start, message.stroke
+        if len(message.utterance_id) > LONGEST_ID or not all(0.0 <= time <= LONGEST_SPEECH for time in times):
             return  # cannot be right: nothing more will come of it
-        self._goals.intent_came(message.utterance_id, self.loop_now() + float(message.start))
+        self._goals.intent_came(message.utterance_id, self.loop_now() + max(times))
         if message.clause == 0:
             arrival = to_seconds(message.header.stamp) - self.clock_offset()
             self._tally.text_came(message.utterance_id, arrival)

@@ -15,8 +15,10 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 
 from text2gesture_ros.action import PerformGesture
+from text2gesture_ros.motion import FrameBlock
 from text2gesture_ros.msg import Speech
 from text2gesture_ros.nodes.conversions import read_speech
+from text2gesture_ros.pacing import LONGEST_WAIT
 from text2gesture_ros.progress import CANCELLED, COMPLETED, FAILED, OVER, WAITING, Progress
 
 PATIENCE = 5.0
@@ -40,6 +42,7 @@ class _Goal:
     over: Future
     heard: float
     missing: str = _LISTENER
+    behind: str = ""  # the utterance whose frames came last when this one was read
     cancelled: bool = False
 
     def settle(self, outcome: str, reason: str, duration: float = 0.0) -> None:
@@ -79,7 +82,7 @@ class Goals:
         self._goals: dict[str, _Goal] = {}
         self._results: dict[bytes, Future] = {}  # of goals that are not yet executed
         self._open = False
-        self._frames_heard = 0.0
+        self._latest = ""  # utterance whose frames came last
         self._server = ActionServer(
             node,
             PerformGesture,
@@ -114,17 +117,21 @@ class Goals:
     # What is heard of them
 
     def intent_came(self, utterance_id: str, begin: float) -> None:
-        """Take note that an utterance was read; its first motion may wait until `begin` [s]."""
-        self._heard(utterance_id, max(begin, self._clock()), _FRAMES)
+        """Take note that a clause of an utterance was read; its motion may wait until `begin` [s]."""
+        goal = self._goals.get(utterance_id)
+        if goal is not None and goal.missing in (_LISTENER, _INTENT):  # the first clause counts
+            goal.heard, goal.missing, goal.behind = max(begin, self._clock()), _FRAMES, self._latest
 
-    def frames_came(self, utterance_id: str) -> None:
+    def frames_came(self, block: FrameBlock) -> None:
         """Take note that frames, of whichever utterance, came: others may wait for the end of it."""
-        self._frames_heard = self._clock()
-        self._heard(utterance_id, self._frames_heard, _TIME)
-
-    def _heard(self, utterance_id: str, now: float, missing: str) -> None:
-        if goal := self._goals.get(utterance_id):
-            goal.heard, goal.missing = max(goal.heard, now), missing
+        now, name = self._clock(), block.utterance_id
+        if goal := self._goals.get(name):
+            goal.heard, goal.missing = max(goal.heard, now), _TIME
+        if len(block.positions):
+            self._latest = name
+        for goal in self._goals.values():
+            if goal.missing == _FRAMES and goal.behind == name:
+                goal.heard = max(goal.heard, now)
 
     def cancelled(self, utterance_id: str) -> None:
         """Take note that somebody cancels an utterance, all if the id is empty."""
@@ -157,12 +164,12 @@ class Goals:
             return Progress(OVER, 0, 0.0, 0.0, CANCELLED, "cancelled", 0.0)
         if goal.missing == _LISTENER:
             self._say(goal)
-        # What was read may have to wait for other utterances, as long as their frames come.
-        waits = goal.missing == _FRAMES
-        if now <= PATIENCE + max(goal.heard, self._frames_heard if waits else goal.heard):
+        # What was read may have to wait for its turn.
+        patience = PATIENCE + (LONGEST_WAIT if goal.missing == _FRAMES else 0.0)
+        if now <= goal.heard + patience:
             return Progress(WAITING, 0, 0.0, 0.0, "", "", 0.0)
         self._cancel(goal.speech.utterance_id)  # or it might still come when nobody waits for it
-        return Progress(OVER, 0, 0.0, 0.0, FAILED, f"{goal.missing} (waited {PATIENCE:g} s)", 0.0)
+        return Progress(OVER, 0, 0.0, 0.0, FAILED, f"{goal.missing} (waited {patience:g} s)", 0.0)
 
     def _say(self, goal: _Goal) -> None:
         """Publish a goal's speech as soon as somebody listens."""
