@@ -27,6 +27,7 @@ ROBOT_SIDE = [
         "planning",
         "composing",
         "blending",
+        "hands",
         "ownership",
         "performing",
         "progress",

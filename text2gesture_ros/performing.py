@@ -22,6 +22,7 @@ from text2gesture_ros.blending import DEFAULTS, Clip, Fade, Score, Settings
 from text2gesture_ros.collision import Clearance
 from text2gesture_ros.composing import AHEAD, EASE, NOBODY, SEEN, WALK, Composer, Plan, Span
 from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.hands import with_hands
 from text2gesture_ros.kinematics import Array, BoolArray
 from text2gesture_ros.limiting import JointState, standing
 from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock, Motion, Name
@@ -223,7 +224,7 @@ class Performer:
                     f"start: {name} is at {value:.4g} rad, allowed {lower:.4g} to {upper:.4g}: move it there"
                 )
         place = np.clip(place, robot.lower, robot.upper)
-        self._abandon(self._ledger.live, FAILED, "the robot began anew")
+        self._abandon(self._known(), FAILED, "the robot began anew")
         self._line.stand(place, self._line.row + 1)
         self._verifier.reset()
         self._score.home = np.where(self._score.commanded(frozenset()), robot.rest, place)
@@ -259,8 +260,7 @@ class Performer:
         Args:
             utterance_id: which; None: all that is known.
         """
-        known = [clip.name[0] for clip in (self._score.playing, self._score.next) if clip is not None]
-        chosen = {*self._ledger.live, *known} if utterance_id is None else {utterance_id}
+        chosen = self._known() if utterance_id is None else {utterance_id}
         self._admission.cancel(chosen, self._line.time(self._line.row))
         self._abandon(chosen, CANCELLED, "cancelled")
 
@@ -277,7 +277,7 @@ class Performer:
     def to_rest(self) -> None:
         """Drop what is played, what is to come and a hold, and go to rest."""
         self._held = False
-        self._abandon(self._ledger.live, CANCELLED, "the robot was sent to rest")
+        self._abandon(self._known(), CANCELLED, "the robot was sent to rest")
 
     def configure(self, **changes: float | bool | str) -> None:
         """Change some of the `Settings`; the robot blends over, nothing jumps.
@@ -360,10 +360,11 @@ class Performer:
         whole = frames.stop == len(block.positions)
         if not whole:
             self._unread.appendleft((block, frames.stop))
+        angles = self._retargeter.motion(block.positions[frames.start : frames.stop])
         clip = Clip(
             block.name,
             block.due + np.array(frames) / block.frame_rate,
-            self._retargeter.motion(block.positions[frames.start : frames.stop]),
+            with_hands(self._robot, angles, block.gesture),
             block.last and whole,
             used_by(block.gesture, self._mirrored),
         )
@@ -603,6 +604,11 @@ class Performer:
             name, row, fade = plan.fade
             self._fade = name, base + row if row or self._fade is None else self._fade[1], fade
         return True
+
+    def _known(self) -> set[str]:
+        """Return the utterances that play, wait or are to be told how they ended."""
+        clips = (self._score.playing, self._score.next)
+        return {*self._ledger.live, *(clip.name[0] for clip in clips if clip is not None)}
 
     def _abandon(self, utterance_ids: Iterable[str], outcome: str, reason: str) -> None:
         """Perform nothing more of some utterances from the next plan on."""

@@ -5,7 +5,7 @@ torso, the gaze, and, if the robot has a waist, the torso's lean. Most frames ha
 (`closed_form`), found for many at once. Where that is not exact, beyond limits, too near to the body or far
 from the frame before, a small optimisation goes on from the frame before (`pose`).
 
-Joint positions say nothing of fingers: hands stay as they are at rest.
+Joint positions say nothing of fingers: hands stay as they are at rest, and open as a gesture wants (`hands`).
 """
 
 import math
