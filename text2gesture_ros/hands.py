@@ -1,4 +1,4 @@
-"""How far a hand is open in each gesture: the 21 joints of a human do not tell, what the gesture means does."""
+"""How far a hand is open in each gesture: joint positions do not tell, what the gesture means does."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
