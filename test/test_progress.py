@@ -167,3 +167,16 @@ def test_memory_is_bounded():
         ledger.received(blocks(utterance_id=str(index))[0], 0.5)
     assert len(ledger.live) <= 256
     perform(ledger, ("0", 0), 1.0, 1.1)
+
+
+def test_one_that_is_performed_is_not_forgotten_however_many_are_refused_meanwhile():
+    ledger = heard(blocks())
+    perform(ledger, ("a", 0), 1.0, 1.2)
+    for number in range(1000):
+        ledger.received(nothing(utterance_id=f"refused {number}"), 1.2)
+    assert ledger.of("a").state == "performing"
+    assert ledger.of("refused 0") is None
+    assert ledger.of("refused 999").outcome == "refused"
+    for number in range(1000):  # even where none is over there is an end to it
+        ledger.received(blocks(utterance_id=f"waiting {number}")[0], 1.2)
+    assert ledger.of("a") is None

@@ -117,7 +117,9 @@ class Ledger:
             utterance = self._utterances[block.utterance_id] = _Utterance(now)
             self._utterances.move_to_end(block.utterance_id)
             if len(self._utterances) > _REMEMBERED:
-                self._utterances.popitem(last=False)
+                # Somebody may still wait for the end of one that is not over.
+                old = next((name for name, one in self._utterances.items() if one.over), None)
+                del self._utterances[old or next(iter(self._utterances))]
         utterance.heard, utterance.more = now, block.more
         frames = len(block.positions)
         if frames:
