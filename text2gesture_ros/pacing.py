@@ -110,7 +110,7 @@ LONGEST_WAIT = 5.0
 """How long an utterance may wait for its turn [s]; later nobody knows any more what it was about."""
 
 MOST_CLAUSES = 2000
-"""Clauses of an utterance; the longest text has no more."""
+"""Clauses of an utterance; the longest text has no more. Its intents are published at once."""
 
 _DEFAULTS = GestureGeneratorParameters()
 

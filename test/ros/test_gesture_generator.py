@@ -333,6 +333,19 @@ def test_what_is_cancelled_ends_at_once_with_all_that_is_to_come_of_it(studio, u
     assert len(studio.of("one")) == count
 
 
+def test_what_was_being_read_when_everything_was_cancelled_is_cancelled_too(studio):
+    late = intent("late")
+    late.header.stamp = studio.node.get_clock().now().to_msg()
+    studio.graph.publish("gesture_intent", intent("one"))
+    first(studio, "one")
+    studio.graph.publish("gesture_cancel", String(data=""))
+    studio.ending("one")
+    studio.graph.publish("gesture_intent", late)
+    assert studio.ending("late").reason == "cancelled"
+    assert not any(block.positions for block in studio.of("late"))
+    assert studio.play(intent("two", "nod"))
+
+
 def test_the_diagnostics_tell_what_the_generator_does(studio):
     studio.play(intent())
     told = studio.node.report()

@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
     from text2gesture_ros.performing import Command, Trajectory
     from text2gesture_ros.robot import Robot
 
-MOST_CLAUSES = 2000  # of the longest text; its intents are published at once
 _SLOWEST = 0.1  # share of its speed that a joint may always use to reach where it ought to be
 LONGEST_ID = 128  # characters of an utterance id
 LONGEST_SPEECH = 3600.0  # or an utterance of high priority could keep all others waiting for ever [s]
@@ -70,7 +69,8 @@ class GestureRequest:
     Attributes:
         utterance_id: name of the utterance.
         clause: which clause of it.
-        begin: when it is spoken [s], on the ROS clock.
+        arrival: when the text came [s], on the ROS clock.
+        begin: when the clause is spoken, likewise.
         stroke: when the word that carries the gesture is spoken, after `begin` [s]; None: unknown.
         length: how long the clause takes to say [s]; None: unknown.
         estimated: whether `stroke` is a guess; `length` is unknown then.
@@ -83,6 +83,7 @@ class GestureRequest:
 
     utterance_id: str
     clause: int
+    arrival: float
     begin: float
     stroke: float | None
     length: float | None
@@ -209,10 +210,12 @@ def read_intent(message: GestureIntent, now: float) -> GestureRequest:
         end = max(end, duration)
     timed = start <= stroke <= end and start < end
     stamp = to_seconds(message.header.stamp)
+    arrival = stamp if 0.0 <= now - stamp <= _LONGEST_TRANSPORT else now
     return GestureRequest(
         utterance_id=_check_id(message.utterance_id),
         clause=int(message.clause),
-        begin=start + (stamp if 0.0 <= now - stamp <= _LONGEST_TRANSPORT else now),
+        arrival=arrival,
+        begin=arrival + start,
         stroke=stroke - start if timed else None,
         length=end - start if timed and not message.estimated else None,
         estimated=bool(message.estimated),

@@ -5,6 +5,7 @@ to end, empty: of all), publishes gesture_frames (GestureFrames): the motion of 
 none or only a part, a block without frames that says why.
 """
 
+import math
 import sys
 import time
 from collections import deque
@@ -19,8 +20,8 @@ from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.motion import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.nodes.base import ManagedNode, run
-from text2gesture_ros.nodes.conversions import MOST_CLAUSES, GestureRequest, frames_message, read_intent
-from text2gesture_ros.pacing import Schedule
+from text2gesture_ros.nodes.conversions import GestureRequest, frames_message, read_intent
+from text2gesture_ros.pacing import MOST_CLAUSES, Schedule
 from text2gesture_ros.parameters import GestureGeneratorParameters
 from text2gesture_ros.streaming import CLOSE, GestureStream, empty_block
 
@@ -39,9 +40,10 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         super().__init__("gesture_generator", **options)
         self._frames = self.create_lifecycle_publisher(GestureFrames, "gesture_frames", 100)
         self.subscribe(GestureIntent, "gesture_intent", self._receive, MOST_CLAUSES)
-        self.subscribe(String, "gesture_cancel", lambda message: self._forget("cancelled", message.data), 50)
+        self.subscribe(String, "gesture_cancel", self._cancel, 50)
         self._schedule: Schedule[GestureRequest] = Schedule(_POLL_PERIOD)
         self._stream: GestureStream | None = None
+        self._stopped = -math.inf  # when everything was cancelled last [s], on the ROS clock
         self._cut: list[FrameBlock] = []  # what is still to be told of gestures that were cut off
         self._arrival: float | None = None  # of an intent being answered, on time.perf_counter [s]
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
@@ -65,6 +67,11 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self.destroy_timer(self._timer)
         self._forget("the generator was stopped")
 
+    def _cancel(self, message: String) -> None:
+        if not message.data:
+            self._stopped = self.now()  # counts for what is still being read, too
+        self._forget("cancelled", message.data)
+
     def _forget(self, reason: str, utterance_id: str = "") -> None:
         """Drop an utterance, all if the id is empty: what is played of it and what is to come."""
         self._schedule.cancel(utterance_id, reason)
@@ -81,6 +88,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
 
     def _check_clock(self) -> None:
         if self._schedule.went_back(self.loop_now()):
+            self._stopped = -math.inf
             self._end_stream("the clock was set back")
 
     def _receive(self, message: GestureIntent) -> None:
@@ -88,7 +96,9 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self._check_clock()
         request = read_intent(message, self.now())
         still = ""
-        if not (request.accepted or request.spoken):
+        if request.arrival < self._stopped:
+            still = "cancelled"
+        elif not (request.accepted or request.spoken):
             still = "there are no words"
         elif not (request.accepted or self.parameters.neutral_motion):
             still = f"no gesture ({message.reason}), and neutral_motion is off"

@@ -47,6 +47,7 @@ from text2gesture_ros.nodes.outputs import Outputs, check_outputs
 from text2gesture_ros.nodes.performing_action import Goals
 from text2gesture_ros.nodes.tally import Tally
 from text2gesture_ros.ownership import GROUPS
+from text2gesture_ros.pacing import MOST_CLAUSES
 from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
 from text2gesture_ros.performing import Command, Performer
 from text2gesture_ros.progress import Progress
@@ -75,7 +76,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._tally = Tally(self._progress)
         self._goals = Goals(self, self._progress, self._cancel, self.loop_now)
         self.subscribe(GestureFrames, "gesture_frames", self._receive, 100)
-        self.subscribe(GestureIntent, "gesture_intent", self._note_intent, 10)
+        self.subscribe(GestureIntent, "gesture_intent", self._note_intent, MOST_CLAUSES)
         self.subscribe(String, "gesture_cancel", self._receive_cancel, 100)
         self.subscribe(JointState, "joint_states", self._observe, 1)
         self.create_service(Trigger, "stop", self._serve_stop)

@@ -16,8 +16,8 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.msg import GestureIntent, Speech
 from text2gesture_ros.nodes.base import ManagedNode, run
-from text2gesture_ros.nodes.conversions import MOST_CLAUSES, Utterance, intent_message, read_speech
-from text2gesture_ros.pacing import Pacer
+from text2gesture_ros.nodes.conversions import Utterance, intent_message, read_speech
+from text2gesture_ros.pacing import MOST_CLAUSES, Pacer
 from text2gesture_ros.parameters import IntentClassifierParameters
 
 
