@@ -31,6 +31,7 @@ ROBOT_SIDE = [
         "ownership",
         "performing",
         "progress",
+        "tally",
         "timeline",
         "admission",
         "verification",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy
+from domain_coordinator import domain_id
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -162,3 +163,10 @@ def gesture(raised_arm: Callable[..., Any]) -> Callable[..., list[GestureFrames]
         return [frames_message(block, 0.0) for block in blocks]
 
     return make
+
+
+@pytest.fixture
+def domain() -> Iterator[int]:
+    """Return a ROS domain that no other test uses."""
+    with domain_id() as number:
+        yield number

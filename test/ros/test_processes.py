@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 import pytest
-from domain_coordinator import domain_id
 
 from text2gesture_ros import bringup
 from text2gesture_ros.bringup import NODES, ended, start_processes, stop_processes
@@ -18,13 +17,6 @@ from text2gesture_ros.nodes.conversions import to_seconds
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.robot import load_robot
 from text2gesture_ros.verification import verify
-
-
-@pytest.fixture
-def domain():
-    """Return a ROS domain that no other test uses."""
-    with domain_id() as number:
-        yield number
 
 
 def test_sentences_become_commands(domain, tmp_path):

@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import pytest
-from domain_coordinator import domain_id
 from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
@@ -23,13 +22,6 @@ from text2gesture_ros.replaying import compare, read_commands
 from text2gesture_ros.resources import share_directory
 
 GOLDEN = share_directory() / "data" / "golden"
-
-
-@pytest.fixture
-def domain():
-    """Return a ROS domain that no other test uses."""
-    with domain_id() as number:
-        yield number
 
 
 def test_a_golden_bag_is_performed_as_it_was(domain, tmp_path):

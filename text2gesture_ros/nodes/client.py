@@ -136,7 +136,19 @@ class Performance:
         return float(sum(lengths))
 
 
-class GraphClient:
+class Closing:
+    """What ends, when it is left, all that its beginning has put on a stack."""
+
+    _stack: ExitStack
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it, the last first."""
+        self._stack.close()
+
+
+class GraphClient(Closing):
     """Starts the nodes, speaks to them, and keeps what they send.
 
     Args:
@@ -224,12 +236,6 @@ class GraphClient:
             self._warm_up()
             self._stack = stack.pop_all()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the nodes; they bring the robot to rest first."""
-        self._stack.close()
 
     def kill(self, node: str) -> None:
         """End a node as a crash does; `restart` brings it back."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
 import rclpy
@@ -15,7 +14,7 @@ from rclpy.context import Context
 from rosgraph_msgs.msg import Clock as ClockMessage
 
 from text2gesture_ros.bringup import NODES
-from text2gesture_ros.nodes.client import spinning
+from text2gesture_ros.nodes.client import Closing, spinning
 
 # The robot first: a command then knows nothing of what is sent at the same time.
 _TOPICS = ("/clock", "/clock_of_those_before")
@@ -51,7 +50,7 @@ class WorldClock:
         return time.monotonic_ns() + self._offset
 
 
-class SteppedClock:
+class SteppedClock(Closing):
     """Simulated time: it goes on when every node sleeps, that is, has done all there was to do.
 
     So what the nodes make of the same messages does not depend on how fast or busy the machine is. While the
@@ -84,12 +83,6 @@ class SteppedClock:
             stack.callback(self._end_start)
             self._stack = stack.pop_all()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let time stand still."""
-        self._stack.close()
 
     def now(self) -> int:
         """Return the time."""

@@ -45,7 +45,6 @@ from text2gesture_ros.nodes.conversions import (
 )
 from text2gesture_ros.nodes.outputs import Outputs, check_outputs
 from text2gesture_ros.nodes.performing_action import Goals
-from text2gesture_ros.nodes.tally import Tally
 from text2gesture_ros.ownership import GROUPS
 from text2gesture_ros.pacing import MOST_CLAUSES
 from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
@@ -53,6 +52,7 @@ from text2gesture_ros.performing import Command, Performer
 from text2gesture_ros.progress import Progress
 from text2gesture_ros.robot import load_robot
 from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.tally import Tally
 
 _MARKER_RATE = 15.0  # [Hz]
 _FEEDBACK_RATE = 10.0  # of the action [Hz]

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, Self
 
 import rclpy
@@ -12,7 +11,7 @@ from std_msgs.msg import String
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import Speech
-from text2gesture_ros.nodes.client import TOPICS, OnMessage, spinning
+from text2gesture_ros.nodes.client import TOPICS, Closing, OnMessage, spinning
 from text2gesture_ros.nodes.clock import Clock, WorldClock
 
 KINDS: Mapping[str, Any] = {"speech": Speech, "gesture_cancel": String, **TOPICS}
@@ -24,7 +23,7 @@ _UNDERWAY = 0.2  # what was sent comes before this, or after more that was [s]
 _LONGEST_BACKLOG = 30.0  # [s]
 
 
-class Tap:
+class Tap(Closing):
     """A node that hears, and speaks on, the topics of a graph.
 
     Args:
@@ -74,12 +73,6 @@ class Tap:
             stack.enter_context(spinning(self._node, context))
             self._stack = stack.pop_all()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Hear nothing more."""
-        self._stack.close()
 
     def _hear(self, topic: str, kind: Any) -> None:
         name = self._node.resolve_topic_name(topic)
