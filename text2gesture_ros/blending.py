@@ -6,7 +6,7 @@ import numpy as np
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.kinematics import Array, BoolArray
-from text2gesture_ros.motion import Name
+from text2gesture_ros.motion import Name, minimum_jerk
 from text2gesture_ros.ownership import ALWAYS, GROUPS, MODES, NEVER
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting import MAX_SCALE, STROKES, scaled
@@ -171,22 +171,6 @@ class Fade:
         elapsed = np.maximum(0.0, times - self.start)
         ratio = np.minimum(1.0, elapsed / self.duration) if self.duration > 0.0 else np.ones_like(elapsed)
         return np.asarray((1.0 - minimum_jerk(ratio)[0])[:, None] * self.offset)
-
-
-def minimum_jerk(ratio: Array) -> tuple[Array, Array, Array]:
-    """Return how far a move from standstill to standstill has come, and its two derivatives by `ratio`.
-
-    Flash and Hogan, "The coordination of arm movements" (1985).
-
-    Args:
-        ratio: (M,) part of its time that has passed, in [0, 1].
-    """
-    left = 1.0 - ratio
-    return (
-        ratio**3 * (10.0 + ratio * (6.0 * ratio - 15.0)),
-        30.0 * (ratio * left) ** 2,
-        60.0 * ratio * left * (left - ratio),
-    )
 
 
 class Score:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from text2gesture_ros.blending import Clip, Fade, Score, minimum_jerk
+from text2gesture_ros.blending import Clip, Fade, Score
 from text2gesture_ros.collision import Clearance
 from text2gesture_ros.kinematics import Array, BoolArray
 from text2gesture_ros.limiting import JointState, Limiter, Samples, joined, standing
-from text2gesture_ros.motion import Name
+from text2gesture_ros.motion import Name, minimum_jerk
 from text2gesture_ros.planning import Planner
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.verification import verify

@@ -19,6 +19,9 @@ FRAME_RATE = 60.0
 MAX_BLOCK_FRAMES = 1200  # frames a block may hold: 20 s
 _MAX_BYTES = 256 * 1024 * 1024  # of a file, unpacked
 
+PRIORITY = 128
+"""Of an utterance of which nothing else is said, in [0, 255]; the messages say the same."""
+
 Name = tuple[str, int]
 """What a gesture that is performed goes by: the utterance and which clause of it."""
 
@@ -148,7 +151,7 @@ class FrameBlock:
     clause: int = 0
     reason: str = ""
     more: bool = False
-    priority: int = 128
+    priority: int = PRIORITY
 
     def __post_init__(self) -> None:
         count = len(self.positions)
@@ -234,3 +237,19 @@ def _unpack(path: Path) -> dict[str, npt.NDArray[Any]]:
             return {key: np.asarray(data[key]) for key in _ARRAYS if key in data}
     except _UNREADABLE as error:
         raise InputError(f"{path}: no motion file (.npz): {error}") from None
+
+
+def minimum_jerk(ratio: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return how far a move from standstill to standstill has come, and its two derivatives by `ratio`.
+
+    Flash and Hogan, "The coordination of arm movements" (1985).
+
+    Args:
+        ratio: (M,) part of its time that has passed, in [0, 1].
+    """
+    left = 1.0 - ratio
+    return (
+        ratio**3 * (10.0 + ratio * (6.0 * ratio - 15.0)),
+        30.0 * (ratio * left) ** 2,
+        60.0 * ratio * left * (left - ratio),
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generator import Frame
-from text2gesture_ros.motion import FRAME_RATE, FrameBlock
+from text2gesture_ros.motion import FRAME_RATE, PRIORITY, FrameBlock, minimum_jerk
 from text2gesture_ros.skeleton import JOINTS, FloatArray, between, bone_lengths, with_bone_lengths
 from text2gesture_ros.timing import SHORTEST_TALK, Fit, Phases, Warp, find_phases, fit
 
@@ -55,8 +55,8 @@ class Clip:
         """
         exact = places * self._rate
         index = np.floor(exact + 1e-6).astype(int)
-        between = np.clip(exact - index, 0.0, 1.0)[:, None, None]
-        smooth = bool((between > 1e-6).any())
+        u = np.clip(exact - index, 0.0, 1.0)[:, None, None]
+        smooth = bool((u > 1e-6).any())
         self._make(int(index.max()) + (3 if smooth else 1))
         frames, last = np.stack(self._positions), len(self._positions) - 1
         index = np.clip(index, 0, last)
@@ -64,7 +64,6 @@ class Clip:
         if not smooth:
             return frames[index], stops
         a, b, c, d = (frames[np.clip(index + step, 0, last)] for step in (-1, 0, 1, 2))
-        u = between
         mixed = b + u / 2.0 * (c - a + u * (2.0 * a - 5.0 * b + 4.0 * c - d + u * (3.0 * (b - c) + d - a)))
         return with_bone_lengths(mixed, bone_lengths(frames[0])).astype(np.float32), stops
 
@@ -117,8 +116,8 @@ def play(pieces: list[Piece], times: FloatArray) -> tuple[FloatArray, FloatArray
             break
         new, its_stops = piece.clip.at(piece.warp.at(times[later]))
         ratio = np.minimum(1.0, (times[later] - piece.begin) / max(piece.blend, 1e-9))
-        weight = (ratio**3 * (10.0 + ratio * (6.0 * ratio - 15.0)))[:, None, None]
-        positions[later] = between(positions[later], new, weight)
+        weight = minimum_jerk(ratio)[0]
+        positions[later] = between(positions[later], new, weight[:, None, None])
         stops[later] = its_stops
     return positions, stops
 
@@ -146,7 +145,7 @@ class GestureStream:
         gesture: str,
         emotion: str,
         more: bool = False,
-        priority: int = 128,
+        priority: int = PRIORITY,
         start: float,
         frame_rate: float,
         block_size: int,

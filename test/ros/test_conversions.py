@@ -11,7 +11,7 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilitie
 from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion import MAX_BLOCK_FRAMES
+from text2gesture_ros.motion import MAX_BLOCK_FRAMES, PRIORITY
 from text2gesture_ros.nodes.conversions import (
     LONGEST_ID,
     frames_message,
@@ -223,3 +223,7 @@ def test_a_robot_without_capsules_is_drawn_by_its_lines_and_nobody_beside_it_is_
         Marker.DELETE,
     )
     assert len(lines.points) == 2 * sum(len(line) - 1 for line in robot.lines)
+
+
+def test_priorities_nobody_chose_are_those_of_the_messages():
+    assert [kind().priority for kind in (Speech, GestureIntent, GestureFrames)] == [PRIORITY] * 3

@@ -20,7 +20,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import check_label
-from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock
+from text2gesture_ros.motion import MAX_BLOCK_FRAMES, PRIORITY, FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
 from text2gesture_ros.skeleton import BONES, JOINTS, FloatArray, order_joints
 
@@ -59,7 +59,7 @@ class Utterance:
     word_starts: tuple[float, ...] = ()
     gesture: str = ""
     emotion: str = ""
-    priority: int = 128
+    priority: int = PRIORITY
 
 
 @dataclass(frozen=True)
