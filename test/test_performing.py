@@ -14,6 +14,7 @@ from robot_cases import ROBOTS, blocks_of, lively, name_of
 from text2gesture_ros.collision import Clearance
 from text2gesture_ros.composing import SEEN
 from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.hands import with_hands
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.ownership import MODES, USED_BY
 from text2gesture_ros.performing import Performer, retarget_motion
@@ -123,7 +124,7 @@ class TestPerforming:
 
     def test_it_follows_the_retargeter_in_time(self, robot):
         body = lively(robot, 3.0, amplitude=0.1)
-        wanted = Retargeter(robot).motion(body)
+        wanted = with_hands(robot, Retargeter(robot).motion(body), "wave")
         commands = perform(Performer(robot), blocks_of(body, 0.5), 3.5)
         times = np.arange(len(commands)) / RATE
         positions = np.stack([command.position for command in commands])

@@ -132,7 +132,7 @@ def angles_of(path, monkeypatch):
     seen = []
 
     def keep(robot, angles):
-        seen.append(np.stack([angles[name] for name in robot.joint_names], axis=-1))
+        seen.append(qianim.joint_angles(robot, angles))
         return np.tile(REFERENCE, (len(seen[-1]), 1, 1))
 
     monkeypatch.setattr(qianim, "human_of", keep)

@@ -305,11 +305,7 @@ WRONG = {
         "hands.left_hand.open is 1.0. Allowed: another position than closed",
     ),
     "hand of another name": (("hands",), {"tail": {}}, "unknown key 'tail'. Allowed: left_hand, right_hand"),
-    "hand without rest": (
-        ("hands",),
-        {"left_hand": {"name": "LHand", "open": 1.0, "closed": 0.0, "velocity": 1.0}},
-        "rest lacks the key 'LHand'",
-    ),
+    "hand without rest": (("rest", "LHand"), None, "rest lacks the key 'LHand'"),
     "capsule on no joint": (("capsules", 8, "joint"), "Neck", "capsules[8] (neck).joint is 'Neck'"),
     "capsule of no size": (("capsules", 0, "radius"), 0.0, "capsules[0] (chest).radius is 0.0"),
     "capsule twice": (("capsules", 1, "name"), "chest", "a name no other capsule has"),
@@ -383,7 +379,8 @@ def test_capsules_without_end_are_balls_and_patterns_ignore_pairs(pepper, loaded
 
 def test_a_robot_needs_no_capsules_no_head_and_only_one_arm(pepper, loaded):
     gone = [joint["name"] for key in ("head", "left_arm") for joint in pepper[key]["joints"]]
-    for key in ("head", "left_arm", "capsules", "ignored_pairs", "drawing"):
+    gone += [hand["name"] for hand in pepper["hands"].values()]
+    for key in ("head", "left_arm", "hands", "capsules", "ignored_pairs", "drawing"):
         del pepper[key]
     pepper["rest"] = {name: angle for name, angle in pepper["rest"].items() if name not in gone}
     robot = loaded(pepper)
@@ -421,8 +418,6 @@ def test_arms_of_two_and_of_seven_joints_are_arms(pepper, loaded):
 
 
 def test_hands_come_last_and_move_nothing(pepper, loaded):
-    pepper["hands"] = {"right_hand": {"name": "RHand", "open": 0.98, "closed": 0.02, "velocity": 3.0}}
-    pepper["rest"]["RHand"] = 0.5
     robot = loaded(pepper)
     hand = robot.hands["right_hand"]
     assert (hand.joint, hand.open, hand.closed) == (len(robot.joint_names) - 1, 0.98, 0.02)
@@ -500,7 +495,7 @@ def test_a_joint_may_have_limits_of_its_own_and_four_joints_are_an_arm(tmp_path)
     path = tmp_path / source.name
     path.write_text(yaml.safe_dump(data))
     robot = load_robot(str(path))
-    assert len(robot.joint_names) == 10
+    assert len(robot.joint_names) == 12
     assert robot.jerk[1] == 12.5
     assert (robot.jerk[2:] == robot.jerk[0]).all()
     points = robot.points(robot.rest)

@@ -88,6 +88,17 @@ def _pepper() -> Robot:
     return load_robot("pepper")
 
 
+def joint_angles(robot: Robot, angles: dict[str, Array]) -> Array:
+    """Return the angles (T, N) of Pepper's joints; those that are not given, as of its hands, stay at rest.
+
+    Args:
+        robot: Pepper.
+        angles: (T,) by name [rad].
+    """
+    rest = zip(robot.joint_names, robot.rest, strict=True)
+    return np.stack(np.broadcast_arrays(*(angles.get(name, angle) for name, angle in rest)), axis=-1)
+
+
 def human_of(robot: Robot, angles: dict[str, Array]) -> Array:
     """Return a human (T, K, 3) of the reference's size whose limbs point as Pepper's do.
 
@@ -95,7 +106,7 @@ def human_of(robot: Robot, angles: dict[str, Array]) -> Array:
         robot: Pepper.
         angles: (T,) of each of its joints, and of its hips and knee [rad].
     """
-    joints = np.stack([angles[name] for name in robot.joint_names], axis=-1)
+    joints = joint_angles(robot, angles)
     points = robot.points(joints)
     turns, _ = robot.frames(joints)
     head = turns[:, robot.joint_names.index("HeadPitch")]
