@@ -10,12 +10,11 @@ import rclpy
 from domain_coordinator import domain_id
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from text2gesture_ros.msg import GestureFrames
 
 from text2gesture_ros.motion import FrameBlock
-from text2gesture_ros.nodes import gesture_retargeter
+from text2gesture_ros.nodes import base, gesture_retargeter
 from text2gesture_ros.nodes.conversions import frames_message
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
@@ -28,7 +27,7 @@ class Graph:
     def __init__(self) -> None:
         self.context = Context()
         rclpy.init(context=self.context, args=[])
-        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor = base.Executor(context=self.context)
         self.tester = rclpy.create_node("tester", context=self.context, use_global_arguments=False)
         self.executor.add_node(self.tester)
         self._nodes = [self.tester]

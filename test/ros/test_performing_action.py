@@ -1,5 +1,7 @@
 """The action perform_gesture: every goal ends, and the client is told how, whatever becomes of it."""
 
+import time
+
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
@@ -235,7 +237,9 @@ def test_deactivation_ends_every_goal_and_further_ones_are_rejected(graph, clien
     stage.until(lambda: stage.performing() == name)
     assert graph.transition(stage.node, Transition.TRANSITION_DEACTIVATE)
     for handle in (first, second):
-        status, result = client.result(handle)
+        future = handle.get_result_async()
+        graph.spin_until(future.done)
+        status, result = future.result().status, future.result().result
         assert status == GoalStatus.STATUS_ABORTED
         assert result.outcome in ("cancelled", "failed")
         assert result.reason
@@ -246,6 +250,15 @@ def test_deactivation_ends_every_goal_and_further_ones_are_rejected(graph, clien
     handle, _, name = client.accepted(text="Hello!")
     client.perform(name)
     assert client.result(handle)[1].outcome == "completed"
+
+
+def test_a_goal_under_way_lets_the_node_sleep(graph, client):
+    client.accepted(text="Hello!")
+    deadline, turns = time.monotonic() + 0.5, 0
+    while time.monotonic() < deadline:
+        graph.executor.spin_once(timeout_sec=0.05)
+        turns += 1
+    assert turns < 100
 
 
 def test_frames_without_joints_names_nobody(graph, client):

@@ -118,8 +118,12 @@ def test_when_a_node_dies_the_others_are_stopped_and_it_is_said(domain, monkeypa
     assert "gesture_generator has ended with status -9" in capfd.readouterr().err
 
 
-def test_an_error_in_the_program_ends_a_node_after_its_work(domain):
-    program = """
+@pytest.mark.parametrize("lacking", ["", 'import sys; sys.modules["rclpy.experimental"] = None'])
+def test_an_error_in_the_program_ends_a_node_after_its_work(domain, lacking):
+    """Also with the executor of a release that lacks the quick one."""
+    program = (
+        f"{lacking}\n"
+        + """
 from text2gesture_ros.nodes.base import run
 from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
 
@@ -137,6 +141,7 @@ class Broken(GestureRetargeterNode):
 
 run(Broken)
 """
+    )
     result = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "ROS_DOMAIN_ID": str(domain)},

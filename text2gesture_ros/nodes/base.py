@@ -13,7 +13,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
@@ -22,6 +22,11 @@ from rclpy.signals import SignalHandlerOptions
 
 from text2gesture_ros.errors import ConfigurationError, Text2GestureError
 from text2gesture_ros.parameters import PARAMETERS, NodeParameters, Specification, specification
+
+try:  # the first releases of Jazzy lack it: the other one works as well, for three times the processor time
+    from rclpy.experimental import EventsExecutor as Executor
+except ImportError:
+    from rclpy.executors import SingleThreadedExecutor as Executor
 
 P = TypeVar("P", bound=NodeParameters)
 
@@ -105,9 +110,9 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         for _ in range(3):
             before, now, after = self.loop_now(), self.now(), self.loop_now()
             readings.append((after - before, now - (before + after) / 2.0))
-        offset = min(readings)[1]
-        if abs(offset - self._clock_offset) > 5e-3:
-            self._clock_offset = offset
+            if abs(readings[-1][1] - self._clock_offset) <= 5e-3:
+                return self._clock_offset
+        self._clock_offset = min(readings)[1]
         return self._clock_offset
 
     def subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None], depth: int) -> None:
@@ -345,12 +350,12 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
         get_logger("text2gesture_ros").error(f"cannot start: {one_line(error)}")
         rclpy.shutdown()
         return 2
-    executor = SingleThreadedExecutor()
+    executor = Executor()
     executor.add_node(node)
     try:
         try:
             while rclpy.ok() and not asked_to_end.is_set():
-                executor.spin_once(timeout_sec=0.1)
+                executor.spin_once(timeout_sec=0.1)  # without a timeout some releases spin for nothing
         finally:
             # Even after an error in the program: a robot must not stay where that has left it.
             if rclpy.ok():

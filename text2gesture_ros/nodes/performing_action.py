@@ -12,7 +12,6 @@ from typing import Any
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.lifecycle import LifecycleNode
-from rclpy.task import Future
 
 from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.motion import FrameBlock
@@ -39,25 +38,10 @@ class _Goal:
 
     handle: ServerGoalHandle
     speech: Speech
-    over: Future
     heard: float
     missing: str = _LISTENER
     behind: str = ""  # the utterance whose frames came last when this one was read
     cancelled: bool = False
-
-    def settle(self, outcome: str, reason: str, duration: float = 0.0) -> None:
-        """Say how it ended."""
-        if outcome == COMPLETED:
-            self.handle.succeed()
-        elif outcome == CANCELLED and self.handle.is_cancel_requested:
-            self.handle.canceled()
-        else:
-            self.handle.abort()
-        self.over.set_result(
-            PerformGesture.Result(
-                utterance_id=self.speech.utterance_id, outcome=outcome, reason=reason, duration=duration
-            )
-        )
 
 
 class Goals:
@@ -80,7 +64,7 @@ class Goals:
         self._node, self._progress, self._cancel, self._clock = node, progress, cancel, clock
         self._speech = node.create_lifecycle_publisher(Speech, "speech", 50)
         self._goals: dict[str, _Goal] = {}
-        self._results: dict[bytes, Future] = {}  # of goals that are not yet executed
+        self._results: dict[bytes, PerformGesture.Result] = {}  # of goals that are over and not yet told
         self._open = False
         self._latest = ""  # utterance whose frames came last
         self._server = ActionServer(
@@ -103,7 +87,7 @@ class Goals:
         self._open = False
         self.follow()
         for name in list(self._goals):
-            self._goals.pop(name).settle(FAILED, "gesture_retargeter was deactivated")
+            self._settle(name, FAILED, "gesture_retargeter was deactivated")
 
     def destroy(self) -> None:
         """Take the action away, for good."""
@@ -145,8 +129,7 @@ class Goals:
             if progress is None:
                 progress = self._waiting(goal)
             if progress.state == OVER:
-                del self._goals[name]
-                goal.settle(progress.outcome, progress.reason, progress.duration)
+                self._settle(name, progress.outcome, progress.reason, progress.duration)
             else:
                 goal.handle.publish_feedback(
                     PerformGesture.Feedback(
@@ -205,15 +188,27 @@ class Goals:
     def _accept(self, handle: ServerGoalHandle) -> None:
         speech = handle.request.speech
         speech.utterance_id = speech.utterance_id or f"goal-{uuid.uuid4().hex[:12]}"
-        goal = _Goal(handle, speech, Future(), self._clock())
-        self._goals[speech.utterance_id] = goal
-        self._results[bytes(handle.goal_id.uuid)] = goal.over
+        goal = self._goals[speech.utterance_id] = _Goal(handle, speech, self._clock())
         self._say(goal)
+
+    def _settle(self, name: str, outcome: str, reason: str, duration: float = 0.0) -> None:
+        """Say how a goal ended."""
+        handle = self._goals.pop(name).handle
+        self._results[bytes(handle.goal_id.uuid)] = PerformGesture.Result(
+            utterance_id=name, outcome=outcome, reason=reason, duration=duration
+        )
+        # Only now: rclpy would await a result from here on, and an executor that awaits does not sleep.
         handle.execute()
 
-    async def _execute(self, handle: ServerGoalHandle) -> Any:
-        # `follow` has the result one day; until then the executor goes on with other things.
-        return await self._results.pop(bytes(handle.goal_id.uuid))
+    def _execute(self, handle: ServerGoalHandle) -> Any:
+        result = self._results.pop(bytes(handle.goal_id.uuid))
+        if result.outcome == COMPLETED:
+            handle.succeed()
+        elif result.outcome == CANCELLED and handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return result
 
     def _cancel_goal(self, handle: ServerGoalHandle) -> CancelResponse:
         self._cancel(handle.request.speech.utterance_id)
