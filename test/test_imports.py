@@ -30,6 +30,7 @@ ROBOT_SIDE = [
         "hands",
         "ownership",
         "performing",
+        "reading",
         "progress",
         "tally",
         "timeline",

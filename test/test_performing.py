@@ -746,6 +746,65 @@ class TestPerforming:
             done.clear()
         assert performer.progress("a").outcome == "completed"
 
+    def test_however_much_is_to_be_read_when_another_gesture_begins_it_is_bounded(self, robot, monkeypatch):
+        """Also where one block is eight seconds long; and the other does not wait for all of it."""
+        done, original = Counter(), Retargeter.motion
+
+        def counted(self, positions):
+            done["frames"] += len(positions)
+            return original(self, positions)
+
+        monkeypatch.setattr(Retargeter, "motion", counted)
+        performer = Performer(robot)
+        (long,) = blocks_of(lively(robot, 8.0), 0.2, size=480)
+        end = replace(long, positions=long.positions[:0], stop_probabilities=[], last=True, sequence=1)
+        other = blocks_of(lively(robot, 1.0, seed=2), 0.4, utterance_id="b")
+        events = {0: [long], 3: [end], 5: [other[0]], 6: [*other[1:], replace(end, utterance_id="c")]}
+        commands = []
+        for step in range(500):
+            for work in [partial(performer.receive, block, step / RATE) for block in events.get(step, [])]:
+                work()
+                assert done.pop("frames", 0) <= 32
+            commands.append(performer.step(step / RATE))
+            performer.prepare()
+            assert done.pop("frames", 0) <= 16
+        check(robot, commands)
+        playing = [command.utterance_id for command in commands]
+        assert playing.index("b") == pytest.approx(40, abs=6)
+        assert performer.progress("a").outcome == "preempted"
+        assert performer.progress("b").outcome == "completed"
+        assert at_rest(robot, commands[-1])
+
+    @pytest.mark.parametrize("later", [0.05, 0.4, 0.9])
+    def test_said_again_in_mid_performance_it_begins_anew(self, robot, later):
+        body = lively(robot, 1.5)
+        first = blocks_of(body, 0.2)
+        again = blocks_of(body, 0.6 + later)
+        performer = Performer(robot)
+        events = [(0.6, lambda: [performer.receive(block, 0.6) for block in again])]
+        commands = perform(performer, first[:6], 5.0, events=events)
+        check(robot, commands)
+        playing = [command.utterance_id for command in commands]
+        assert len(playing) - playing[::-1].index("a") == pytest.approx((0.6 + later + 1.5) * RATE, abs=4)
+        wanted = perform(Performer(robot), again, 5.0, ahead=later)
+        apart = [
+            np.abs(one.position - other.position).max()
+            for one, other in zip(commands, wanted, strict=True)
+            if one.time >= 0.6 + later + 0.5
+        ]
+        assert np.median(apart) < 0.01
+        assert performer.progress("a").outcome == "completed"
+        assert at_rest(robot, commands[-1])
+
+    def test_joints_that_go_on_their_own_are_let_keep_up_and_catch_up(self, robot):
+        (command,) = perform(Performer(robot), [], 0.01)
+        joints = len(robot.rest)
+        for share, wanted in ((0.0, 0.1), (0.5, 0.75), (1.0, 1.0)):
+            moving = replace(command, velocity=np.where(np.arange(joints) == 1, -share, 0.0) * robot.velocity)
+            assert moving.speed(robot.velocity) == pytest.approx(wanted)
+            others = replace(moving, owned=np.arange(joints) != 1)
+            assert others.speed(robot.velocity) == 0.1
+
     def test_a_moment_that_does_not_pass_costs_a_moment(self, robot, monkeypatch):
         """Not the gesture: the robot stops before it and goes on after it."""
         judge, body = Verifier.judge, lively(robot, 4.0)

@@ -92,6 +92,13 @@ def test_without_motion_it_is_refused_with_the_reason():
     assert (ledger.of("a").outcome, ledger.of("a").reason) == ("completed", "no gesture")
 
 
+def test_without_motion_and_without_a_reason_it_has_failed_and_says_so():
+    ledger = heard([nothing(reason="")])
+    ledger.settled(1.0)
+    assert (ledger.of("a").state, ledger.of("a").outcome) == ("over", "failed")
+    assert "nobody said why" in ledger.of("a").reason
+
+
 def test_who_takes_over_ends_what_was_performed():
     for whole, outcome, reason in ((False, "preempted", "b took over"), (True, "completed", "")):
         ledger = heard([*blocks(), *blocks(due=1.7, utterance_id="b")])

@@ -28,8 +28,8 @@ class Admission:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        # Of every gesture of late: the highest sequence number seen and when its last frame is due.
-        self._gestures: OrderedDict[Name, tuple[int, float]] = OrderedDict()
+        # Of every gesture of late: the highest sequence number seen, when its last and first frame are due.
+        self._gestures: OrderedDict[Name, tuple[int, float, float]] = OrderedDict()
         self._latest: Name | None = None
         self._cancelled: OrderedDict[str, float] = OrderedDict()  # when each utterance was [s]
 
@@ -39,13 +39,16 @@ class Admission:
         if not verdict:
             verdict = "empty"
             if len(block.positions):
+                begin = block.due
                 if block.sequence == 0:
                     self._latest = block.name
-                _remember(self._gestures, block.name, (block.sequence, block.end))
+                else:
+                    begin = self._gestures[block.name][2]
+                _remember(self._gestures, block.name, (block.sequence, block.end, begin))
                 # One that is stale counts as begun, so that what follows it can still be seen.
                 verdict = "stale" if block.end < now else "accepted"
             elif block.name in self._gestures:
-                self._gestures[block.name] = _NO_MORE, self._gestures[block.name][1]
+                self._gestures[block.name] = _NO_MORE, *self._gestures[block.name][1:]
         self.counts[verdict] += 1
         return verdict
 
@@ -72,7 +75,7 @@ class Admission:
             if block.clause or block.sequence or now <= when + _FORGIVEN:
                 return "cancelled"
             del self._cancelled[block.utterance_id]
-        sequence, end = self._gestures.get(block.name, (-1, float("-inf")))
+        sequence, end, begin = self._gestures.get(block.name, (-1, float("-inf"), float("-inf")))
         latest = block.name == self._latest
         if not len(block.positions):
             # That no more comes may be said at any time.
@@ -80,8 +83,8 @@ class Admission:
         if block.end > now + _MAX_AHEAD:
             return "future"
         if block.sequence == 0:
-            # The same name again, later than all of it before, is a new performance.
-            return "" if block.due > end else "duplicate" if latest else "stale"
+            # The same name again, begun later, is a new performance: nothing more of the one before comes.
+            return "" if block.due > begin else "duplicate" if latest else "stale"
         if sequence < 0:
             return "unknown"
         if not latest:

@@ -1,14 +1,15 @@
 """The real-time core of the retargeter: frames with due times in, one checked command per control period out.
 
-What arrives is admitted or not (`Admission`) and turned into joint angles. Of what the joints ought to do
-(`Score`) a plan is composed (`Composer`): samples at the control rate that end at standstill. The verifier
-judges it as a whole before its first sample is sent; a plan that fails is never begun, and the robot goes on
-with the one before, which stops by itself. So a tick only reads the next sample (`Timeline`), and looking
-ahead is reading the others. Work between two commands is bounded: some frames are read, or one plan is tried.
+What arrives is admitted or not (`Admission`) and turned into joint angles (`Reader`). Of what the joints
+ought to do (`Score`) a plan is composed (`Composer`): samples at the control rate that end at standstill. The
+verifier judges it as a whole before its first sample is sent; a plan that fails is never begun, and the robot
+goes on with the one before, which stops by itself. So a tick only reads the next sample (`Timeline`), and
+looking ahead is reading the others. Whatever is done at a time is bounded, so that commands can be sent in
+between: some frames are read, or one plan is tried.
 """
 
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -22,13 +23,11 @@ from text2gesture_ros.blending import DEFAULTS, Clip, Fade, Score, Settings
 from text2gesture_ros.collision import Clearance
 from text2gesture_ros.composing import AHEAD, EASE, NOBODY, SEEN, WALK, Composer, Plan, Span
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.hands import with_hands
 from text2gesture_ros.kinematics import Array, BoolArray
 from text2gesture_ros.limiting import JointState, standing
 from text2gesture_ros.motion import MAX_BLOCK_FRAMES, FrameBlock, Motion, Name
-from text2gesture_ros.ownership import used_by
 from text2gesture_ros.progress import CANCELLED, FAILED, Ledger, Progress
-from text2gesture_ros.retargeting import Retargeter
+from text2gesture_ros.reading import Reader
 from text2gesture_ros.robot import Robot
 from text2gesture_ros.skeleton import FloatArray, check_positions
 from text2gesture_ros.timeline import Timeline
@@ -39,9 +38,6 @@ _LOGGER = logging.getLogger(__name__)
 # Plans that come nearer to the robot itself than this are bent [m]: servos trail their commands, and two
 # arms that move do so by some millimetres.
 _ROOMY = 0.010
-# Frames turned into angles between two commands at most: a second's share of so many, and at least so many.
-# They take as long as a plan, and are more than anybody performs.
-_READ, _READ_LEAST = 1600.0, 8
 # Where more frames come, the plan is made anew from so long before the end of those known [s]: about there it
 # began to stop. From 0.2 s on, fast joints had begun before; from 0.4 s on, planning takes a fourth longer.
 _ANEW = 0.3
@@ -55,6 +51,9 @@ _RETRY = 0.1
 _RESTED = 0.5
 # By how much a joint may be measured outside its limits and is still believed [rad]: sensors are off by that.
 _OFF = 0.1
+# Share of its speed that a joint may always use that goes where it ought to be on its own, and how much more
+# than the command needs.
+_SLOWEST, _CATCH_UP = 0.1, 1.5
 # By how much a joint of others has to move to be looked at anew [rad].
 _MOVED = 0.01
 
@@ -86,6 +85,17 @@ class Command:
     moving: bool
     owned: BoolArray
     violations: tuple[Violation, ...]
+
+    def speed(self, limits: Array) -> float:
+        """Return the share of their speed that the joints need which go to their position on their own.
+
+        What the fastest of those that are owned needs, and half as much again to catch up, in [0.1, 1].
+
+        Args:
+            limits: (N,) speed of each joint [rad/s].
+        """
+        share = float(np.max(np.abs(self.velocity) / limits, where=self.owned, initial=0.0))
+        return min(1.0, max(_SLOWEST, _CATCH_UP * share))
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,13 +164,10 @@ class Performer:
         self._composer = Composer(robot, self._period, self._clearance)
         self._verifier = Verifier(robot, self._period, self._clearance)
         self._admission = Admission()
+        self._reader = Reader(robot, self._period)
         self._ledger = Ledger()
         self._line = Timeline(robot.rest, self._period)
 
-        self._reading: Name | None = None  # of which gesture frames came last
-        self._retargeter = Retargeter(robot)
-        self._mirrored = self._settings.mirror
-        self._unread: deque[tuple[FrameBlock, int]] = deque()  # from which frame on
         self._fade: tuple[Name, int, Fade] | None = None  # how the latest gesture in the plan takes over
         self._asked: int | None = None  # row from which on another plan is wanted
         self._failed = 0  # how many plans have been tried for that
@@ -168,6 +175,7 @@ class Performer:
         self._retry = 0  # row from which on a gesture that stopped halfway is tried again
         self._stuck = False
         self._held = False
+        self._breathing = False
         self._walking = False  # to rest for the first time, from wherever the robot was
         self._rested = 0  # how many rows the robot has been at rest
         self.counts = self._admission.counts
@@ -190,6 +198,11 @@ class Performer:
     def stuck(self) -> bool:
         """Whether the robot stands still because no way to rest is within limits and clear."""
         return self._stuck
+
+    @property
+    def breathing(self) -> bool:
+        """Whether what moves, if anything does, is the robot that breathes at rest."""
+        return self._breathing
 
     @property
     def held(self) -> bool:
@@ -325,61 +338,42 @@ class Performer:
             _LOGGER.debug("frames %d of %r ignored: %s", block.sequence, block.name, verdict)
             return False
         self._ledger.received(block, now)
-        if verdict == "empty":
-            self._read_all()
-            self._score.finish(block.name)
-            self._failed = 0
-            self._ask(self._line.row)
-            return False
-        self._line.begin(now)
-        if block.sequence == 0 or block.name != self._reading:
-            self._read_all()
-            self._begin(block)
-        self._unread.append((block, 0))
-        if len(self._unread) == 1:
+        if verdict == "accepted":
+            self._line.begin(now)
+        self._reader.renew()
+        while self._reader.changes(block) and self._reader.ready:
             self._read()
-        return True
-
-    def _begin(self, block: FrameBlock) -> None:
-        """Make ready for a gesture that takes the place of what waits."""
-        self._reading, self._failed = block.name, 0
-        self._mirrored = self._settings.mirror
-        self._retargeter = Retargeter(self._robot, mirror=self._mirrored, stroke=self._settings.stroke)
-        if self._score.next is not None:
-            self._ledger.dropped(self._score.next.name[0], block.utterance_id)
-            self._score.next = None
-
-    def _read_all(self) -> None:
-        while self._unread:
+        if self._reader.take(block):
             self._read()
+        return verdict == "accepted"
 
     def _read(self) -> None:
-        """Turn the oldest frames into angles, as many as there is time for between two commands."""
-        block, first = self._unread.popleft()
-        frames = range(len(block.positions))[first : first + max(_READ_LEAST, round(_READ * self._period))]
-        whole = frames.stop == len(block.positions)
-        if not whole:
-            self._unread.appendleft((block, frames.stop))
-        angles = self._retargeter.motion(block.positions[frames.start : frames.stop])
-        clip = Clip(
-            block.name,
-            block.due + np.array(frames) / block.frame_rate,
-            with_hands(self._robot, angles, block.gesture),
-            block.last and whole,
-            used_by(block.gesture, self._mirrored),
-        )
-        row = self._line.row
-        if block.sequence == first == 0:
-            self._score.next = clip
-            self._ask(self._line.before(clip.begin))
+        """Read some of what arrived, and ask for the plan it calls for."""
+        part = self._reader.read(self._settings)
+        line, score = self._line, self._score
+        if part.begins or part.clip is None:
+            self._failed = 0  # other plans are to be tried now
+        if part.begins and score.next is not None:
+            self._ledger.dropped(score.next.name[0], part.name[0])
+            self._ask(line.before(score.next.begin))
+            score.next = None
+        if part.clip is None:
+            score.finish(part.name)
+            self._ask(line.row)
             return
-        now = self._line.time(row)
-        known, upcoming = self._score.cast(now)
+        if part.first:
+            if self._fade is not None and self._fade[0] == part.name:
+                self._fade = None  # was that of a performance before
+            score.next = part.clip
+            self._ask(line.before(part.clip.begin))
+            return
+        now = line.time(line.row)
+        known, upcoming = score.cast(now)
         if upcoming is None and known is not None and now > known.end + _WAITED:
             self._fade = None
-        self._score.extend(clip, now)
-        planned = self._fade is not None and self._fade[0] == clip.name
-        self._ask(self._line.followed - round(_ANEW / self._period) if planned else row)
+        score.extend(part.clip, now)
+        planned = self._fade is not None and self._fade[0] == part.name
+        self._ask(line.followed - round(_ANEW / self._period) if planned else line.row)
 
     # What is commanded
 
@@ -430,13 +424,15 @@ class Performer:
         before = score.playing
         score.advance(time)
         if before is not None and score.playing is not before:
-            if score.playing is None or (before.complete and time > before.end):
+            ended = score.playing is None or (before.complete and time > before.end)
+            if ended and not self._comes_again(before):
                 self._ledger.ended(before.name, "the robot was told to hold still" if self._held else "")
             if score.playing is not None:  # also where neither of them is performed
                 self._ledger.dropped(before.name[0], score.playing.name[0])
         if (line.over or score.next is not None) and score.playing is not None and score.expired(time):
             missing = f"no frames came for {self._settings.frame_timeout:g} s"
-            self._ledger.ended(score.playing.name, missing)
+            if not self._comes_again(score.playing):
+                self._ledger.ended(score.playing.name, missing)
             score.playing = None
             self._ask(row)
         playing = score.playing
@@ -456,6 +452,10 @@ class Performer:
             if self._settings.idle_motion > 0.0 and self._rested > _RESTED / self._period:
                 self._rested = 0
                 self._ask(row)
+
+    def _comes_again(self, clip: Clip) -> bool:
+        """Return whether a gesture waits to be performed once more."""
+        return self._score.next is not None and self._score.next.name == clip.name
 
     def look_ahead(self, now: float) -> Trajectory:
         """Return what `tick` will command from its next call on if nothing arrives or is left to be planned.
@@ -487,7 +487,7 @@ class Performer:
             # What is known belongs to another time.
             self._abandon(self._ledger.live, FAILED, "the clock was set back")
             self._score.playing = self._score.next = None
-            self._unread.clear()
+            self._reader.clear()
             self._admission.clear()
         late = self._line.follow(now)
         # What has ended and is on its way to rest only comes there later.
@@ -508,7 +508,8 @@ class Performer:
         It takes over from the next sample on, or one soon after it.
         """
         if self._asked is None or not self._line.begun:
-            if self._unread:
+            self._reader.renew()
+            if self._reader.ready:
                 self._read()
             return False
         line = self._line
@@ -530,6 +531,7 @@ class Performer:
             plan = _drafted(draft)
             if plan is not None and self._install(base, plan, least):
                 self._asked, self._failed = None, 0
+                self._breathing = kind == "idle"
                 self.plans["begun"] += 1
                 self.plans[kind] += 1
                 return True
@@ -617,7 +619,7 @@ class Performer:
         """Perform nothing more of some utterances from the next plan on."""
         chosen = set(utterance_ids)
         self._ledger.stopped(chosen, outcome, reason)
-        self._unread = deque(item for item in self._unread if item[0].utterance_id not in chosen)
+        self._reader.forget(chosen)
         for name in chosen:
             self._score.drop(name)
         if self._fade is not None and self._fade[0][0] in chosen:

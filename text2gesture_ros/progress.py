@@ -74,7 +74,12 @@ class _Utterance:
 
     def close(self) -> None:
         """Take it as over: nothing moves for it any more."""
-        self.end(*(COMPLETED, "") if self.began is not None else (REFUSED if self.reason else FAILED, ""))
+        if self.began is not None:
+            self.end(COMPLETED, "")
+        elif self.reason:
+            self.end(REFUSED, "")
+        else:
+            self.end(FAILED, "it ended without any motion, and nobody said why")
         self.over = True
         self.blocks.clear()
 

@@ -178,6 +178,23 @@ def test_the_rate_changes_at_rest(graph, gesture):
     stage.check_limits()
 
 
+def test_a_robot_that_breathes_is_at_rest_as_to_the_rate(graph, gesture):
+    stage = SimulatedStage(graph, gesture, idle_motion=1.0)
+    stage.until(lambda: stage.node._moving)
+    stage.commands_for(1.0)
+    assert not stage.at_rest()
+    (result,) = stage.node.set_parameters([Parameter("rate", value=50.0)])
+    assert result.successful, result.reason
+    stage.until(stage.at_rest)
+    stage.check_limits()
+    stage.commands.clear()
+    stage.until(lambda: stage.node._moving)  # it goes on breathing
+    stage.served("one")
+    times = np.array([to_seconds(command.header.stamp) for command in stage.commands])
+    np.testing.assert_allclose(np.diff(times), 0.02, atol=1e-6)
+    stage.check_limits()
+
+
 def test_a_group_that_a_gesture_does_not_use_is_left_to_others(graph, gesture):
     stage = SimulatedStage(graph, gesture, head="when_used", left_arm="never")
     stage.served("one")

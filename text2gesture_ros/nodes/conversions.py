@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
     from text2gesture_ros.performing import Command, Trajectory
     from text2gesture_ros.robot import Robot
 
-_SLOWEST = 0.1  # share of its speed that a joint may always use to reach where it ought to be
 LONGEST_ID = 128  # characters of an utterance id
 LONGEST_SPEECH = 3600.0  # or an utterance of high priority could keep all others waiting for ever [s]
 _LONGEST_REASON = 400  # characters of why there is no motion that are kept
@@ -326,8 +325,7 @@ def joint_angles_message(
 ) -> Any:
     """Return a command for those of the N joints that are owned, as NAOqi takes it.
 
-    NAOqi goes to each position on its own, no faster than a share of the joints' speed: what the fastest
-    joint needs, and half as much again to catch up.
+    NAOqi goes to each position on its own, no faster than a share of the joints' speed.
 
     Args:
         kind: naoqi_bridge_msgs/JointAnglesWithSpeed.
@@ -337,11 +335,10 @@ def joint_angles_message(
         offset: leads to the ROS clock [s].
     """
     owned = command.owned
-    share = float(np.max(np.abs(command.velocity) / limits, where=owned, initial=0.0))
     message = kind(
         joint_names=_owned_names(names, owned),
         joint_angles=command.position[owned].tolist(),
-        speed=min(1.0, max(_SLOWEST, 1.5 * share)),
+        speed=command.speed(limits),
         relative=0,
     )
     message.header.stamp = to_time(command.time, offset)

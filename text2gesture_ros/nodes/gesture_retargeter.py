@@ -191,27 +191,34 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._goals.close()
 
     def check(self, new: GestureRetargeterParameters) -> None:
-        """Refuse another rate while the robot moves: every sample sent so far was made for the old one."""
-        if self._moving and new.rate != self.parameters.rate:
+        """Refuse another rate while the robot performs: every sample sent so far was made for the old one."""
+        if self._moving and new.rate != self.parameters.rate and not self._performer.breathing:
             raise ConfigurationError("rate can be changed only while the robot is at rest, and it moves")
         if self.configured:
             check_outputs(self._robot, new)
 
     def changed(self, old: GestureRetargeterParameters) -> None:
         """Let new parameters take effect without a jump."""
-        new = self.parameters
-        if self.configured and new.rate != old.rate:
-            held = self._performer.held
-            self._make_performer()
-            self._performer.hold(held)
-            if self.active:
-                self.destroy_timer(self._timer)
-                self._begin_loop()
-        elif self.configured:
-            self._performer.configure(**_settings(new))
+        if not self.configured:
+            return
+        self._performer.configure(**_settings(self.parameters))
+        if self.parameters.rate != self._rate:
+            if self._moving:
+                self._performer.configure(idle_motion=0.0)  # it breathes, and is at rest in a moment
+            else:
+                self._change_rate()
+
+    def _change_rate(self) -> None:
+        held = self._performer.held
+        self._make_performer()
+        self._performer.hold(held)
+        if self.active:
+            self.destroy_timer(self._timer)
+            self._begin_loop()
 
     def _make_performer(self) -> None:
         given = self.parameters
+        self._rate = given.rate
         self._performer = Performer(self._robot, rate=given.rate, **_settings(given))
 
     # What arrives
@@ -316,6 +323,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if wanted and self._markers.get_subscription_count():
             human = self._human(now, command)
             self._markers.publish(markers_message(self._robot, command.position, human, self.now()))
+        if self.parameters.rate != self._rate and not self._moving:
+            self._change_rate()
 
     def _is_turn(self, rate: float) -> bool:
         """Return whether this tick is one of about `rate` per second."""
