@@ -355,6 +355,15 @@ def test_an_utterance_that_is_cancelled_is_dropped_wherever_it_stands():
     assert [clause for clause, _ in everything_due(schedule, 0.1)] == lower
 
 
+def test_a_clause_that_is_refused_takes_no_turn():
+    kept = words((True, 0.0), (True, 1.0))
+    schedule = filled(*kept)
+    (silent,) = words((False, 0.0), utterance_id="two", priority=200)
+    schedule.refuse(silent, "there are no words")
+    assert schedule.dropped == [(silent, "there are no words")]
+    assert [clause for clause, _ in everything_due(schedule, 1.0)] == kept
+
+
 def test_an_endless_utterance_is_cut():
     schedule = filled(*(Words("one", number, True, 10.0) for number in range(MOST_CLAUSES + 2)))
     assert [clause.clause for clause, _ in schedule.dropped] == [MOST_CLAUSES, MOST_CLAUSES + 1]

@@ -199,6 +199,10 @@ class Schedule(Generic[C]):
         else:
             turn.pending.append((clause, begin))
 
+    def refuse(self, clause: C, reason: str) -> None:
+        """Take note of a clause that gets no motion nor asks for a turn: what is performed goes on."""
+        self.dropped.append((clause, reason))
+
     @property
     def follows(self) -> float | None:
         """When the next clause of the utterance is due, if it has a gesture."""

@@ -219,6 +219,11 @@ class GestureStream:
         return str(self._labels["utterance_id"])
 
     @property
+    def clause(self) -> int:
+        """Which clause of it."""
+        return int(self._labels["clause"])
+
+    @property
     def end(self) -> float:
         """When the frames handed out so far have been played [s]."""
         return self._start + self._count / self._frame_rate

@@ -346,6 +346,48 @@ def test_what_was_being_read_when_everything_was_cancelled_is_cancelled_too(stud
     assert studio.play(intent("two", "nod"))
 
 
+def test_of_a_text_that_is_cancelled_while_it_is_being_read_nothing_more_is_performed(studio):
+    text, stamp = "some words and more", studio.node.get_clock().now().to_msg()
+    clauses = [
+        intent("one", text=text, span_end=10),
+        intent("one", "nod", text=text, span_end=19, clause=1, start=0.5),
+    ]
+    for clause in clauses:
+        clause.header.stamp = stamp
+    studio.graph.publish("gesture_intent", clauses[0])
+    first(studio, "one")
+    studio.graph.publish("gesture_cancel", String(data="one"))
+    studio.ending("one")
+    studio.graph.publish("gesture_intent", clauses[1])
+    assert studio.ending("one", 1).reason == "cancelled"
+    assert not studio.ending("one", 1).positions
+    # Said anew it is another text.
+    studio.graph.publish("gesture_intent", intent("one", "point"))
+    studio.graph.spin_until(lambda: any(block.gesture == "point" and block.last for block in studio.frames))
+    assert any(block.gesture == "point" and block.positions for block in studio.frames)
+
+
+def test_an_utterance_without_words_leaves_the_others_their_turn(studio):
+    text = "some words and more"
+    studio.graph.publish("gesture_intent", intent("one", text=text, span_end=10))
+    studio.graph.publish("gesture_intent", intent("one", "nod", text=text, span_end=19, clause=1, start=0.5))
+    first(studio, "one")
+    studio.graph.publish("gesture_intent", intent("two", text="...", accepted=False))
+    assert studio.ending("two").reason == "there are no words"
+    studio.graph.spin_until(lambda: any(block.clause == 1 and block.positions for block in studio.frames))
+
+
+def test_said_again_the_performance_before_ends_before_the_new_one_begins(studio):
+    studio.graph.publish("gesture_intent", intent("one"))
+    first(studio, "one")
+    studio.graph.publish("gesture_intent", intent("one", "nod"))
+    studio.graph.spin_until(lambda: [block.gesture for block in studio.frames if block.last][-1:] == ["nod"])
+    again = next(index for index, block in enumerate(studio.frames) if block.gesture == "nod")
+    assert studio.frames[again - 1].last
+    assert [block.gesture for block in studio.frames[again:]] == ["nod"] * len(studio.frames[again:])
+    assert studio.frames[again].sequence == 0
+
+
 def test_the_diagnostics_tell_what_the_generator_does(studio):
     studio.play(intent())
     told = studio.node.report()

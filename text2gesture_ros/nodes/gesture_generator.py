@@ -8,7 +8,7 @@ none or only a part, a block without frames that says why.
 import math
 import sys
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
@@ -30,6 +30,7 @@ from text2gesture_ros.streaming import CLOSE, GestureStream, empty_block
 _POLL_PERIOD = 0.05
 # What a block without frames takes from the request it answers.
 _LABELS = ("utterance_id", "clause", "gesture", "emotion", "more", "priority")
+_REMEMBERED = 100  # utterances that were cancelled
 _LATENCIES = 200  # of so many gestures, the latest, the latency is reported
 
 
@@ -43,7 +44,8 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self.subscribe(String, "gesture_cancel", self._cancel, 50)
         self._schedule: Schedule[GestureRequest] = Schedule(_POLL_PERIOD)
         self._stream: GestureStream | None = None
-        self._stopped = -math.inf  # when everything was cancelled last [s], on the ROS clock
+        # When each utterance was cancelled, or all of them (""), of late [s], on the ROS clock.
+        self._cancelled: OrderedDict[str, float] = OrderedDict()
         self._cut: list[FrameBlock] = []  # what is still to be told of gestures that were cut off
         self._arrival: float | None = None  # of an intent being answered, on time.perf_counter [s]
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
@@ -68,8 +70,10 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self._forget("the generator was stopped")
 
     def _cancel(self, message: String) -> None:
-        if not message.data:
-            self._stopped = self.now()  # counts for what is still being read, too
+        self._cancelled[message.data] = self.now()  # counts for what is still being read, too
+        self._cancelled.move_to_end(message.data)
+        if len(self._cancelled) > _REMEMBERED:
+            self._cancelled.popitem(last=False)
         self._forget("cancelled", message.data)
 
     def _forget(self, reason: str, utterance_id: str = "") -> None:
@@ -88,23 +92,24 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
 
     def _check_clock(self) -> None:
         if self._schedule.went_back(self.loop_now()):
-            self._stopped = -math.inf
+            self._cancelled.clear()
             self._end_stream("the clock was set back")
 
     def _receive(self, message: GestureIntent) -> None:
         self._arrival = time.perf_counter()
         self._check_clock()
         request = read_intent(message, self.now())
-        still = ""
-        if request.arrival < self._stopped:
-            still = "cancelled"
+        if any(request.arrival < self._cancelled.get(name, -math.inf) for name in ("", request.utterance_id)):
+            self._schedule.refuse(request, "cancelled")
         elif not (request.accepted or request.spoken):
-            still = "there are no words"
-        elif not (request.accepted or self.parameters.neutral_motion):
-            still = f"no gesture ({message.reason}), and neutral_motion is off"
-        begin = request.begin - _lead(request) - self.clock_offset()
-        policy = self.parameters.preemption
-        self._schedule.add(request, begin, self.loop_now(), still=still, preemption=policy)
+            self._schedule.refuse(request, "there are no words")
+        else:
+            still = ""
+            if not (request.accepted or self.parameters.neutral_motion):
+                still = f"no gesture ({message.reason}), and neutral_motion is off"
+            begin = request.begin - _lead(request) - self.clock_offset()
+            policy = self.parameters.preemption
+            self._schedule.add(request, begin, self.loop_now(), still=still, preemption=policy)
         self._send()
         self._arrival = None  # what begins later does so because it is due
 
@@ -114,6 +119,9 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         if before is not None:
             same = request.utterance_id == before.utterance_id
             self._end_stream("" if same else f"replaced by utterance {request.utterance_id!r}")
+            if same and request.clause <= before.clause:
+                self._tell()  # said again: what ends has the same name as what begins
+                same = False
             before = before if same else None
         self._gestures += 1
         gesture = request.gesture if request.accepted else NEUTRAL
