@@ -1,7 +1,8 @@
 """Gestures for a robot while it speaks: text -> intent -> human motion -> joint commands.
 
 Axes named in the shape comments of this package:
-    B batch, T frames (time), K skeleton joints (21), N robot joints, L tokens, C classes, D width.
+    B batch, T frames (time), K skeleton joints (21), N robot joints, L tokens, C classes, D width,
+    M members of an ensemble.
 Units are SI (metres, radians, seconds) unless a name says otherwise. Space is x forward, y left, z up.
 """
 

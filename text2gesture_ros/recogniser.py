@@ -1,8 +1,8 @@
 """Which gesture a motion shows, or none: the recogniser's network on ONNX Runtime, over windows in time.
 
 A motion is looked at in windows of at most 3 s. One no longer is a single window; a longer one is searched in
-windows of several lengths. A network is asked about each window and its mirror image and the logits averaged,
-so that which hand is used cannot matter.
+windows of several lengths. A few networks are asked about each window and its mirror image and the logits
+averaged, so that which hand is used cannot matter.
 """
 
 from collections.abc import Sequence
@@ -135,13 +135,13 @@ class Recogniser:
         return self._run([motion.resampled(RATE).positions[:WINDOW] for motion in motions])
 
     def _run(self, clips: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-        """Return logits and features, each the mean over a clip and its mirror image."""
+        """Return logits and features, each the mean over networks, and a clip and its mirror image."""
         found = []
         for first in range(0, len(clips), _BATCH):
             positions, mask = stacked([normalised(clip) for clip in clips[first : first + _BATCH]])
             inputs = (np.concatenate([positions, mirror(positions)]), np.concatenate([mask, mask]))
             outputs = self._session.run(list(OUTPUTS), dict(zip(INPUTS, inputs, strict=True)))
-            found.append([output.reshape(2, len(mask), -1).mean(axis=0) for output in outputs])
+            found.append([output.mean(axis=-1).reshape(2, len(mask), -1).mean(axis=0) for output in outputs])
         logits, features = (np.concatenate(each) for each in zip(*found, strict=True))
         return logits, features
 

@@ -1,7 +1,9 @@
-"""The gesture recogniser: a small graph network over skeleton and time, after EfficientGCN.
+"""The gesture recogniser: a few small graph networks over skeleton and time, after EfficientGCN.
 
-Three early branches (places, velocities, bones), then one stream; each block is a convolution over the
-skeleton graph and a separable one over time (Song et al., Constructing Stronger and Faster Baselines for
+They differ by chance alone, and their mean knows motions unlike those learnt better than each does
+(Lakshminarayanan et al., Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles, 2017).
+In each, three early branches (places, velocities, bones), then one stream; each block is a convolution over
+the skeleton graph and a separable one over time (Song et al., Constructing Stronger and Faster Baselines for
 Skeleton-based Action Recognition, 2021, sec. 3). Frames beyond a motion's end are zero after every block,
 which is what the temporal convolutions pad with, so they change nothing.
 """
@@ -35,6 +37,7 @@ class RecognitionNetworkConfig:
         branch_channels: channels of the two blocks of each branch; the first halves the frame rate.
         channels: channels of the blocks of the main stream; the first and the last halve the frame rate.
         dropout: part of the features left out in training before the last layer.
+        members: how many networks there are.
 
     Raises:
         ConfigurationError: a size is out of range.
@@ -43,6 +46,7 @@ class RecognitionNetworkConfig:
     branch_channels: tuple[int, ...] = (16, 24)
     channels: tuple[int, ...] = (64, 96, 128)
     dropout: float = 0.2
+    members: int = 1
 
     def __post_init__(self) -> None:
         for key in ("branch_channels", "channels"):
@@ -52,6 +56,8 @@ class RecognitionNetworkConfig:
                 raise ConfigurationError(f"{key} must be whole numbers in [1, 1024] but are {sizes}")
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigurationError(f"dropout must be in [0, 1) but is {self.dropout}")
+        if not isinstance(self.members, int) or not 1 <= self.members <= 64:
+            raise ConfigurationError(f"members must be a whole number in [1, 64] but is {self.members}")
 
     @property
     def feature_width(self) -> int:
@@ -135,12 +141,11 @@ class _Stem(nn.Module):
         return torch.relu(self.norm(self.time(features))) * mask, mask
 
 
-class RecognitionNetwork(nn.Module):
-    """What a normalised motion shows: logits of `recogniser.LABELS`, and the features they are read from."""
+class _Member(nn.Module):
+    """One of the networks."""
 
     def __init__(self, config: RecognitionNetworkConfig) -> None:
         super().__init__()
-        self.config = config
         joints = len(JOINTS)
         self.norms = nn.ModuleList(nn.BatchNorm1d(_INPUT_CHANNELS * joints) for _ in range(_BRANCHES))
         branches = []
@@ -168,15 +173,7 @@ class RecognitionNetwork(nn.Module):
         self.register_buffer("ends", torch.tensor([0, *children]), persistent=False)
 
     def forward(self, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits and features.
-
-        Args:
-            positions: (B, T, K, 3) as `recogniser.normalised` makes them.
-            mask: (B, T) 1 for the motion's frames, 0 beyond its end.
-
-        Returns:
-            (B, C) logits, (B, D) features.
-        """
+        """(B, T, K, 3), (B, T) -> (B, C) logits, (B, D) features."""
         mask = mask[:, None, :, None]  # (B, 1, T, 1)
         streams = []
         inputs = self._inputs(positions, mask)
@@ -215,6 +212,29 @@ class RecognitionNetwork(nn.Module):
         flat = inputs.permute(0, 1, 3, 2).reshape(-1, channels * joints, frames)
         shaped: Tensor = norm(flat).reshape(-1, channels, joints, frames).permute(0, 1, 3, 2)
         return shaped
+
+
+class RecognitionNetwork(nn.Module):
+    """What a normalised motion shows: logits of `recogniser.LABELS`, and the features they are read from."""
+
+    def __init__(self, config: RecognitionNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.members = nn.ModuleList(_Member(config) for _ in range(config.members))
+
+    def forward(self, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and features of each member.
+
+        Args:
+            positions: (B, T, K, 3) as `recogniser.normalised` makes them.
+            mask: (B, T) 1 for the motion's frames, 0 beyond its end.
+
+        Returns:
+            (B, C, M) logits, (B, D, M) features.
+        """
+        found = (member(positions, mask) for member in self.members)
+        logits, features = (torch.stack(each, dim=-1) for each in zip(*found, strict=True))
+        return logits, features
 
 
 def network_config(config: Mapping[str, Any], where: str) -> RecognitionNetworkConfig:

@@ -33,7 +33,7 @@ SMALL = RecogniserTrainingConfig(
     batch_size=16,
     epochs=2,
     batches=4,
-    network=RecognitionNetworkConfig((6, 8), (12, 16), dropout=0.0),
+    network=RecognitionNetworkConfig((6, 8), (12, 16), dropout=0.0, members=2),
 )
 
 

@@ -316,14 +316,15 @@ class RecogniserTraining:
             step = epoch * self.config.batches + index
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.learning_rate * self._rate(step)
-            logits, _ = self.model(batch["positions"], batch["mask"])
-            loss = self.loss(logits, batch["labels"])
+            logits, _ = self.model(batch["positions"], batch["mask"])  # (B, C, M)
+            labels = batch["labels"]
+            loss = self.loss(logits, labels[:, None].expand(-1, logits.shape[2]))  # each member learns alone
             self.optimizer.zero_grad()
             self.accelerator.backward(loss)
             self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
             self.optimizer.step()
             self.history.append(float(loss.detach()))
-            right += int((logits.argmax(dim=1) == batch["labels"]).sum())
+            right += int((logits.mean(dim=2).argmax(dim=1) == labels).sum())
             shown += len(logits)
             if index % _LOG_EVERY == 0:
                 self.accelerator.log({"loss": self.history[-1], "accuracy": right / shown}, step=step)
