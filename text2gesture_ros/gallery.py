@@ -15,8 +15,8 @@ from text2gesture_ros.robot import Robot, load_robot
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
 _RATE = 10.0  # frames per second
-_CELL = (132, 160)
-_SHEET_CELL = (112, 136)
+_CELL = (148, 160)
+_SHEET_CELL = (128, 136)
 _COLOURS = 32
 _AFTERWARDS = 0.5  # how much of the way back to rest is shown [s]
 _MOVING = [INDEX[name] for name in ("left_wrist", "right_wrist", "nose", "left_shoulder", "right_shoulder")]

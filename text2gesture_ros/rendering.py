@@ -418,7 +418,7 @@ class Painter:
             middle, reach = _reach(rest)
             middle, reach = (middle - [0.0, 0.0, _span(self._robot)[0]]) * self._scale, reach * self._scale
         height = size[1] - (_LABEL if label else 0)
-        scale = 0.6 * height / reach
+        scale = 0.56 * height / reach
         across, down = _VIEW.flat(middle) * scale
         stage.figure(shapes, (0.5 * size[0] - across, 0.5 * height - down), scale)
         picture = stage.image()
