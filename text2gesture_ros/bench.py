@@ -171,7 +171,6 @@ def latency(robot: str, sentences: Sequence[str], count: int, pace: float) -> di
     """
     # ROS is needed for this measurement only.
     from text2gesture_ros.nodes.client import GraphClient
-    from text2gesture_ros.nodes.probe import processor_time
 
     with tempfile.TemporaryDirectory(prefix="text2gesture_") as folder:
         file = Path(folder) / "parameters.yaml"
@@ -249,6 +248,12 @@ def resident(process: int | str = "self") -> int:
     """Return how much memory of a process is resident [bytes]."""
     with Path(f"/proc/{process}/status").open(encoding="utf-8") as lines:
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def processor_time(process: int) -> float:
+    """Return the processor time a process has used [s]."""
+    values = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime of proc(5)
 
 
 def described(command: str, figures: Mapping[str, Any]) -> dict[str, Any]:

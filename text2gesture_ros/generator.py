@@ -11,7 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from text2gesture_ros.checkpoints import (
+    INITIAL_GRAPH,
     INT8_STEP_GRAPH,
+    STEP_GRAPH,
     ModelDirectory,
     choose_engine,
     choose_precision,
@@ -24,7 +26,6 @@ from text2gesture_ros.parameters import GestureGeneratorParameters
 from text2gesture_ros.skeleton import JOINTS, FloatArray, mirror, with_bone_lengths
 
 SHORTEST = 0.5  # No stop token is believed before [s].
-INITIAL_GRAPH, STEP_GRAPH = "initial.onnx", "step.onnx"
 _COORDINATES = 3 * len(JOINTS)
 _DEFAULTS = GestureGeneratorParameters()
 

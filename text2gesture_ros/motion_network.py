@@ -11,9 +11,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from text2gesture_ros.checkpoints import INT8_STEP_GRAPH, ModelDirectory, export_graph, export_int8_graph
+from text2gesture_ros.checkpoints import (
+    INITIAL_GRAPH,
+    INT8_STEP_GRAPH,
+    STEP_GRAPH,
+    ModelDirectory,
+    export_graph,
+    export_int8_graph,
+)
 from text2gesture_ros.errors import ConfigurationError, ModelError
-from text2gesture_ros.generator import INITIAL_GRAPH, STEP_GRAPH
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.skeleton import JOINTS, PARENTS, FloatArray
 

@@ -6,12 +6,10 @@ prints the figures as JSON. Set ROS_DOMAIN_ID to a domain nobody else uses.
 """
 
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -20,7 +18,7 @@ from lifecycle_msgs.srv import GetState
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import String
 
-from text2gesture_ros.bench import resident
+from text2gesture_ros.bench import processor_time, resident
 from text2gesture_ros.bringup import stop_processes
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import GestureIntent
@@ -93,12 +91,6 @@ def probe(sentence: str, count: int, parameters: Mapping[str, object]) -> dict[s
         executor.shutdown()
         tester.destroy_node()
         rclpy.try_shutdown()
-
-
-def processor_time(process: int) -> float:
-    """Return the processor time a process has used [s]."""
-    values = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime of proc(5)
 
 
 if __name__ == "__main__":

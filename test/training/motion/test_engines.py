@@ -8,9 +8,9 @@ import onnx
 import pytest
 import torch
 
-from text2gesture_ros.checkpoints import INT8_STEP_GRAPH, ModelDirectory, open_model
+from text2gesture_ros.checkpoints import INT8_STEP_GRAPH, STEP_GRAPH, ModelDirectory, open_model
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.generator import STEP_GRAPH, GestureGenerator
+from text2gesture_ros.generator import GestureGenerator
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion_network import State, integer_layer, load_network
 from text2gesture_ros.training import engines as training_engines

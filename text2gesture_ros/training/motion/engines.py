@@ -21,7 +21,9 @@ from safetensors.numpy import load_file, save_file
 
 from text2gesture_ros.bench import median_and_p99, resident
 from text2gesture_ros.checkpoints import (
+    INITIAL_GRAPH,
     INT8_STEP_GRAPH,
+    STEP_GRAPH,
     ModelDirectory,
     choose_engine,
     export_int8_graph,
@@ -29,7 +31,7 @@ from text2gesture_ros.checkpoints import (
     save_model,
 )
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
-from text2gesture_ros.generator import INITIAL_GRAPH, STEP_GRAPH, GestureGenerator
+from text2gesture_ros.generator import GestureGenerator
 from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL
 from text2gesture_ros.motion import Motion
 from text2gesture_ros.skeleton import FloatArray
