@@ -485,6 +485,22 @@ class TestPerforming:
         assert not report.violations, report.violations[:3]
         assert times[-1] == pytest.approx(now, abs=8 * performer.period)
 
+    def test_stamps_increase_however_the_ticks_are_bunched_and_whoever_looks_ahead(self, robot):
+        generator = np.random.default_rng(2)
+        performer = Performer(robot)
+        blocks = blocks_of(lively(robot, 1.0), 1.0)
+        now, commands = 0.0, []
+        while now < 3.5:
+            while blocks and blocks[0].due - 0.3 <= now:
+                performer.receive(blocks.pop(0), now)
+            commands.append(performer.tick(now))
+            for _ in range(generator.integers(3)):
+                performer.look_ahead(now)
+            now += performer.period * generator.choice([0.0, 0.1, 1.0, 2.9])
+        times = np.array([command.time for command in commands])
+        assert np.diff(times).min() > 0.49 * performer.period
+        assert not verify(robot, times, np.stack([command.position for command in commands])).violations
+
     def test_a_group_is_ours_while_it_is_used_and_on_its_way_back(self, robot):
         body = lively(robot, 1.0)
         for group, joints in robot.groups.items():

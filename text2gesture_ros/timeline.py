@@ -92,9 +92,6 @@ class Timeline:
             self.lag += late
         else:
             late = 0.0
-        if self.sent.still:
-            # Time that passes at standstill breaks no limit; it must go on, though, unless the clock was set.
-            self.lag = 0.0 if not -_SET_BACK < self.lag < 0.0 else min(0.0, self.lag + self._period / 2.0)
         return late
 
     # The plan
@@ -157,6 +154,9 @@ class Timeline:
 
     def advance(self) -> JointState:
         """Go on by a row and return what is planned for it."""
+        if self.sent.still:
+            # Time that passes at standstill breaks no limit; it must go on, though, unless the clock was set.
+            self.lag = 0.0 if not -_SET_BACK < self.lag < 0.0 else min(0.0, self.lag + self._period / 2.0)
         self.row += 1
         return self.state(self.row)
 
