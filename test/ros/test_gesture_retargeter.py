@@ -304,6 +304,8 @@ def test_the_robot_is_started_from_where_joint_states_tells_it_is(graph, gesture
     [
         (None, "joint_states", "no joint of pepper came on /joint_states"),
         ({"HeadYaw": math.nan}, "joint_states", "no joint of pepper came on /joint_states"),
+        ({"HeadYaw": math.nan}, "auto", "no joint of pepper came on /joint_states"),
+        ({}, "auto", "no joint of pepper came on /joint_states"),
         ({"HeadYaw": 3.0}, "auto", "HeadYaw is at 3 rad"),
     ],
 )
@@ -313,6 +315,8 @@ def test_without_a_place_to_start_from_it_is_not_activated(
     monkeypatch.setattr(gesture_retargeter, "_JOINT_STATES_WAIT", 0.5)
     diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
     publishing = tell(graph, positions) if positions else None
+    if positions == {}:  # there is somebody who tells nothing
+        graph.tester.create_publisher(JointState, "joint_states", 1)
     node = graph.add(GestureRetargeterNode, wait=False, start_from=start_from)
     graph.spin_until(lambda: any(complaint in status.message for m in diagnostics for status in m.status))
     assert graph.state(node) == "inactive"

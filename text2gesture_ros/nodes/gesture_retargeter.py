@@ -139,7 +139,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if wanted == "rest" or (wanted == "auto" and not self._is_published(topic)):
             return {}
         found: dict[str, float] = {}
-        missing = list(self._robot.joint_names)
+        missing, silent = list(self._robot.joint_names), True
         deadline = time.monotonic() + _JOINT_STATES_WAIT
         while missing and (left := deadline - time.monotonic()) > 0.0:
             came, message = wait_for_message(JointState, self, topic, time_to_wait=left)
@@ -150,9 +150,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             except InputError as error:
                 self.reject(topic, error)
                 continue
+            silent = False
             found |= {name: told[name] for name in missing if name in told}
             missing = [name for name in missing if name not in found]
-        if not found and wanted == "joint_states":
+        if silent or (wanted == "joint_states" and not found):  # a robot may be anywhere that does not tell
             raise ConfigurationError(
                 f"no joint of {self.parameters.robot} came on {self.resolve_topic_name(topic)} "
                 f"(sensor_msgs/JointState) within {_JOINT_STATES_WAIT:g} s: start what publishes them first, "
