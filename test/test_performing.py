@@ -105,6 +105,17 @@ class TestEveryRobot:
         assert performer.plans["withheld"] == performer.plans["stuck"] == 0
 
 
+def ticked(performer, blocks, end, gap):
+    """Return the commands of ticks a `gap` apart, whatever that is, and when the next would be."""
+    now, commands = 0.0, []
+    while now < end:
+        while blocks and blocks[0].due - 0.3 <= now:
+            performer.receive(blocks.pop(0), now)
+        commands.append(performer.tick(now))
+        now += gap(now)
+    return commands, now
+
+
 @pytest.mark.parametrize("robot", FEW, ids=name_of)
 class TestPerforming:
     def test_it_rests_until_something_comes(self, robot):
@@ -473,13 +484,11 @@ class TestPerforming:
     def test_the_stamps_of_late_commands_keep_the_limits_and_catch_up_at_rest(self, robot):
         generator = np.random.default_rng(1)
         performer = Performer(robot)
-        blocks = blocks_of(lively(robot, 2.0), 0.2)
-        now, commands = 0.0, []
-        while now < 5.0:
-            while blocks and blocks[0].due - 0.3 <= now:
-                performer.receive(blocks.pop(0), now)
-            commands.append(performer.tick(now))
-            now += performer.period * (1.0 + (generator.random() < 0.05) * generator.uniform(0.5, 6.0))
+
+        def gap(now):
+            return performer.period * (1.0 + (generator.random() < 0.05) * generator.uniform(0.5, 6.0))
+
+        commands, now = ticked(performer, blocks_of(lively(robot, 2.0), 0.2), 5.0, gap)
         times = np.array([command.time for command in commands])
         report = verify(robot, times, np.stack([command.position for command in commands]))
         assert not report.violations, report.violations[:3]
@@ -488,15 +497,13 @@ class TestPerforming:
     def test_stamps_increase_however_the_ticks_are_bunched_and_whoever_looks_ahead(self, robot):
         generator = np.random.default_rng(2)
         performer = Performer(robot)
-        blocks = blocks_of(lively(robot, 1.0), 1.0)
-        now, commands = 0.0, []
-        while now < 3.5:
-            while blocks and blocks[0].due - 0.3 <= now:
-                performer.receive(blocks.pop(0), now)
-            commands.append(performer.tick(now))
+
+        def gap(now):
             for _ in range(generator.integers(3)):
                 performer.look_ahead(now)
-            now += performer.period * generator.choice([0.0, 0.1, 1.0, 2.9])
+            return performer.period * generator.choice([0.0, 0.1, 1.0, 2.9])
+
+        commands, _ = ticked(performer, blocks_of(lively(robot, 1.0), 1.0), 3.5, gap)
         times = np.array([command.time for command in commands])
         assert np.diff(times).min() > 0.49 * performer.period
         assert not verify(robot, times, np.stack([command.position for command in commands])).violations

@@ -468,9 +468,7 @@ class Performer:
         line = self._line
         first = max(line.time(line.row + 1), now) if line.begun else now + self._period
         self._follow(first)
-        if (
-            self._asked is not None
-        ):  # else there would only be more to read, which has time until the next tick
+        if self._asked is not None:  # what is to be read has time until the next tick
             self.prepare()
         ahead, spans = line.rows(line.row, max(line.end, line.row + 1)), line.spans
         return Trajectory(

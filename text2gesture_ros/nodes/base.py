@@ -23,7 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 from text2gesture_ros.errors import ConfigurationError, Text2GestureError
 from text2gesture_ros.parameters import PARAMETERS, NodeParameters, Specification, specification
 
-try:  # the first releases of Jazzy lack it: the other one works as well, for three times the processor time
+try:  # the first releases of Jazzy lack it: the other one works as well, but takes more processor time
     from rclpy.experimental import EventsExecutor as Executor
 except ImportError:
     from rclpy.executors import SingleThreadedExecutor as Executor
