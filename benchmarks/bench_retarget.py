@@ -35,11 +35,12 @@ from scipy.optimize import least_squares
 from benchmarks import motions
 from benchmarks.judging import clearance, judge
 from benchmarks.primitives import mjcf, moving, urdf
-from text2gesture_ros.kinematics import Array, normalise
-from text2gesture_ros.motion import FrameBlock
-from text2gesture_ros.performing import Performer
-from text2gesture_ros.retargeting import Retargeter
-from text2gesture_ros.robot import BASE, Robot, load_robot
+from text2gesture_ros.geometry import Array, normalise
+from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.retargeting.planner import Performer
+from text2gesture_ros.retargeting.retargeter import Retargeter
+from text2gesture_ros.robots.robot import BASE, Robot
+from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import INDEX
 
 PERIOD = 1.0 / motions.RATE

@@ -23,8 +23,8 @@ from sensor_msgs.msg import JointState
 
 from benchmarks.parts import parser, spread, written
 from benchmarks.witness import SENTENCES, diagnosed
-from text2gesture_ros.bench import processor_time, resident
-from text2gesture_ros.nodes.client import GraphClient, spinning
+from text2gesture_ros.measurement import processor_time, resident
+from text2gesture_ros.ros.graph_client import GraphClient, spinning
 
 _EVERY = 3.0  # a sentence, of simulated time [s]
 _WARM = 1 / 6  # part of all sentences after which memory has to be flat

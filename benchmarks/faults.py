@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.parts import measured, parser, spread, written
 from benchmarks.witness import PACE, Witness, witness
-from text2gesture_ros.bringup import NODES
+from text2gesture_ros.ros.params_file import NODES
 
 
 def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:

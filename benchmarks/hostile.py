@@ -24,8 +24,8 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilitie
 
 from benchmarks.parts import measured, parser, written
 from benchmarks.witness import Witness, witness
-from text2gesture_ros.bench import resident
 from text2gesture_ros.labels import EMOTIONS, GESTURES
+from text2gesture_ros.measurement import resident
 from text2gesture_ros.skeleton import JOINTS, REFERENCE
 
 LONGEST = 1_000_000

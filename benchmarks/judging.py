@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from text2gesture_ros.kinematics import Array
-from text2gesture_ros.robot import BASE, Robot
+from text2gesture_ros.geometry import Array
+from text2gesture_ros.robots.robot import BASE, Robot
 
 CLEARANCE = 0.005  # [m]
 TOLERANCE = 1e-3  # part of a limit by which it may be exceeded

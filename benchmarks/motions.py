@@ -5,7 +5,7 @@ Every function returns joint positions (T, K, 3) [m] at `RATE` frames a second, 
 
 import numpy as np
 
-from text2gesture_ros.kinematics import Array, Axis, rotation
+from text2gesture_ros.geometry import Array, Axis, rotation
 from text2gesture_ros.skeleton import INDEX, MIRROR, REFERENCE, mirror
 
 RATE = 60.0

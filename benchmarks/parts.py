@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from text2gesture_ros.bench import described
+from text2gesture_ros.measurement import described
 
 Part = dict[str, Any]
 

@@ -7,8 +7,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
 
-from text2gesture_ros.kinematics import Array
-from text2gesture_ros.robot import BASE, Robot
+from text2gesture_ros.geometry import Array
+from text2gesture_ros.robots.robot import BASE, Robot
 
 GRAVITY = 9.81  # [m/s^2]
 

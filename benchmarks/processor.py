@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.parts import measured, parser, written
 from benchmarks.witness import SENTENCES
-from text2gesture_ros.bench import processor_time
-from text2gesture_ros.nodes.client import GraphClient
+from text2gesture_ros.measurement import processor_time
+from text2gesture_ros.ros.graph_client import GraphClient
 
 _PACE = 2.2  # the classifier's cool-down holds none back [s]
 

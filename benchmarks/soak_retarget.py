@@ -27,18 +27,19 @@ import numpy as np
 
 from benchmarks import motions
 from benchmarks.judging import Verdict, judge, judge_continuity
-from text2gesture_ros.bench import described
-from text2gesture_ros.blending import DEFAULTS
 from text2gesture_ros.errors import Text2GestureError
-from text2gesture_ros.generator import GestureGenerator
-from text2gesture_ros.kinematics import Array
+from text2gesture_ros.generation.generator import GestureGenerator
+from text2gesture_ros.geometry import Array
+from text2gesture_ros.gestures import GROUPS, MODES
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.motion import FrameBlock
-from text2gesture_ros.ownership import GROUPS, MODES
-from text2gesture_ros.performing import Performer
+from text2gesture_ros.measurement import described
+from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.resources import share_directory
-from text2gesture_ros.retargeting import Retargeter
-from text2gesture_ros.robot import Robot, load_robot
+from text2gesture_ros.retargeting.planner import Performer
+from text2gesture_ros.retargeting.reference import DEFAULTS
+from text2gesture_ros.retargeting.retargeter import Retargeter
+from text2gesture_ros.robots.robot import Robot
+from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import JOINTS, REFERENCE
 
 EPISODE = 3000  # control samples from one start at rest to the next

@@ -16,13 +16,14 @@ import numpy as np
 from text2gesture_ros.msg import Speech
 
 from benchmarks.parts import parser, spread, written
-from text2gesture_ros.clauses import BREATH
 from text2gesture_ros.labels import NEUTRAL
-from text2gesture_ros.nodes.client import GraphClient
-from text2gesture_ros.nodes.conversions import read_frames, to_seconds
+from text2gesture_ros.motion.phases import find_phases
+from text2gesture_ros.ros.conversions import read_frames, to_seconds
+from text2gesture_ros.ros.graph_client import GraphClient
 from text2gesture_ros.skeleton import INDEX
-from text2gesture_ros.timing import find_phases
-from text2gesture_ros.training.text.data import default_data, read_utterances
+from text2gesture_ros.training.text.data import default_data
+from text2gesture_ros.training.text.utterances import read_utterances
+from text2gesture_ros.understanding.clauses import BREATH
 
 ALLOWED = 0.2
 """The end of the last motion and the end of speech may be so far apart [s]."""

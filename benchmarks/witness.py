@@ -20,11 +20,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import JointState
 from text2gesture_ros.msg import Speech
 
-from text2gesture_ros.collision import Clearance
-from text2gesture_ros.kinematics import Array, BoolArray
-from text2gesture_ros.nodes.client import GraphClient, Received, spinning
-from text2gesture_ros.robot import Robot, load_robot
-from text2gesture_ros.verification import least_clearance, verify
+from text2gesture_ros.control.verification import least_clearance, verify
+from text2gesture_ros.geometry import Array, BoolArray
+from text2gesture_ros.robots.clearance import Clearance
+from text2gesture_ros.robots.robot import Robot
+from text2gesture_ros.robots.robot_file import load_robot
+from text2gesture_ros.ros.graph_client import GraphClient, Received, spinning
 
 RATE = 100.0
 """Of the commands, and of what the robot tells of itself [Hz]."""

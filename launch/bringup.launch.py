@@ -5,11 +5,12 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from text2gesture_ros.bringup import ARGUMENTS, NODES, PATIENCE, ros_arguments
+from text2gesture_ros.ros.bringup import ARGUMENTS, PATIENCE, ros_arguments
+from text2gesture_ros.ros.params_file import NODES
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:
-    """Return the nodes with the ROS arguments that text2gesture_ros.bringup makes of ours.
+    """Return the nodes with the ROS arguments that text2gesture_ros.ros.bringup makes of ours.
 
     When one of them ends, the others are stopped: two thirds of a chain do nothing useful.
     """

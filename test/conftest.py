@@ -67,7 +67,8 @@ def root() -> Path:
 @pytest.fixture(scope="module")
 def loaded_once() -> Iterator[None]:
     """Load each model once in a test file: loading takes longer than most of what is done with it."""
-    from text2gesture_ros import classifier, generator
+    from text2gesture_ros.generation import generator
+    from text2gesture_ros.understanding import classifier
 
     with pytest.MonkeyPatch.context() as patch:
         for module, name in ((classifier, "IntentClassifier"), (generator, "GestureGenerator")):

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from text2gesture_ros.kinematics import Array
-from text2gesture_ros.motion import FrameBlock
+from text2gesture_ros.geometry import Array
+from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.resources import share_directory
-from text2gesture_ros.robot import Robot, load_robot
+from text2gesture_ros.robots.robot import Robot
+from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
 
 ROBOT_FILES = sorted((share_directory() / "config" / "robots").glob("*.yaml"))

@@ -6,10 +6,10 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from text2gesture_ros.nodes.conversions import to_seconds, to_time
-from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
-from text2gesture_ros.robot import load_robot
-from text2gesture_ros.verification import verify
+from text2gesture_ros.control.verification import verify
+from text2gesture_ros.robots.robot_file import load_robot
+from text2gesture_ros.ros.conversions import to_seconds, to_time
+from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
 
 
 class Stage:

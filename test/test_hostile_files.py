@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from text2gesture_ros.checkpoints import open_model
-from text2gesture_ros.classifier import IntentClassifier, TextReader
 from text2gesture_ros.errors import Text2GestureError
-from text2gesture_ros.importing import read_recording
-from text2gesture_ros.motion import load_motion
+from text2gesture_ros.model_directory import open_model
+from text2gesture_ros.motion.formats import read_recording
+from text2gesture_ros.motion.motion import load_motion
 from text2gesture_ros.resources import share_directory
-from text2gesture_ros.robot import load_robot
-from text2gesture_ros.urdf import load_urdf
+from text2gesture_ros.robots.robot_file import load_robot
+from text2gesture_ros.robots.urdf import load_urdf
+from text2gesture_ros.understanding.classifier import IntentClassifier, TextReader
 
 ROBOT = (share_directory() / "config" / "robots" / "nao.yaml").read_text()
 MARK = Path("hostile_was_here")

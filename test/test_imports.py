@@ -1,6 +1,6 @@
-"""The arrows of the design: what a module may bring along, seen in a fresh interpreter."""
+"""The layout held: which package may import which, and what none of them may bring along."""
 
-import json
+import ast
 import subprocess
 import sys
 from functools import cache
@@ -9,83 +9,124 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "text2gesture_ros"
-MODULES = [
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-    for path in sorted(PACKAGE.rglob("*.py"))
-    if path.name != "__init__.py"
-]
-NODES = [module for module in MODULES if module.startswith("nodes.")]
-TRAINING = [module for module in MODULES if module.startswith("training.")]
-# Those that measure or show the running nodes, and so use their client.
-NODE_USERS = ["demo"]
-# What runs on a robot without any model.
-ROBOT_SIDE = [
-    *("errors", "labels", "skeleton", "motion", "resources", "parameters", "bringup", "kinematics", "robot"),
-    *("robot_file", "urdf", "collision", "closed_form", "pose", "retargeting"),
-    *(
-        "limiting",
-        "planning",
-        "composing",
-        "blending",
-        "hands",
-        "ownership",
-        "performing",
-        "reading",
-        "progress",
-        "tally",
-        "timeline",
-        "admission",
-        "verification",
-        "joint_csv",
-    ),
-    *(module for module in MODULES if module.startswith("importing.")),
-]
-# Those that are PyTorch modules.
-NETWORKS = ["intent_network", "motion_network", "recognition_network"]
+GROUND = "ground"  # the modules that stand in no package
+CORE = {GROUND, "robots", "motion", "understanding", "generation"}
+ALLOWED = {
+    GROUND: set(),
+    "robots": {GROUND},
+    "control": {GROUND, "robots"},
+    "motion": {GROUND, "robots"},
+    "understanding": {GROUND, "robots", "motion"},
+    "generation": {GROUND, "robots", "motion", "understanding"},
+    "retargeting": {GROUND, "robots", "motion", "control"},
+    "ros": {*CORE, "control", "retargeting"},
+    "training": CORE,
+    "apps": {*CORE, "control", "retargeting", "ros", "training"},
+}
+RUNTIMES = {"onnxruntime", "tokenizers", "torch", "transformers"}
+SOLVERS = {"daqp", "piqp"}
+# Third-party packages that importing every module of a package may not load. PyTorch modules are `*_network`.
+FORBIDDEN = {
+    GROUND: {*RUNTIMES, *SOLVERS, "ruckig", "rclpy"},
+    "robots": {*RUNTIMES, *SOLVERS, "ruckig", "rclpy"},
+    "control": {*RUNTIMES, *SOLVERS, "rclpy"},
+    "motion": {*RUNTIMES, *SOLVERS, "ruckig", "rclpy"},
+    "understanding": {"torch", "transformers", "rclpy", *SOLVERS, "ruckig"},
+    "generation": {"torch", "transformers", "rclpy", *SOLVERS, "ruckig"},
+    "retargeting": {*RUNTIMES, "rclpy"},
+    "ros": {"torch", "transformers"},
+    "training": {"rclpy", *SOLVERS, "ruckig"},
+    "apps": {"torch", "transformers", "rclpy"},
+}
+
+
+def package_of(module: str) -> str:
+    """Return the package of `text2gesture_ros.x.y`, given without the first part."""
+    first = module.split(".")[0]
+    return first if (PACKAGE / first).is_dir() else GROUND
 
 
 @cache
-def loaded_by(*modules: str) -> frozenset[str]:
-    """Return the names of all modules that importing some of ours loads; ours without the package's name."""
-    imports = "; ".join(f"import text2gesture_ros.{module}" for module in modules)
-    program = (
-        f"import json, sys; {imports}; "
-        "print(json.dumps([name.removeprefix('text2gesture_ros.') for name in sys.modules]))"
-    )
+def modules(package: str) -> tuple[str, ...]:
+    """Return all modules of a package, without the name of ours."""
+    found = (path.relative_to(PACKAGE).with_suffix("") for path in sorted(PACKAGE.rglob("*.py")))
+    names = (".".join(parts.parts).removesuffix(".__init__") for parts in found)
+    return tuple(name for name in names if name != "__init__" and package_of(name) == package)
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules of ours that a file imports, wherever in it, without the name of ours."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
+            inside = node.module.partition(".")[2]
+            found |= {inside} if inside else {alias.name for alias in node.names}
+    return {name for name in found if name.split(".")[0] not in ("msg", "action", "__version__")}
+
+
+def test_every_package_has_a_rule():
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()} == set(ALLOWED) - {
+        GROUND
+    }
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_packages_import_only_what_lies_below_them(package):
+    for module in modules(package):
+        path = PACKAGE / Path(*module.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        strangers = {name for name in imports(file) if package_of(name) not in {package, *ALLOWED[package]}}
+        assert not strangers, f"{module} imports {strangers}"
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_packages_load_no_run_time_that_is_not_theirs(package):
+    names = [name for name in modules(package) if not name.endswith("_network")]
+    program = "; ".join(f"import text2gesture_ros.{name}" for name in names)
+    program += "; import sys; print(*{name.split('.')[0] for name in sys.modules})"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    return frozenset(json.loads(result.stdout))
+    assert not FORBIDDEN[package] & set(result.stdout.split())
 
 
-@pytest.mark.parametrize(
-    "module", [m for m in MODULES if m not in (*NODES, *NODE_USERS, *NETWORKS, *TRAINING)]
-)
-def test_the_core_knows_neither_ros_nor_nodes_nor_training(module):
-    loaded = loaded_by(module)
-    assert "rclpy" not in loaded
-    assert not {name for name in loaded if name.split(".")[0] in ("nodes", "training")}
+def test_no_circles():
+    graph = {
+        module: imports(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+        for package in ALLOWED
+        for module in modules(package)
+        for path in [PACKAGE / Path(*module.split("."))]
+    }
+    done: set[str] = set()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, " -> ".join((*way, module))
+        if module not in done:
+            for other in graph.get(module, ()):
+                visit(other, (*way, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
 
 
-@pytest.mark.parametrize("module", ROBOT_SIDE)
-def test_the_robot_side_needs_no_model_runtime(module):
-    assert not {"torch", "transformers", "onnxruntime", "tokenizers", "matplotlib"} & loaded_by(module)
+def test_no_room_is_too_large():
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        assert path.read_text().count("\n") <= 450, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                public = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name[0] != "_"]
+                assert len(public) <= 15, f"{path}: {node.name} has {len(public)} public methods"
+                assert len(attributes(node)) <= 12, f"{path}: {node.name} has {attributes(node)}"
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m not in (*NETWORKS, *TRAINING)])
-def test_torch_is_loaded_by_networks_and_training_alone(module):
-    assert not {"torch", "transformers"} & loaded_by(module)
-
-
-@pytest.mark.parametrize("module", NODES)
-def test_nodes_know_nothing_of_training(module):
-    assert not {name for name in loaded_by(module) if name.split(".")[0] == "training"}
-
-
-def test_networks_and_training_know_nothing_of_ros():
-    loaded = loaded_by(*NETWORKS, *TRAINING)  # at once: PyTorch takes seconds to import
-    assert "rclpy" not in loaded
-    assert not {name for name in loaded if name.split(".")[0] == "nodes"}
-
-
-def test_the_retargeter_node_needs_no_model_runtime():
-    assert not {"torch", "onnxruntime", "tokenizers"} & loaded_by("nodes.gesture_retargeter")
+def attributes(node: ast.ClassDef) -> set[str]:
+    """Return what a class keeps on `self`; the fields of a record (dataclass) are its table of contents."""
+    return {
+        part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute)
+        and isinstance(part.ctx, ast.Store)
+        and isinstance(part.value, ast.Name)
+        and part.value.id == "self"
+    }

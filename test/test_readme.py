@@ -241,7 +241,7 @@ def test_files_the_readme_points_to_exist(path):
 
 
 def test_programs_the_readme_calls_exist():
-    from text2gesture_ros.cli import build_parser
+    from text2gesture_ros.apps.cli import build_parser
 
     parser = build_parser()
     verbs = set(re.findall(r"^text2gesture (\w+)", README, re.MULTILINE))

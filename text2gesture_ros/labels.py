@@ -49,6 +49,9 @@ GATE = "speech"
 HEADS: Mapping[str, tuple[str, ...]] = MappingProxyType({**TASKS, GATE: ("no", "yes")})
 """Every head a model may have, with its classes, in the order of the outputs."""
 
+ClauseId = tuple[str, int]
+"""What names a clause everywhere: the id of its utterance, and its number within that."""
+
 
 def check_label(task: str, label: str) -> str:
     """Return `label` if `task` knows it.

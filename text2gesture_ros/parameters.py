@@ -4,7 +4,7 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.ownership import ALWAYS, MODES
+from text2gesture_ros.gestures import ALWAYS, MODES
 
 Value = bool | int | float | str
 

@@ -6,11 +6,9 @@ Positions are in metres in the pelvis frame: origin at the pelvis, x forward, y 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from text2gesture_ros.errors import InputError
-
-FloatArray = npt.NDArray[np.floating]
+from text2gesture_ros.geometry import FloatArray
 
 JOINTS = (
     "pelvis",

@@ -13,9 +13,10 @@ from rclpy.context import Context
 from rclpy.parameter import Parameter
 from text2gesture_ros.msg import GestureFrames
 
-from text2gesture_ros.motion import FrameBlock
-from text2gesture_ros.nodes import base, gesture_retargeter
-from text2gesture_ros.nodes.conversions import frames_message
+from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.ros import gesture_retargeter
+from text2gesture_ros.ros import managed_node as base
+from text2gesture_ros.ros.conversions import frames_message
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
 PATIENCE = 20.0  # nothing here takes as long; a test that waits longer has failed [s]

@@ -7,7 +7,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from text2gesture_ros.msg import GestureFrames
 
-from text2gesture_ros.bag import BagWriter, message_types
+from text2gesture_ros.ros.bag import BagWriter, message_types
 
 MESSAGES = [
     ("speech_text", String(data="Café 你好"), 1_000),

@@ -19,7 +19,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-from text2gesture_ros.robot import load_robot
+from text2gesture_ros.robots.robot_file import load_robot
 
 ISOLATION = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "bringup.launch.py"

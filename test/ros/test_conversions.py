@@ -11,17 +11,17 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilitie
 from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion import MAX_BLOCK_FRAMES, PRIORITY
-from text2gesture_ros.nodes.conversions import (
+from text2gesture_ros.motion.frame_block import MAX_BLOCK_FRAMES, PRIORITY
+from text2gesture_ros.ros.conversions import (
     LONGEST_ID,
     frames_message,
-    markers_message,
     read_frames,
     read_intent,
     read_speech,
     to_seconds,
     to_time,
 )
+from text2gesture_ros.ros.markers import markers_message
 from text2gesture_ros.skeleton import JOINTS, REFERENCE
 
 

@@ -12,8 +12,8 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent
 
 from text2gesture_ros.errors import ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.nodes.conversions import read_frames, to_seconds, to_time
-from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
+from text2gesture_ros.ros.conversions import read_frames, to_seconds, to_time
+from text2gesture_ros.ros.gesture_generator import GestureGeneratorNode
 from text2gesture_ros.skeleton import INDEX
 
 

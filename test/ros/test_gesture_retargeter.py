@@ -20,15 +20,15 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent
 from urdf_cases import urdf
 from visualization_msgs.msg import Marker, MarkerArray
 
-from text2gesture_ros.nodes import gesture_retargeter
-from text2gesture_ros.nodes.conversions import frames_message, to_seconds, to_time
-from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
+from text2gesture_ros.generation.stream import empty_block
 from text2gesture_ros.parameters import GestureRetargeterParameters, specification
-from text2gesture_ros.proposing import propose
-from text2gesture_ros.robot import load_robot
+from text2gesture_ros.robots.proposal import propose
+from text2gesture_ros.robots.robot_file import load_robot
+from text2gesture_ros.robots.urdf import read_urdf
+from text2gesture_ros.ros import gesture_retargeter
+from text2gesture_ros.ros.conversions import frames_message, to_seconds, to_time
+from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
 from text2gesture_ros.skeleton import JOINTS
-from text2gesture_ros.streaming import empty_block
-from text2gesture_ros.urdf import read_urdf
 
 BLOCK = 10  # frames of a message of `gesture`
 

@@ -8,8 +8,8 @@ from std_msgs.msg import String
 from text2gesture_ros.msg import GestureIntent, Speech
 
 from text2gesture_ros.labels import TASKS
-from text2gesture_ros.nodes.conversions import to_seconds
-from text2gesture_ros.nodes.intent_classifier import IntentClassifierNode
+from text2gesture_ros.ros.conversions import to_seconds
+from text2gesture_ros.ros.intent_classifier import IntentClassifierNode
 
 TEXTS = {
     "sentence": "Hello, nice to meet you!",

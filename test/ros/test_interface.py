@@ -6,10 +6,10 @@ import pytest
 from rclpy.action import get_action_server_names_and_types_by_node
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from text2gesture_ros import bringup
-from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
-from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
-from text2gesture_ros.nodes.intent_classifier import IntentClassifierNode
+from text2gesture_ros.ros import bringup
+from text2gesture_ros.ros.gesture_generator import GestureGeneratorNode
+from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
+from text2gesture_ros.ros.intent_classifier import IntentClassifierNode
 
 NODES = (IntentClassifierNode, GestureGeneratorNode, GestureRetargeterNode)
 OUTPUTS = "joint_trajectory, joint_command, joint_positions"

@@ -14,7 +14,7 @@ from launch.event_handlers import OnProcessExit, OnProcessStart
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.logging import get_logger
 
-from text2gesture_ros.bringup import NODES
+from text2gesture_ros.ros.params_file import NODES
 
 ISOLATION = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "bringup.launch.py"

@@ -9,14 +9,15 @@ import time
 import numpy as np
 import pytest
 
-from text2gesture_ros import bringup
-from text2gesture_ros.bringup import NODES, ended, start_processes, stop_processes
+from text2gesture_ros.control.verification import verify
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.nodes.client import TOPICS, GraphClient
-from text2gesture_ros.nodes.conversions import to_seconds
 from text2gesture_ros.parameters import GestureRetargeterParameters
-from text2gesture_ros.robot import load_robot
-from text2gesture_ros.verification import verify
+from text2gesture_ros.robots.robot_file import load_robot
+from text2gesture_ros.ros import bringup
+from text2gesture_ros.ros.conversions import to_seconds
+from text2gesture_ros.ros.graph_client import TOPICS, GraphClient
+from text2gesture_ros.ros.params_file import NODES
+from text2gesture_ros.ros.processes import ended, start_processes, stop_processes
 
 
 def test_sentences_become_commands(domain, tmp_path):
@@ -124,8 +125,8 @@ def test_an_error_in_the_program_ends_a_node_after_its_work(domain, lacking):
     program = (
         f"{lacking}\n"
         + """
-from text2gesture_ros.nodes.base import run
-from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
+from text2gesture_ros.ros.managed_node import run
+from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
 
 class Broken(GestureRetargeterNode):
     def start(self):
@@ -165,7 +166,7 @@ run(Broken)
 )
 def test_wrong_arguments_end_a_node_with_status_2_and_no_traceback(arguments, said):
     result = subprocess.run(
-        [sys.executable, "-m", "text2gesture_ros.nodes.gesture_retargeter", "--ros-args", *arguments],
+        [sys.executable, "-m", "text2gesture_ros.ros.gesture_retargeter", "--ros-args", *arguments],
         capture_output=True,
         text=True,
         timeout=60,

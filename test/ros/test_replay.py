@@ -13,13 +13,13 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
 
-from text2gesture_ros.bag import Bag, BagWriter
-from text2gesture_ros.commands import replay as verb
-from text2gesture_ros.nodes.player import replay as play
-from text2gesture_ros.nodes.player import ros_message, stage
-from text2gesture_ros.nodes.tap import Tap
-from text2gesture_ros.replaying import compare, read_commands
+from text2gesture_ros.apps.commands import replay as verb
 from text2gesture_ros.resources import share_directory
+from text2gesture_ros.ros.bag import Bag, BagWriter
+from text2gesture_ros.ros.bag_comparison import compare, read_commands
+from text2gesture_ros.ros.recorder import Tap
+from text2gesture_ros.ros.replay import replay as play
+from text2gesture_ros.ros.replay import ros_message, stage
 
 GOLDEN = share_directory() / "data" / "golden"
 
@@ -61,7 +61,7 @@ for number in range(500):
 print("said", flush=True)
 sys.stdin.read()
 """
-    command = [sys.executable, "-c", "from text2gesture_ros.cli import main; raise SystemExit(main())"]
+    command = [sys.executable, "-c", "from text2gesture_ros.apps.cli import main; raise SystemExit(main())"]
     command += ["record", "-o", str(output), "--namespace", "stage", "--json"]
     pipes = {"stdout": subprocess.PIPE, "text": True, "env": environment}
     with (

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 from rclpy.action import get_action_server_names_and_types_by_node
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from text2gesture_ros.nodes.gesture_generator import GestureGeneratorNode
-from text2gesture_ros.nodes.gesture_retargeter import GestureRetargeterNode
-from text2gesture_ros.nodes.intent_classifier import IntentClassifierNode
+from text2gesture_ros.ros.gesture_generator import GestureGeneratorNode
+from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
+from text2gesture_ros.ros.intent_classifier import IntentClassifierNode
 
 # What is there only for a while, or with a package that no wheel has.
 AT_TIMES = {

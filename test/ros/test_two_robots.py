@@ -14,8 +14,8 @@ from sensor_msgs.msg import JointState
 from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.msg import Speech
 
-from text2gesture_ros.bringup import start_processes, stop_processes
-from text2gesture_ros.robot import load_robot
+from text2gesture_ros.robots.robot_file import load_robot
+from text2gesture_ros.ros.processes import start_processes, stop_processes
 
 ROBOTS = {"left": "pepper", "right": "nao"}
 PATIENCE = 60.0  # [s]

@@ -14,8 +14,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from text2gesture_ros.checkpoints import write_file
 from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.model_directory import write_file
 
 STATE_FILE = "training/state.safetensors"
 """Where it is in the directory a training writes."""

@@ -4,7 +4,7 @@ import torch
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.motion import Motion
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.skeleton import INDEX, REFERENCE, bone_lengths
 from text2gesture_ros.training.motion.data import (
     MotionClips,

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from text2gesture_ros.errors import InputError, ModelError
-from text2gesture_ros.generator import GestureGenerator
+from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.motion import Motion
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.motion import evaluate as evaluation
 from text2gesture_ros.training.motion import study as motion_study
 from text2gesture_ros.training.motion.baselines import NearestClipPlayer

@@ -5,16 +5,17 @@ import numpy as np
 import pytest
 import torch
 
-from text2gesture_ros.checkpoints import save_model
 from text2gesture_ros.errors import ModelError
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.recogniser import LABELS, Recogniser
-from text2gesture_ros.recognition_network import RecognitionNetwork, RecognitionNetworkConfig, export_graphs
+from text2gesture_ros.model_directory import save_model
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.motion.candidates import ModelCandidate
 from text2gesture_ros.training.motion.evaluate import REAL, evaluate
 from text2gesture_ros.training.motion.judges import EmbedderJudge, Judge, RecogniserJudge
+from text2gesture_ros.training.recogniser.export import export_graphs
 from text2gesture_ros.training.studio.synthesis import dataset
+from text2gesture_ros.understanding.recogniser import LABELS, Recogniser
+from text2gesture_ros.understanding.recognition_network import RecognitionNetwork, RecognitionNetworkConfig
 
 pytestmark = pytest.mark.usefixtures("studio_once")
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.motion import Motion
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 from text2gesture_ros.training.motion.metrics import (
     BANDWIDTHS,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion import Motion
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.skeleton import REFERENCE
 from text2gesture_ros.training.motion.recordings import load_recordings, missing_gestures
 

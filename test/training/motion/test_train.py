@@ -11,12 +11,12 @@ import torch
 import yaml
 from safetensors.torch import load, save
 
-from text2gesture_ros.checkpoints import open_model
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
-from text2gesture_ros.generator import GestureGenerator, TorchEngine
+from text2gesture_ros.generation.generator import GestureGenerator, TorchEngine
+from text2gesture_ros.generation.motion_network import MotionNetworkConfig
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.motion_network import MotionNetworkConfig
+from text2gesture_ros.model_directory import open_model
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 from text2gesture_ros.training.motion import losses

@@ -6,11 +6,11 @@ import pytest
 
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.recogniser import LABELS, OTHER, RATE, normalised
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.skeleton import INDEX, REFERENCE, bone_lengths
 from text2gesture_ros.training.recogniser.data import Augmentation, Clips, drawn, read_recordings, read_table
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, normalised
 
 NONE = Augmentation(
     **{part.name: 0.0 for part in fields(Augmentation)} | {"slowest": 1.0, "arms": 1.0, "head": 1.0}

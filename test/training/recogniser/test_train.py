@@ -9,8 +9,6 @@ import yaml
 
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.recogniser import LABELS, OTHER, Recogniser, softmax
-from text2gesture_ros.recognition_network import RecognitionNetworkConfig
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.training.recogniser import train as train_recogniser
 from text2gesture_ros.training.recogniser.evaluate import draw_confusion, evaluate
@@ -21,6 +19,8 @@ from text2gesture_ros.training.recogniser.train import (
     load_config,
     train,
 )
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, Recogniser, softmax
+from text2gesture_ros.understanding.recognition_network import RecognitionNetworkConfig
 
 pytestmark = pytest.mark.usefixtures("studio_once")
 

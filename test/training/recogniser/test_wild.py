@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.recogniser import LABELS
 from text2gesture_ros.skeleton import bone_lengths
 from text2gesture_ros.training.recogniser.forms import MORE
 from text2gesture_ros.training.recogniser.wild import RATE, wild
 from text2gesture_ros.training.studio.distractors import DISTRACTORS
-from text2gesture_ros.training.studio.performances import PERFORMANCES, Manner
+from text2gesture_ros.training.studio.repertoire import PERFORMANCES, Manner
+from text2gesture_ros.understanding.recogniser import LABELS
 
 
 def test_clips_in_the_wild_are_bodies_that_move_for_a_while() -> None:

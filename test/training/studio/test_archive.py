@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion import Motion
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.skeleton import JOINTS, REFERENCE
 from text2gesture_ros.training.studio.archive import load_clips, save_clips
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.skeleton import INDEX, REFERENCE, FloatArray
+from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.skeleton import INDEX, REFERENCE
 from text2gesture_ros.training.studio.naturalness import (
     log_dimensionless_jerk,
     naturalness,

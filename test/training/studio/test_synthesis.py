@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from text2gesture_ros.errors import InputError
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, FloatArray, bone_lengths, mirror
+from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, bone_lengths, mirror
 from text2gesture_ros.training.studio.body import (
     ARM_LIMITS,
     BODY_LIMITS,
@@ -20,7 +21,7 @@ from text2gesture_ros.training.studio.body import (
     Body,
     reach,
 )
-from text2gesture_ros.training.studio.performances import PERFORMANCES, Manner
+from text2gesture_ros.training.studio.repertoire import PERFORMANCES, Manner
 from text2gesture_ros.training.studio.score import Score, Timing, minimum_jerk, stroke
 from text2gesture_ros.training.studio.synthesis import (
     FASTEST,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from text2gesture_ros.cli import main
+from text2gesture_ros.apps.cli import main
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.training.studio.archive import load_clips
 from text2gesture_ros.training.studio.synthesis import dataset

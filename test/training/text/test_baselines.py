@@ -6,7 +6,8 @@ from text_cases import write_plm
 
 from text2gesture_ros.labels import TASKS
 from text2gesture_ros.training.text.baselines import BASELINES, DESCRIPTIONS, measure, sentence_vectors
-from text2gesture_ros.training.text.data import Lines, Utterance
+from text2gesture_ros.training.text.data import Lines
+from text2gesture_ros.training.text.utterances import Utterance
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from text2gesture_ros.training.text.data import (
     read_config,
     read_lines,
     read_outliers,
-    read_utterances,
     stratify,
 )
+from text2gesture_ros.training.text.utterances import read_utterances
 
 CONFIG = Path(__file__).parents[3] / "config" / "training" / "text.yaml"
 

@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 from sklearn.metrics import confusion_matrix, f1_score, recall_score, roc_auc_score
 
-from text2gesture_ros.classifier import Intent, IntentClassifier, Prediction
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import GATE, GESTURES, TASKS
 from text2gesture_ros.training.confusion import draw_confusion
@@ -20,6 +19,7 @@ from text2gesture_ros.training.text.evaluate import (
     macro_f1,
     outliers_by_kind,
 )
+from text2gesture_ros.understanding.classifier import Intent, IntentClassifier, Prediction
 
 LINES = [
     {"text": "1", "subject": "greeting", "gesture": "wave", "gesture_ok": ["wave"], "emotion": "positive"},

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.training.text.data import Utterance
 from text2gesture_ros.training.text.report import embed, likeness, report, words
+from text2gesture_ros.training.text.utterances import Utterance
 
 LINES = """text,subject,gesture,emotion,split,gesture_ok
 The train leaves at nine.,information,neutral,neutral,train,neutral

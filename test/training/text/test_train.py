@@ -6,13 +6,11 @@ import pytest
 import torch
 from text_cases import LINES, OUTLIERS, change, write_training
 
-from text2gesture_ros.checkpoints import open_model
-from text2gesture_ros.classifier import TOKENIZER_FILE, IntentClassifier, TextReader
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.intent_network import MISSING, find_plm
 from text2gesture_ros.labels import GATE, HEADS, TASKS
+from text2gesture_ros.model_directory import open_model
 from text2gesture_ros.training.text import train as train_text
-from text2gesture_ros.training.text.data import read_config, read_lines, read_utterances
+from text2gesture_ros.training.text.data import read_config, read_lines
 from text2gesture_ros.training.text.train import (
     Collator,
     EpochBatches,
@@ -21,6 +19,9 @@ from text2gesture_ros.training.text.train import (
     train,
     write_tokenizer,
 )
+from text2gesture_ros.training.text.utterances import read_utterances
+from text2gesture_ros.understanding.classifier import TOKENIZER_FILE, IntentClassifier, TextReader
+from text2gesture_ros.understanding.intent_network import MISSING, find_plm
 
 
 @pytest.fixture

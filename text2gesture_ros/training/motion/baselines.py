@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from text2gesture_ros.checkpoints import ModelDirectory
 from text2gesture_ros.errors import ConfigurationError, ModelError
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.motion_network import network_config
-from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.generation.motion_network import network_config
+from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.model_directory import ModelDirectory
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.motion.candidates import Generated, ModelCandidate
 from text2gesture_ros.training.motion.config import LossWeights, MotionTrainingConfig
 from text2gesture_ros.training.motion.train import motion_clips

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from text2gesture_ros.checkpoints import open_model
-from text2gesture_ros.generator import SHORTEST, Frame, GestureGenerator
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.motion_network import State, load_network
-from text2gesture_ros.skeleton import JOINTS, FloatArray, mirror, with_bone_lengths
+from text2gesture_ros.generation.generator import SHORTEST, Frame, GestureGenerator
+from text2gesture_ros.generation.motion_network import State, load_network
+from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.model_directory import open_model
+from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.skeleton import JOINTS, mirror, with_bone_lengths
 from text2gesture_ros.training.motion.data import Batch, MotionClips, Normalisation, acts_left
 from text2gesture_ros.training.motion.health import health
 

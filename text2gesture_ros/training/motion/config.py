@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.motion_network import MotionNetworkConfig
+from text2gesture_ros.generation.motion_network import MotionNetworkConfig
 
 PADDINGS = ("last", "zero")
 STUDIO = ("all", "missing", "none")

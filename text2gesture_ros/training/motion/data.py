@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.skeleton import INDEX, FloatArray, bone_lengths, with_bone_lengths
+from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.skeleton import INDEX, bone_lengths, with_bone_lengths
 
 # Below this deviation [m] a coordinate (a knee's) hardly moves: blowing it up would teach the model noise.
 _SMALLEST_DEVIATION = 0.01

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from text2gesture_ros.checkpoints import ModelDirectory, open_model, write_file
 from text2gesture_ros.errors import InputError
+from text2gesture_ros.model_directory import ModelDirectory, open_model, write_file
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.training.motion.baselines import NearestClipPlayer, training_clips
 from text2gesture_ros.training.motion.candidates import Candidate, ModelCandidate, StreamedCandidate

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.manifold import TSNE
 
-from text2gesture_ros.generator import SHORTEST
+from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.skeleton import BONES, INDEX, FloatArray
+from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.skeleton import BONES, INDEX
 from text2gesture_ros.training.motion.candidates import Generated
 
 _REAL, _GIVEN = "#1f6fb4", "#d95f02"  # told apart by colour-blind people, too

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from text2gesture_ros.generator import SHORTEST
-from text2gesture_ros.motion import FRAME_RATE
-from text2gesture_ros.skeleton import FloatArray, bone_lengths
+from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.motion.motion import FRAME_RATE
+from text2gesture_ros.skeleton import bone_lengths
 from text2gesture_ros.training.motion.metrics import jerks
 
 

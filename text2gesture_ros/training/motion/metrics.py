@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.skeleton import INDEX, FloatArray
+from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.skeleton import INDEX
 
 BANDWIDTHS = tuple(10.0**exponent for exponent in range(-4, 10))
 """Of the kernel exp(-d^2 / b) of `discrepancies`, as in the paper's reference [m^2]."""

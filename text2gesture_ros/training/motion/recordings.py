@@ -9,10 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.generator import SHORTEST
-from text2gesture_ros.importing import FORMATS, read_recording
+from text2gesture_ros.generation.generator import SHORTEST
 from text2gesture_ros.labels import GESTURES, NEUTRAL, check_label
-from text2gesture_ros.motion import Motion
+from text2gesture_ros.motion.formats import FORMATS, read_recording
+from text2gesture_ros.motion.motion import Motion
 
 LABELS_FILE = "labels.csv"
 LEAST_CLIPS = 2  # of a gesture: a triplet needs two that are alike

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
 
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.skeleton import FloatArray
 
 _DIRECTIONS = 4  # in which a Gaussian spreads
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.generator import SHORTEST
+from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.skeleton import JOINTS, FloatArray
+from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.skeleton import JOINTS
 from text2gesture_ros.training.motion.candidates import Candidate, Generated, ModelCandidate
 from text2gesture_ros.training.motion.figures import draw
 from text2gesture_ros.training.motion.health import variance_ratio

@@ -16,22 +16,22 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.utils.data import DataLoader, Sampler
 
-from text2gesture_ros.checkpoints import check_torch_device, open_model, save_model
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.labels import GESTURES, TASKS
-from text2gesture_ros.motion import FRAME_RATE, Motion
-from text2gesture_ros.motion_network import (
+from text2gesture_ros.generation.motion_network import (
     WHOLE_CLIP_EVERY,
     Embedder,
     MotionNetwork,
-    export_graphs,
     network_config,
 )
+from text2gesture_ros.labels import GESTURES, TASKS
+from text2gesture_ros.model_directory import check_torch_device, open_model, save_model
+from text2gesture_ros.motion.motion import FRAME_RATE, Motion
 from text2gesture_ros.skeleton import GROUPS, JOINTS
 from text2gesture_ros.training.log import log_file
 from text2gesture_ros.training.motion import losses
 from text2gesture_ros.training.motion.config import MotionTrainingConfig, load_config
 from text2gesture_ros.training.motion.data import Batch, MotionClips, Normalisation, furthest_step, split
+from text2gesture_ros.training.motion.export import export_graphs
 from text2gesture_ros.training.motion.health import health
 from text2gesture_ros.training.motion.recordings import load_recordings, missing_gestures
 from text2gesture_ros.training.motion.repertoire import Repertoire

@@ -15,20 +15,12 @@ import numpy.typing as npt
 import yaml
 
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.importing import Recording, fill, read_recording
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import NEUTRAL
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.recogniser import LABELS, OTHER, RATE, normalised
-from text2gesture_ros.skeleton import (
-    BONES,
-    INDEX,
-    JOINTS,
-    MIRROR,
-    PARENTS,
-    REFERENCE,
-    FloatArray,
-    bone_lengths,
-)
+from text2gesture_ros.motion.formats import Recording, fill, read_recording
+from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.skeleton import BONES, INDEX, JOINTS, MIRROR, PARENTS, REFERENCE, bone_lengths
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, normalised
 
 IntArray = npt.NDArray[np.integer]
 BoolArray = npt.NDArray[np.bool_]

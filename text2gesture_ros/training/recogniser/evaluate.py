@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from text2gesture_ros.checkpoints import open_model
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import GESTURES, NEUTRAL
-from text2gesture_ros.recogniser import LABELS, OTHER, Recogniser, Recognition
+from text2gesture_ros.model_directory import open_model
 from text2gesture_ros.training.recogniser.data import Labelled, read_recordings
 from text2gesture_ros.training.studio.synthesis import dataset, distractors
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, Recogniser, Recognition
 
 # Added to the seed a model was trained with: the people of the evaluation are none of the training's.
 _UNSEEN = 50_000

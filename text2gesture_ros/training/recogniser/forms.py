@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from text2gesture_ros.recogniser import OTHER
 from text2gesture_ros.training.studio.body import SIDES
-from text2gesture_ros.training.studio.performances import Forms, Manner, Place
-from text2gesture_ros.training.studio.performances.manner import Perform, Range, Triple, arms
+from text2gesture_ros.training.studio.manner import Perform, Range, Triple, arms
+from text2gesture_ros.training.studio.repertoire import Forms, Manner, Place
 from text2gesture_ros.training.studio.score import Score
+from text2gesture_ros.understanding.recogniser import OTHER
 
 _NOTHING: Range = (0.0, 0.0)
 

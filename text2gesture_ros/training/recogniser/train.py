@@ -17,29 +17,23 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from text2gesture_ros.checkpoints import check_torch_device, open_model, save_model
 from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.recogniser import LABELS, OTHER, RATE, WINDOW, Recogniser, softmax
-from text2gesture_ros.recognition_network import (
-    RecognitionNetwork,
-    RecognitionNetworkConfig,
-    export_graphs,
-    network_config,
-)
-from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.model_directory import check_torch_device, open_model, save_model
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.log import log_file
-from text2gesture_ros.training.recogniser.data import (
-    Augmentation,
-    Clips,
-    IntArray,
-    drawn,
-    read_recordings,
-)
+from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, drawn, read_recordings
+from text2gesture_ros.training.recogniser.export import export_graphs
 from text2gesture_ros.training.recogniser.wild import wild
 from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
 from text2gesture_ros.training.studio.synthesis import distractors, is_held_out, parts
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, WINDOW, Recogniser, softmax
+from text2gesture_ros.understanding.recognition_network import (
+    RecognitionNetwork,
+    RecognitionNetworkConfig,
+    network_config,
+)
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.recogniser import OTHER
-from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.recogniser.forms import MORE
 from text2gesture_ros.training.studio.body import ARM_CHANNELS, CHANNEL, SIDES, reach
 from text2gesture_ros.training.studio.distractors import DISTRACTORS
-from text2gesture_ros.training.studio.performances import PERFORMANCES, Forms, Hand, Manner, Place
 from text2gesture_ros.training.studio.performers import STANCES, Performer, stance
+from text2gesture_ros.training.studio.repertoire import PERFORMANCES, Forms, Hand, Manner, Place
 from text2gesture_ros.training.studio.score import Score, vector
+from text2gesture_ros.understanding.recogniser import OTHER
 
 RATE = 30.0  # of the clips [Hz]
 _LONGEST = 4.0  # [s] as much as a window can be cut from

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion import FRAME_RATE, Motion
+from text2gesture_ros.motion.motion import FRAME_RATE, Motion
 from text2gesture_ros.skeleton import JOINTS, order_joints
 
 _KEYS = ("positions", "lengths", "joints", "fps", "labels", "emotions")

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, FloatArray
+from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
 
 SIDES = ("left", "right")
 ARM_CHANNELS = (

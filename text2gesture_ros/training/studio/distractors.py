@@ -5,15 +5,7 @@ from functools import partial
 import numpy as np
 
 from text2gesture_ros.training.studio.body import ARM_LIMITS, CHANNEL, REST, SIDES
-from text2gesture_ros.training.studio.performances.manner import (
-    Forms,
-    Manner,
-    Place,
-    Range,
-    Triple,
-    arm,
-    arms,
-)
+from text2gesture_ros.training.studio.manner import Forms, Manner, Place, Range, Triple, arm, arms
 from text2gesture_ros.training.studio.score import Score
 
 _SITTING = {f"{side}_{joint}": angle for side in SIDES for joint, angle in (("thigh", 1.45), ("shin", 1.45))}

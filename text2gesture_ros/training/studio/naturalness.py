@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion import Motion
-from text2gesture_ros.skeleton import INDEX, FloatArray
+from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.skeleton import INDEX
 
 _MOVING = 0.05  # a hand slower than this at its fastest does not move [m/s]
 _PADDING = 4  # zeros to append, as a power of two: finer steps of frequency (Balasubramanian et al., 2015)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.training.studio.body import CHANNEL, CHANNELS, HIGHEST, LOWEST, REST, SIDES, Body, reach
 from text2gesture_ros.training.studio.score import LAG, Timing, vector
 

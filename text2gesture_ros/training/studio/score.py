@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from text2gesture_ros.skeleton import FloatArray
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.training.studio.body import CHANNEL, CHANNELS, REST
 
 # How long each joint trails the one before it [s]: shoulder, elbow, forearm, wrist, thumb; torso before head.

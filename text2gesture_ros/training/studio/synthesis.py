@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from text2gesture_ros.errors import InputError
+from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES, check_label
-from text2gesture_ros.motion import FRAME_RATE, Motion
-from text2gesture_ros.skeleton import INDEX, FloatArray
+from text2gesture_ros.motion.motion import FRAME_RATE, Motion
+from text2gesture_ros.skeleton import INDEX
 from text2gesture_ros.training.studio.body import CHANNELS, SIDES
 from text2gesture_ros.training.studio.distractors import DISTRACTORS
-from text2gesture_ros.training.studio.performances import PERFORMANCES, Forms, Manner
 from text2gesture_ros.training.studio.performers import Performer, stance
+from text2gesture_ros.training.studio.repertoire import PERFORMANCES, Forms, Manner
 from text2gesture_ros.training.studio.score import Score, vector
 
 SHORTEST, LONGEST = 60, 180  # frames

@@ -20,14 +20,14 @@ from typing import Any
 
 import torch
 
-from text2gesture_ros.checkpoints import check_torch_device, write_file
-from text2gesture_ros.classifier import TOKENIZER_FILE, TextReader
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.intent_network import find_plm
 from text2gesture_ros.labels import TASKS
+from text2gesture_ros.model_directory import check_torch_device, write_file
 from text2gesture_ros.training.text.baselines import BASELINES, measure
 from text2gesture_ros.training.text.data import TextTraining, read_config, read_lines
 from text2gesture_ros.training.text.train import Run, write_tokenizer
+from text2gesture_ros.understanding.classifier import TOKENIZER_FILE, TextReader
+from text2gesture_ros.understanding.intent_network import find_plm
 
 logger = logging.getLogger(__name__)
 

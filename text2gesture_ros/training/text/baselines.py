@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from text2gesture_ros.classifier import TOKENIZER_FILE, TextReader, clean_text
-from text2gesture_ros.intent_network import from_pretrained
 from text2gesture_ros.labels import TASKS
-from text2gesture_ros.training.text.data import Lines, Utterance
+from text2gesture_ros.training.text.data import Lines
 from text2gesture_ros.training.text.train import write_tokenizer
+from text2gesture_ros.training.text.utterances import Utterance
+from text2gesture_ros.understanding.classifier import TOKENIZER_FILE, TextReader, clean_text
+from text2gesture_ros.understanding.intent_network import from_pretrained
 
 Chooser = Callable[[str], Sequence[str]]
 """Task -> the label chosen for each test line."""

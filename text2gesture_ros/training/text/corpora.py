@@ -17,7 +17,7 @@ import yaml
 
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import TASKS, check_label
-from text2gesture_ros.training.text.data import Utterance, read_utterances, unreadable
+from text2gesture_ros.training.text.utterances import Utterance, read_utterances, unreadable
 
 PARTS = ("train", "validation")
 ROOT_VARIABLE = "TEXT2GESTURE_CORPORA"

@@ -12,10 +12,11 @@ from text2gesture_ros.labels import NEUTRAL, TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.training.text.corpora import read_each
-from text2gesture_ros.training.text.data import Utterance, default_data, read_outliers, read_utterances
+from text2gesture_ros.training.text.data import default_data, read_outliers
+from text2gesture_ros.training.text.utterances import Utterance, read_utterances
 
 if TYPE_CHECKING:
-    from text2gesture_ros.classifier import Intent, IntentClassifier, Prediction
+    from text2gesture_ros.understanding.classifier import Intent, IntentClassifier, Prediction
 
 Metrics = dict[str, Any]
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from text2gesture_ros.classifier import clean_text
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.intent_network import find_plm
 from text2gesture_ros.labels import TASKS
 from text2gesture_ros.training.text.baselines import sentence_vectors
-from text2gesture_ros.training.text.data import Utterance, default_data, read_utterances
+from text2gesture_ros.training.text.data import default_data
+from text2gesture_ros.training.text.utterances import Utterance, read_utterances
+from text2gesture_ros.understanding.classifier import clean_text
+from text2gesture_ros.understanding.intent_network import find_plm
 
 TOO_NEAR = 0.9
 """Cosine from which two utterances say the same."""

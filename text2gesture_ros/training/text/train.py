@@ -25,19 +25,29 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import AutoTokenizer
 
-from text2gesture_ros.checkpoints import (
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.labels import HEADS, TASKS
+from text2gesture_ros.model_directory import (
     GRAPH,
     INT8_GRAPH,
     check_torch_device,
-    export_graph,
-    export_int8_graph,
     open_model,
     save_model,
     write_file,
 )
-from text2gesture_ros.classifier import TOKENIZER_FILE, WITHOUT, IntentClassifier, TextReader, clean_text
-from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.intent_network import (
+from text2gesture_ros.training.onnx_export import export_graph, export_int8_graph
+from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
+from text2gesture_ros.training.text.data import Lines, TextTraining, read_config, read_lines
+from text2gesture_ros.training.text.evaluate import evaluate
+from text2gesture_ros.training.text.utterances import Utterance, read_utterances
+from text2gesture_ros.understanding.classifier import (
+    TOKENIZER_FILE,
+    WITHOUT,
+    IntentClassifier,
+    TextReader,
+    clean_text,
+)
+from text2gesture_ros.understanding.intent_network import (
     MISSING,
     IntentNetwork,
     describe,
@@ -46,17 +56,6 @@ from text2gesture_ros.intent_network import (
     from_pretrained,
     intent_loss,
 )
-from text2gesture_ros.labels import HEADS, TASKS
-from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
-from text2gesture_ros.training.text.data import (
-    Lines,
-    TextTraining,
-    Utterance,
-    read_config,
-    read_lines,
-    read_utterances,
-)
-from text2gesture_ros.training.text.evaluate import evaluate
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,175 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from robot_cases import ROBOTS, name_of
+
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.gestures import ALWAYS, GROUPS, MODES, NEVER, USED_BY, WHEN_USED, used_by
+from text2gesture_ros.retargeting.reference import Clip, Fade, Score, Settings
+
+
+def clip(robot, start, count=60, shift=0.2, *, name=("a", 0), complete=True, used=frozenset(GROUPS)):
+    """A clip that holds a pose `shift` of the way from rest to the middle of the range."""
+    pose = robot.rest + shift * ((robot.lower + robot.upper) / 2.0 - robot.rest)
+    return Clip(name, start + np.arange(count) / 60.0, np.tile(pose, (count, 1)), complete, used)
+
+
+@pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
+class TestEveryRobot:
+    def test_a_gesture_begins_when_it_is_due_and_is_over_at_its_end(self, robot):
+        score = Score(robot, Settings())
+        score.next = clip(robot, 1.0)
+        assert score.cast(0.99) == (None, score.next)
+        assert score.cast(1.0) == (score.next, None)
+        score.advance(1.5)
+        playing = score.playing
+        assert playing is not None
+        assert score.cast(playing.end) == (playing, None)
+        assert score.cast(playing.end + 0.01) == (None, None)
+
+    def test_one_that_is_due_takes_over_from_what_plays(self, robot):
+        score = Score(robot, Settings())
+        score.playing, score.next = clip(robot, 0.0), clip(robot, 0.5, name=("b", 0))
+        assert score.cast(0.4) == (score.playing, score.next)
+        score.advance(0.5)
+        assert score.playing.name == ("b", 0)
+
+    def test_missing_frames_are_waited_for_and_then_given_up(self, robot):
+        score = Score(robot, Settings(frame_timeout=0.4))
+        score.playing = clip(robot, 0.0, 30, complete=False)
+        end = score.playing.end
+        assert score.cast(end + 0.3)[0] is score.playing
+        assert not score.expired(end + 0.39)
+        assert score.expired(end + 0.41)
+
+    @pytest.mark.parametrize("played", [False, True])
+    def test_frames_join_what_is_played_or_pending(self, robot, played):
+        score = Score(robot, Settings())
+        first = clip(robot, 0.0, 30, complete=False)
+        score.playing, score.next = (first, None) if played else (None, first)
+        score.extend(clip(robot, 0.5, 30), 0.1)
+        whole = score.playing if played else score.next
+        assert len(whole.times) == 60
+        assert whole.complete
+
+    def test_frames_long_played_are_forgotten(self, robot):
+        score = Score(robot, Settings())
+        score.playing = clip(robot, 0.0, complete=False)
+        for second in range(1, 50):
+            score.extend(clip(robot, float(second), complete=False), float(second))
+        assert len(score.playing.times) < 300
+
+    def test_frames_after_the_robot_left_start_anew(self, robot):
+        score = Score(robot, Settings())
+        late = clip(robot, 2.1, 10)
+        score.extend(late, 2.0)
+        assert score.next is late
+
+    def test_scale_counts_at_once(self, robot):
+        score, held, times = Score(robot, Settings()), clip(robot, 0.0), np.array([0.3, 0.5])
+        np.testing.assert_allclose(score.wanted(held, times), held.angles[:2], atol=1e-12)
+        score.settings = Settings(scale=0.0)
+        np.testing.assert_allclose(score.wanted(held, times), np.tile(robot.rest, (2, 1)), atol=1e-12)
+
+    def test_a_group_that_is_not_commanded_stays_at_rest(self, robot):
+        times = np.array([0.5])
+        held = clip(robot, 0.0, used=frozenset({"left_arm"}))
+        for group, joints in robot.groups.items():
+            index = list(joints)
+            for mode in MODES:
+                wanted = Score(robot, Settings(**{group: mode})).wanted(held, times)[0]
+                moves = mode == ALWAYS or (mode == WHEN_USED and group == "left_arm")
+                np.testing.assert_allclose(wanted[index], (held.angles[0] if moves else robot.rest)[index])
+                others = np.setdiff1d(np.arange(len(wanted)), index)
+                np.testing.assert_allclose(wanted[others], held.angles[0][others])
+
+    def test_between_frames_a_smooth_motion_is_found_again(self, robot):
+        def angles(times):
+            return robot.rest + 0.3 * np.sin(5.0 * times)[:, None]
+
+        frames = np.arange(60) / 60.0
+        times = np.linspace(frames[0], frames[-1], 500)
+        smooth = Clip(("a", 0), frames, angles(frames), True)
+        inside = (times > frames[1]) & (times < frames[-2])
+        np.testing.assert_allclose(smooth.at(times)[inside], angles(times)[inside], atol=2e-5)
+        np.testing.assert_allclose(smooth.at(frames), smooth.angles, atol=1e-12)
+        np.testing.assert_array_equal(smooth.at(np.array([-1.0, 5.0])), smooth.angles[[0, -1]])
+        # What is asked for alone is what is asked for with others.
+        np.testing.assert_allclose(smooth.at(times[250:251])[0], smooth.at(times)[250], atol=1e-12)
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_a_clip_of_few_frames_is_held(self, robot, count):
+        held = clip(robot, 0.0, count)
+        np.testing.assert_allclose(held.at(np.array([-1.0, 0.0, 9.0])), np.tile(held.angles[0], (3, 1)))
+
+
+def test_a_fade_begins_with_all_and_ends_with_nothing_and_never_jumps():
+    offset = np.array([0.5, -2.0, 0.0])
+    fade = Fade(offset, 1.0, 0.4)
+    times = np.linspace(0.8, 1.6, 801)
+    left = fade.at(times)
+    np.testing.assert_array_equal(left[times <= 1.0], np.tile(offset, ((times <= 1.0).sum(), 1)))
+    np.testing.assert_allclose(left[times >= 1.4], 0.0, atol=1e-12)
+    # A minimum-jerk move over a distance d in a time T is nowhere faster than 1.875 d / T.
+    assert (np.abs(np.diff(left, axis=0)) <= 1.875 * np.abs(offset) / 0.4 * 0.001 * 1.01 + 1e-12).all()
+    np.testing.assert_array_equal(Fade(offset, 1.0, 0.0).at(np.array([1.0])), np.zeros((1, 3)))
+
+
+def test_mirrored_gestures_use_the_other_arm_and_unknown_ones_all():
+    assert used_by("wave", mirrored=True) == used_by("wave")
+    assert used_by("no such gesture") == frozenset(GROUPS)
+    assert all(groups and groups <= frozenset(GROUPS) for groups in USED_BY.values())
+    assert not Settings(head=WHEN_USED).commands("head", used_by("wave"))
+    assert Settings(head=WHEN_USED).commands("head", used_by("nod"))
+    assert not Settings(head=NEVER).commands("head", used_by("nod"))
+
+
+def test_every_gesture_says_which_groups_it_uses():
+    from text2gesture_ros.labels import GESTURES
+
+    assert set(USED_BY) == set(GESTURES)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scale": -0.1},
+        {"scale": 3.0},
+        {"scale": np.nan},
+        {"blend_time": -1.0},
+        {"blend_time": np.inf},
+        {"frame_timeout": np.nan},
+        {"frame_timeout": 100.0},
+        {"head": "sometimes"},
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        replace(Settings(), **wrong)
+
+
+class TestForeseen:
+    @given(seed=st.integers(0, 2**32 - 1))
+    @settings(max_examples=20, deadline=None)
+    def test_a_parabola_goes_on(self, seed):
+        generator = np.random.default_rng(seed)
+        times = 3.0 + np.arange(12) / 60.0
+        powers = (times[:, None] - 3.0) ** np.arange(3.0)
+        factors = generator.normal(size=(3, 5))
+        soon = Clip(("a", 0), times, powers @ factors, False).foreseen(times[-1] + 0.05)
+        assert soon.end == times[-1] + 0.05
+        expected = (soon.end - 3.0) ** np.arange(3.0) @ factors
+        np.testing.assert_allclose(soon.angles[-1], expected, atol=1e-6)
+
+    def test_noise_goes_nowhere(self):
+        noise = np.random.default_rng(0).normal(size=(12, 2000)) * 0.02
+        clip = Clip(("a", 0), np.arange(12) / 60.0, noise, False)
+        gone = clip.foreseen(clip.end + 0.05).angles[-1] - noise[-1]
+        assert np.mean(gone == 0.0) > 0.8
+
+    def test_few_frames_tell_nothing(self):
+        clip = Clip(("a", 0), np.arange(3) / 60.0, np.eye(3), False)
+        assert clip.foreseen(1.0) is clip

@@ -1,0 +1,246 @@
+"""`text2gesture evaluate`: how good the models are, and what the data is like."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from text2gesture_ros.apps.commands.verbs import (
+    RECOGNISER,
+    Outcome,
+    Verbs,
+    add_number,
+    add_output,
+    add_parameters,
+    add_recordings,
+    check_output,
+    check_suffix,
+    number,
+    parameters,
+    recordings,
+    write_json,
+)
+from text2gesture_ros.apps.tables import (
+    show_corpora,
+    show_evaluation,
+    show_motion,
+    show_recogniser,
+    show_report,
+)
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.labels import TASKS
+from text2gesture_ros.parameters import GestureGeneratorParameters, IntentClassifierParameters
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verbs."""
+    what = verbs.group(
+        "evaluate",
+        "Measure a model (text, motion or recogniser) or the data it learns from.",
+        ["evaluate text --data labelled.jsonl", "evaluate data"],
+    )
+    _add_text(what)
+    _add_data(what)
+    _add_motion(what)
+    _add_recogniser(what)
+
+
+def _add_text(what: Verbs) -> None:
+    verb = what.add(
+        "text",
+        _text,
+        "Accuracy, macro F1, recall, calibration and false gestures on labelled sentences: CSV, or one JSON "
+        "object per line, with text, subject, gesture, emotion; a label that is null is not scored, and with "
+        "subject_ok, gesture_ok, emotion_ok any label listed there is right. Also how well the gate tells "
+        "speech from anything else.",
+        [
+            "evaluate text --data labelled.jsonl --confusion confusion.png",
+            "evaluate text --data labelled.jsonl --model ./my_model --json",
+            "evaluate text --corpora config/training/corpora.yaml",
+        ],
+    )
+    verb.add_argument(
+        "--data", metavar="FILE.jsonl", help="the labelled sentences (default: the held-out ones that ship)"
+    )
+    verb.add_argument(
+        "--split",
+        metavar="NAME",
+        default="test",
+        help="which lines count, where the file has a field split (default: %(default)s)",
+    )
+    verb.add_argument("--corpora", metavar="FILE.yaml", help="instead: public corpora, mapped by this table")
+    verb.add_argument(
+        "--part",
+        choices=("train", "validation"),
+        default="validation",
+        help="of the corpora (default: %(default)s)",
+    )
+    verb.add_argument("--confusion", metavar="FILE.png", help="also draw what is taken for what")
+    add_parameters(verb, "intent_classifier", "model", "device", "threads")
+    add_parameters(verb, "intent_classifier", "confidence_threshold", "speech_threshold")
+    add_output(verb)
+
+
+def _text(args: argparse.Namespace) -> Outcome:
+    """Measure the intent classifier on labelled sentences."""
+    given = parameters(IntentClassifierParameters, args)
+    output = check_output(args)
+    if args.data and args.corpora:
+        raise InputError("give --data or --corpora, not both")
+    picture = check_suffix(args.confusion, ".png") if args.confusion else None
+    if picture:
+        from text2gesture_ros.training.confusion import draw_confusion
+    from text2gesture_ros.training.text.evaluate import evaluate, evaluate_corpora
+    from text2gesture_ros.understanding.classifier import IntentClassifier
+
+    classifier = IntentClassifier(given.model, device=given.device, threads=given.threads)
+    thresholds = (given.confidence_threshold, given.speech_threshold)
+    if args.corpora:
+        metrics = evaluate_corpora(classifier, Path(args.corpora), args.part, *thresholds)
+    else:
+        metrics = evaluate(classifier, Path(args.data) if args.data else None, args.split, *thresholds)
+    if picture:
+        what = (
+            f"the {args.part} part of {args.corpora}"
+            if args.corpora
+            else args.data or f"the {args.split} utterances"
+        )
+        draw_confusion(picture, metrics.get("together", metrics), f"{classifier.name} on {what}")
+    write_json(output, metrics)
+    show = show_corpora if args.corpora else show_evaluation
+    return Outcome(metrics, lambda: show(metrics, tuple(TASKS)))
+
+
+def _add_data(what: Verbs) -> None:
+    verb = what.add(
+        "data",
+        _data,
+        "Describe labelled sentences: how many of each label, how long, how many different words, and which "
+        "say the same.",
+        ["evaluate data", "evaluate data --data mine.csv --output report.json"],
+    )
+    verb.add_argument("--data", metavar="FILE.csv", help="the labelled sentences (default: those that ship)")
+    add_output(verb)
+
+
+def _data(args: argparse.Namespace) -> Outcome:
+    """Describe labelled sentences."""
+    output = check_output(args)
+    path = Path(args.data) if args.data else None
+    if path and not path.is_file():  # before torch, which takes seconds
+        raise InputError(f"{path}: no such file")
+    from text2gesture_ros.training.text.report import report
+
+    found = report(path)
+    write_json(output, found)
+    return Outcome(found, lambda: show_report(found))
+
+
+def _add_motion(what: Verbs) -> None:
+    verb = what.add(
+        "motion",
+        _motion,
+        "Measure generated gestures against clips of people the model has not seen: recognition, MMD, FID, "
+        "variety, length, smoothness, each with its 95 % interval. Beside the model stand other real clips, "
+        "simple rivals, models in a folder of rows, and the paper's figures. Rows in the output are kept.",
+        [
+            "evaluate motion --model ./my_model --output my_model/metrics.json --figures my_model/figures",
+            "evaluate motion --rows-from runs/ablation_motion --output models/motion/metrics.json",
+            "evaluate motion --rows real ours --repetitions 3 --seed 20000",
+        ],
+    )
+    add_number(verb, "count", 20, "clips per gesture")
+    add_number(verb, "repetitions", 20, "how often")
+    add_number(verb, "seed", 40_000, "of the people; choose settings with another")
+    verb.add_argument("--rows", nargs="+", metavar="ROW", help="names, or paths of models (default: all)")
+    verb.add_argument(
+        "--rows-from", metavar="DIR", help="folder of model directories, each a row of its name"
+    )
+    verb.add_argument("--figures", metavar="DIR", help="also draw poses, features, lengths and stop tokens")
+    verb.add_argument(
+        "--recogniser",
+        default=RECOGNISER,
+        metavar="MODEL",
+        help="who judges beside the model's own embedder, name or path; '' for nobody (default: %(default)s)",
+    )
+    add_parameters(verb, "gesture_generator", "model")
+    add_output(verb)
+
+
+def _motion(args: argparse.Namespace) -> Outcome:
+    """Measure the motion model and its rivals on clips of people they have not seen."""
+    given = parameters(GestureGeneratorParameters, args)
+    count, repetitions = number(args, "count", 2), number(args, "repetitions", 1, 1000)
+    seed, output = number(args, "seed", 0, 2**31), check_output(args)
+    figures = Path(args.figures) if args.figures else None
+    if figures and figures.exists() and not figures.is_dir():
+        raise InputError(f"--figures must be a folder but {figures} is a file")
+    from text2gesture_ros.model_directory import open_model
+
+    for model, kind in ((given.model, "motion"), (args.recogniser, "recogniser")):
+        if model:
+            open_model(model, kind)  # before torch, which takes seconds
+    from text2gesture_ros.training.motion import evaluate as study
+
+    study.logger.setLevel(logging.INFO)
+    result = study.evaluate(
+        given.model,
+        clips_per_gesture=count,
+        repetitions=repetitions,
+        seed=seed,
+        rows=args.rows,
+        rows_from=Path(args.rows_from) if args.rows_from else None,
+        output=output,
+        figures=figures,
+        recogniser=args.recogniser,
+    )
+    return Outcome(result, lambda: show_motion(result, study.tables(result)))
+
+
+def _add_recogniser(what: Verbs) -> None:
+    verb = what.add(
+        "recogniser",
+        _recogniser,
+        "Measure the recogniser: on studio clips of people it has not seen, and on recordings by others, by "
+        "the span in which the gesture is and by the whole file.",
+        [
+            "evaluate recogniser",
+            "evaluate recogniser --recordings my_recordings --part test --confusion confusion.png",
+            "evaluate recogniser --recordings my_recordings --part train validation --source pepper_qianim",
+        ],
+    )
+    verb.add_argument("--model", default=RECOGNISER, help="name or path (default: %(default)s)")
+    add_number(verb, "count", 20, "clips per gesture")
+    add_recordings(verb, "of which a part is measured too")
+    verb.add_argument(
+        "--part",
+        nargs="+",
+        choices=("train", "validation", "test"),
+        default=("validation",),
+        help="of the recordings (default: validation)",
+    )
+    verb.add_argument(
+        "--source", nargs="+", default=[], metavar="NAME", help="only recordings of these (default: of all)"
+    )
+    verb.add_argument(
+        "--confusion", metavar="FILE.png", help="beside --recordings: also draw what is taken for what"
+    )
+    add_output(verb)
+
+
+def _recogniser(args: argparse.Namespace) -> Outcome:
+    """Measure the recogniser on clips of people it has not seen, and on recordings by others."""
+    count, output = number(args, "count", 1), check_output(args)
+    picture = check_suffix(args.confusion, ".png") if args.confusion else None
+    if picture and not args.recordings:
+        raise InputError("--confusion draws what recordings are taken for: give --recordings too")
+    given = recordings(args)
+    from text2gesture_ros.model_directory import open_model
+
+    open_model(args.model, "recogniser")  # before torch, which takes seconds
+    from text2gesture_ros.training.recogniser.evaluate import draw_confusion, evaluate
+
+    report = evaluate(args.model, clips_per_gesture=count, part=args.part, source=args.source, **given)
+    if picture:
+        draw_confusion(picture, report, f"{args.model} on the {' and '.join(args.part)} recordings")
+    write_json(output, report)
+    return Outcome(report, lambda: show_recogniser(report))

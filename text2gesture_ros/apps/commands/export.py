@@ -1,0 +1,32 @@
+"""`text2gesture export`: the graphs of a model, from its weights."""
+
+import argparse
+import sys
+from importlib import import_module
+
+from text2gesture_ros.apps.commands.verbs import Outcome, Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add(
+        "export",
+        run,
+        "Write the graphs that ONNX Runtime runs from a model's weights.",
+        ["export intent", "export ./my_model"],
+    )
+    verb.add_argument(
+        "model", metavar="MODEL", help="name of a model that ships, or path of a model directory"
+    )
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Write a model's graphs from its weights."""
+    from text2gesture_ros.model_directory import open_model
+
+    directory = open_model(args.model)
+    kind = "text" if directory.config["kind"] == "intent" else directory.config["kind"]
+    import_module(f"text2gesture_ros.training.{kind}.train").export(directory.path)
+    graphs = [str(path) for path in sorted(directory.path.glob("*.onnx"))]
+    data = {"model": directory.name, "path": str(directory.path), "graphs": graphs}
+    return Outcome(data, lambda: sys.stdout.writelines(f"{graph}\n" for graph in graphs))

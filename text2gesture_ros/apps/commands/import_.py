@@ -1,0 +1,97 @@
+"""`text2gesture import`: recordings of people -> motion."""
+
+import argparse
+from pathlib import Path
+
+from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, add_cut, check_suffix
+from text2gesture_ros.apps.tables import show_recordings
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.labels import EMOTIONS, GESTURES
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add(
+        "import",
+        run,
+        "Turn recordings of people into motion: 21 joints, 60 frames per second, metres, looking ahead. "
+        "BVH, ASF/AMC, NTU RGB+D .skeleton, HumanML3D .npy, Pepper's .qianim, .npz with some of the joints. "
+        "Says which joints were filled by proportion and which it could not map.",
+        [
+            "import walk.bvh -o walk.npz",
+            "import 11_01.amc --skeleton 11.asf --start 1.5 --end 4 -o kick.npz --gif",
+            "import recordings/*.bvh hello.qianim --label wave --emotion positive -o my_clips",
+        ],
+    )
+    verb.add_argument("files", nargs="+", metavar="FILE", help="the recordings")
+    verb.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="CLIP.npz, or a directory that gets a clip per recording",
+    )
+    add_cut(verb)
+    verb.add_argument("--label", metavar="GESTURE", help=f"what they show: one of {', '.join(GESTURES)}")
+    verb.add_argument("--emotion", metavar="EMOTION", help=f"how: one of {', '.join(EMOTIONS)}")
+    verb.add_argument("--skeleton", metavar="FILE.asf", help="of AMC files (default: the one beside them)")
+    verb.add_argument(
+        "--rate", type=float, metavar="RATE", help="frames per second, if the file is wrong or silent [Hz]"
+    )
+    verb.add_argument("--gif", action="store_true", help="also draw each, beside its clip")
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Turn recordings into clips, as GIFs too if wanted."""
+    from text2gesture_ros.motion.formats import read_recording
+
+    files = [Path(file) for file in args.files]
+    if args.skeleton and not any(file.suffix.lower() == ".amc" for file in files):
+        raise InputError("--skeleton belongs to AMC files, of which none is given")
+    output = Path(args.output)
+    if output.suffix == ".npz":
+        if len(files) > 1:
+            raise InputError(f"{output}: {len(files)} recordings go into a directory, not into one file")
+        targets = [check_suffix(args.output, ".npz")]
+    else:
+        targets = [output / f"{file.stem}.npz" for file in files]
+    for index, (file, target) in enumerate(zip(files, targets, strict=True)):
+        if target in targets[:index] or target.resolve() == file.resolve():
+            raise InputError(f"{file}: would overwrite {target}: give it another name or directory")
+    data = []
+    for file, target in zip(files, targets, strict=True):
+        recording = read_recording(
+            file,
+            start=args.start,
+            end=args.end,
+            skeleton=args.skeleton,
+            frame_rate=args.rate,
+            gesture=args.label or "",
+            emotion=args.emotion or "",
+        )
+        motion = recording.motion
+        target.parent.mkdir(parents=True, exist_ok=True)
+        motion.save(target)
+        gif = target.with_suffix(".gif") if args.gif else None
+        if gif is not None:
+            from text2gesture_ros.apps.rendering import Clip, Painter
+
+            Painter().save_gif(gif, Clip(file.name, motion))
+        data.append(
+            {
+                "file": str(file),
+                "format": recording.format,
+                "source_frame_rate": round(recording.source_frame_rate, 3),
+                "frames": len(motion),
+                "frame_rate": motion.frame_rate,
+                "duration": round(motion.duration, 6),
+                "gesture": motion.gesture,
+                "emotion": motion.emotion,
+                "filled": list(recording.filled),
+                "unmapped": list(recording.unmapped),
+                "notes": list(recording.notes),
+                "output": str(target),
+                "gif": str(gif) if gif else None,
+            }
+        )
+    return Outcome(data, lambda: show_recordings(data))

@@ -1,0 +1,69 @@
+"""`text2gesture record`: what the running nodes say to each other, into a bag, until Ctrl-C."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from text2gesture_ros.apps.commands.verbs import Outcome, Verbs
+from text2gesture_ros.apps.tables import show_table
+from text2gesture_ros.errors import InputError
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    verb = verbs.add(
+        "record",
+        run,
+        "Record the topics of the running nodes until Ctrl-C. "
+        "A name that ends in .mcap makes one file, any other a folder with an sqlite3 bag; both are read by "
+        "`text2gesture replay`, `ros2 bag play` and Foxglove.",
+        [
+            "record -o talk.mcap",
+            "record -o talk --namespace robot1 --duration 60",
+            "record -o commands.mcap --topics joint_command /diagnostics",
+        ],
+    )
+    verb.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help="a .mcap file, or a folder for sqlite3"
+    )
+    verb.add_argument("--topics", nargs="+", metavar="TOPIC", help="which (default: all of the package's)")
+    verb.add_argument("--duration", type=float, metavar="TIME", help="end by itself after so long [s]")
+    verb.add_argument("--namespace", default="", help="of the nodes")
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Record until Ctrl-C, SIGTERM or the end of the duration."""
+    from text2gesture_ros.ros.bag import BagWriter
+    from text2gesture_ros.ros.bringup import check_namespace
+    from text2gesture_ros.ros.processes import asked_to_end
+
+    if args.duration is not None and not 0.0 < args.duration <= 1e7:
+        raise InputError(f"--duration must be in (0, 1e7] s but is {args.duration}")
+    namespace = check_namespace(args.namespace) if args.namespace else ""
+    writer = BagWriter(Path(args.output))
+
+    from text2gesture_ros.ros.recorder import KINDS, Tap
+
+    topics = args.topics or list(KINDS)
+    unknown = [topic for topic in topics if topic not in KINDS]
+    if unknown:
+        raise InputError(f"--topics: unknown topic {unknown[0]!r}. Known: {', '.join(KINDS)}")
+    began = time.monotonic()
+    with asked_to_end() as asked, writer, Tap(topics, writer.write, namespace=namespace) as tap:
+        sys.stderr.write(f"recording {', '.join(topics)} to {args.output}, until Ctrl-C\n")
+        while not asked and tap.trouble is None:
+            left = 0.1 if args.duration is None else began + args.duration - time.monotonic()
+            if left <= 0.0:
+                break
+            time.sleep(min(left, 0.1))
+        tap.finish()
+    counts = dict(writer.counts)
+    data = {"output": args.output, "seconds": round(time.monotonic() - began, 3), "messages": counts}
+
+    def show() -> None:
+        show_table(args.output, ("topic", "#messages"), [(t, str(n)) for t, n in sorted(counts.items())])
+        if not counts:
+            sys.stdout.write("nothing came: do the nodes run, in this ROS domain and namespace?\n")
+
+    return Outcome(data, show, status=0 if counts else 1)

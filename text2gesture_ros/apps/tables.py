@@ -1,0 +1,298 @@
+"""How results are printed for people."""
+
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from text2gesture_ros.labels import GATE
+
+if TYPE_CHECKING:
+    from text2gesture_ros.understanding.classifier import Intent, Prediction
+    from text2gesture_ros.understanding.explanation import Word
+
+
+def best(prediction: "Prediction") -> str:
+    """Return the likeliest label with its probability, rounded down, for people."""
+    index = int(prediction.probabilities.argmax())
+    return f"{prediction.labels[index]} {_rounded_down(prediction.probabilities[index])}"
+
+
+def _rounded_down(probability: float) -> str:
+    return f"{math.floor(100 * probability) / 100:.2f}"
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; columns whose name ends in a bracket (a unit) or begins with '#' align right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in columns:
+        number = name.startswith("#") or name.endswith("]")
+        # As Text: a name in brackets would be taken for markup.
+        header = Text(name.removeprefix("#"))
+        table.add_column(header, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    _print(table)
+
+
+def _print(what: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # A file or a pipe has no width: give every column its room instead of breaking words.
+    (console if console.is_terminal else Console(width=160)).print(what)
+
+
+def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]", speech_threshold: float) -> None:
+    """Print the words of each intent, coloured by what they did for each task, and the weightiest by name.
+
+    What they did for the gate is shown where it rejected the text: speech below `speech_threshold`.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(header_style="bold", show_lines=True)
+    for name in ("task", "likeliest label", "words", "weightiest"):
+        table.add_column(name, overflow="fold")
+    for intent, words in explained:
+        for task in words[0].weights if words else ():
+            if task == GATE and intent.speech >= speech_threshold:
+                continue
+            likeliest = _rounded_down(intent.speech) if task == GATE else best(getattr(intent, task))
+            weights = [word.weights[task] for word in words]
+            most = max(0.1, *map(abs, weights))  # where no word matters, none is marked as if it did
+            shown = Text(" ").join(
+                Text(word.text, style=_shade(weight / most))
+                for word, weight in zip(words, weights, strict=True)
+            )
+            order = sorted(range(len(words)), key=lambda index: -abs(weights[index]))[:3]
+            named = "  ".join(
+                f"{words[index].text} {weights[index]:+.2f}"
+                for index in order
+                if abs(weights[index]) >= 0.005  # less would read as 0.00
+            )
+            table.add_row(task, likeliest, shown, Text(named))
+    _print(table)
+    _print(
+        Text.assemble(
+            "A word's weight is what the label, or being English speech, loses without it: ",
+            ("speaks for it", _shade(1.0)),
+            ", ",
+            ("speaks against it", _shade(-1.0)),
+        )
+    )
+
+
+def _shade(share: float) -> str:
+    """Return the style of a word with a share in [-1, 1] of the weight that the weightiest has."""
+    strength, rest = round(40 + 160 * abs(share)), round(40 * (1.0 - abs(share)))
+    red, green = (rest, strength) if share >= 0.0 else (strength, rest)
+    return f"white on rgb({red},{green},{rest})" if abs(share) >= 0.1 else ""
+
+
+def show_pairs(data: Mapping[str, Any]) -> None:
+    """Print names and values, one per line, leaving out what is None."""
+    rows = [
+        (name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))
+        for name, value in data.items()
+        if value is not None
+    ]
+    width = max(len(name) for name, _ in rows)
+    sys.stdout.writelines(f"{name:<{width}}  {value}\n" for name, value in rows)
+
+
+def show_recordings(recordings: Sequence[Mapping[str, Any]]) -> None:
+    """Print what became of recordings: a table, then what had to be assumed or changed."""
+    rows = [
+        (
+            Path(data["file"]).name,
+            data["format"],
+            f"{data['source_frame_rate']:g}",
+            f"{data['duration']:.2f}",
+            ", ".join(data["filled"]) or "none",
+            ", ".join(data["unmapped"]) or "none",
+        )
+        for data in recordings
+    ]
+    show_table("", ("file", "format", "rate [Hz]", "length [s]", "filled by proportion", "not mapped"), rows)
+    said: dict[str, list[str]] = {}
+    for data in recordings:
+        for note in data["notes"]:
+            said.setdefault(note, []).append(Path(data["file"]).name)
+    for note, names in said.items():
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        sys.stdout.write(f"{shown}: {note}\n")
+
+
+def show_evaluation(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
+    """Print what `training.text.evaluate.evaluate` found."""
+    performed = metrics["performed"]
+    show_table(
+        "", ("", *_SCORES.values()), [*_score_rows(metrics, tasks), _score_row("performed", performed)]
+    )
+    rows = [
+        (
+            task,
+            label,
+            _number(found["recall"]),
+            _number(accepted.get(label, {}).get("recall")),
+            str(found["n"]),
+        )
+        for task in tasks
+        for accepted in [metrics[task].get("recall_ok", {})]
+        for label, found in metrics[task]["recall"].items()
+    ]
+    show_table("", ("task", "label", "#recall", "#accepted", "#lines"), rows)
+    sys.stdout.write(
+        "accepted: a choice is right if the file accepts it. "
+        "false gestures: of the plain lines, those that get a gesture nobody accepts.\n"
+        f"performed: the gesture that is made from confidence {performed['confidence_threshold']} "
+        f"and speech {performed['speech_threshold']} on.\n"
+    )
+    _show_gate(metrics["gate"])
+
+
+def show_corpora(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
+    """Print what `training.text.evaluate.evaluate_corpora` found."""
+    parts = {**metrics["corpora"], "together": metrics["together"]}
+    rows = [(name, *row) for name, part in parts.items() for row in _score_rows(part, tasks)]
+    show_table(metrics["part"], ("corpus", "", *_SCORES.values()), rows)
+    _show_gate(metrics["together"]["gate"])
+
+
+_SCORES = {
+    "accuracy": "#accuracy",
+    "macro_f1": "#macro F1",
+    "accuracy_ok": "#accepted",
+    "ece": "#ECE",
+    "false_gesture_rate": "#false gestures",
+    "n": "#scored",
+    "not_scored": "#not scored",
+}
+
+
+def _score_rows(metrics: Mapping[str, Any], tasks: Sequence[str]) -> list[tuple[str, ...]]:
+    return [_score_row(task, metrics[task]) for task in tasks]
+
+
+def _score_row(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    return (name, *(_number(values.get(key)) for key in _SCORES))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _show_gate(gate: Mapping[str, Any] | None) -> None:
+    if gate is None:
+        sys.stdout.write("gate: this model has none\n")
+        return
+    kinds = ", ".join(f"{kind} {found['rejected']:.3f}" for kind, found in gate["kinds"].items())
+    sys.stdout.write(
+        f"gate: rejects {gate['outliers_rejected']:.3f} of {gate['n_outliers']} outliers ({kinds}) and "
+        f"{gate['utterances_rejected']:.3f} of {gate['n_utterances']} utterances; AUROC {gate['auroc']:.4f}; "
+        f"{gate['outliers_performed']:.3f} of the outliers get a gesture\n"
+    )
+
+
+def show_motion(
+    result: Mapping[str, Any], tables: Iterable[tuple[Sequence[str], Iterable[Sequence[str]]]]
+) -> None:
+    """Print what `training.motion.evaluate.evaluate` found, and its tables."""
+    for columns, rows in tables:
+        show_table("", columns, rows)
+    sys.stdout.write(
+        f"{result['clips']} clips, {result['repetitions']} repetitions, judged by {result['judges'][0]}\n"
+        f"paper's figures: {result['paper']['note']}\n"
+    )
+    if result["missing"]:
+        sys.stdout.write(f"missing, no model directory: {', '.join(result['missing'])}\n")
+
+
+def show_report(report: Mapping[str, Any]) -> None:
+    """Print what `training.text.report.report` found."""
+    parts = report["parts"]
+    figures = {
+        "lines": {name: part["lines"] for name, part in parts.items()},
+        "different words": {name: part["vocabulary"] for name, part in parts.items()},
+        **{
+            f"words per line, {key}": {name: part["words"][key] for name, part in parts.items()}
+            for key in parts["all"]["words"]
+        },
+    }
+    counts = {
+        (task, label): {name: part["labels"][task][label] for name, part in parts.items()}
+        for task, labels in parts["all"]["labels"].items()
+        for label in labels
+    }
+    columns = tuple(f"#{name}" for name in parts)
+    show_table(
+        "", ("", *columns), [(name, *(f"{v:.4g}" for v in row.values())) for name, row in figures.items()]
+    )
+    rows = [(*names, *map(_number, row.values())) for names, row in counts.items()]
+    show_table("", ("task", "label", *columns), rows)
+    for pair in report["likeness"]["too_near"] or filter(None, [report["likeness"]["nearest"]]):
+        sys.stdout.write(f"cosine {pair['cosine']:.3f}: {' | '.join(pair['texts'])}\n")
+    sys.stdout.write(f"{len(report['likeness']['too_near'])} pairs are too near\n")
+
+
+def show_figures(figures: Mapping[str, Any], indent: str = "") -> None:
+    """Print figures, nested ones indented."""
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            sys.stdout.write(f"{indent}{name}\n")
+            show_figures(value, indent + "  ")
+        else:
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            sys.stdout.write(f"{indent}{name:<{width}}  {shown}\n")
+
+
+def show_recogniser(report: Mapping[str, Any]) -> None:
+    """Print what `training.recogniser.evaluate.evaluate` found."""
+    parts = {"studio": report["studio"]}
+    for span in ("active", "whole") if "clips" in report else ():
+        parts[f"recordings, {span}"] = report[span]
+        for key in ("by_source", "by_gesture") if span == "active" else ():
+            parts |= {f"  {name}": found for name, found in report[span][key].items()}
+    names = ("gestures", "top1", "top2", "top1_of_twelve", "false_reject", "others", "false_accept")
+    columns = ("", *(f"#{name.replace('_', ' ')}" for name in names))
+    rows = [(part, *(_number(found[name]) for name in names)) for part, found in parts.items()]
+    show_table("", columns, rows)
+    if "clips" not in report:
+        return
+    columns = ("recording", "shows", "taken for", "#probability", "#rank", "accepted", "whole file", "#rank")
+    reasons = {file: f" ({reason})" for file, reason in report["left_out"].items()}
+    rows = [
+        (
+            row["file"] + reasons.get(row["file"], ""),
+            row["label"],
+            row["chosen"],
+            _number(row["probability"]),
+            str(row["rank"]),
+            "yes" if row["accepted"] else "no",
+            row["whole"]["chosen"],
+            str(row["whole"]["rank"]),
+        )
+        for row in report["clips"]
+    ]
+    show_table(f"{' and '.join(report['part'])} recordings", columns, rows)
+
+
+def show_studio(data: Mapping[str, Any]) -> None:
+    """Print what the verb `studio` wrote and measured."""
+    show_figures({"clips in": data["files"]})
+    rows = [
+        (who, measure, *(f"{value:.2f}" for value in values))
+        for who, measures in data["naturalness"].items()
+        for measure, values in measures.items()
+    ]
+    columns = ("clips", "the busier hand's", "#5 %", "#median", "#95 %")
+    show_table("How naturally hands move", columns, rows)
+    sys.stdout.writelines(f"not compared: {line}\n" for line in data.get("not_compared", []))
+    for sheet in data.get("sheets", []):
+        sys.stdout.write(f"contact sheet: {sheet}\n")

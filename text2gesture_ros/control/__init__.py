@@ -1,0 +1,1 @@
+"""Control: verified plans become one checked command per control period. Needs numpy and ruckig only."""

@@ -1,0 +1,300 @@
+"""Independent check of commanded joint positions against a robot's limits and its own body.
+
+Knows nothing of how the positions were made. Velocity, acceleration and jerk are judged by divided
+differences: over any samples of a motion that keeps a limit, n! times the n-th divided difference keeps it
+too (mean value theorem), whatever the rate and even where samples are unevenly spaced. So a motion within
+limits is never accused.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.geometry import Array, FloatArray
+from text2gesture_ros.robots.clearance import Clearance
+from text2gesture_ros.robots.robot import Robot
+
+KINDS = ("finite", "position", "velocity", "acceleration", "jerk", "continuity", "clearance")
+
+LEAST_CLEARANCE = 0.005
+"""How near two parts of a robot may come to each other [m]."""
+
+# Part of a limit by which it may be exceeded.
+_TOLERANCE = 1e-3
+# By how much a position may be exceeded [rad].
+_POSITION_TOLERANCE = 1e-6
+# To what positions are written [rad]; differences amplify it, the third by 8 / period^3.
+_RESOLUTION = 1e-9
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A limit that was not kept.
+
+    Attributes:
+        joint: name of the joint; where two parts are too near, their names.
+        time: time of the last sample that shows it [s].
+        kind: one of `KINDS`.
+        value: what was found [rad, rad/s, rad/s^2, rad/s^3; a distance in m].
+        limit: the limit that it breaks, same unit and sign.
+    """
+
+    joint: str
+    time: float
+    kind: str
+    value: float
+    limit: float
+
+    def __str__(self) -> str:
+        return f"{self.joint} at {self.time:.3f} s: {self.kind} {self.value:.6g}, limit {self.limit:.6g}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found.
+
+    Attributes:
+        samples: how many samples were checked.
+        violations: every limit that was not kept, by kind, then time.
+        worst: how much of its limit was used at most, by kind; 1 is all of it. For a position: distance from
+            the middle of the range over half the range. For `finite`: the share of numbers that are none.
+        clearance: smallest distance of two parts of the robot [m]; infinite where it was not asked for.
+    """
+
+    samples: int
+    violations: tuple[Violation, ...]
+    worst: Mapping[str, float]
+    clearance: float = np.inf
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of violations of each kind."""
+        return {kind: sum(violation.kind == kind for violation in self.violations) for kind in KINDS}
+
+
+def least_clearance(robot: Robot, clearance: Clearance) -> Array:
+    """Return how near each pair of parts may be (P,) [m]: 5 mm, or as near as it is at rest."""
+    # Less what rounding may take.
+    return np.minimum(LEAST_CLEARANCE, clearance.distances(robot.rest) - 1e-6)
+
+
+def verify(
+    robot: Robot,
+    times: FloatArray,
+    positions: FloatArray,
+    *,
+    velocities: FloatArray | None = None,
+    clearance: Clearance | None = None,
+    least: Array | float = LEAST_CLEARANCE,
+) -> Report:
+    """Check a motion of the robot against its limits.
+
+    Args:
+        robot: whose limits count.
+        times: (T,) strictly increasing [s], T >= 1; need not be evenly spaced.
+        positions: (T, N) joint angles [rad] in the order of `robot.joint_names`.
+        velocities: (T, N) what they are said to be [rad/s]; None: nothing is said.
+        clearance: tells how near the parts of the robot are to each other; None: not checked.
+        least: how near they may be [m], all or each pair (P,).
+
+    Raises:
+        InputError: the shapes do not fit or times do not increase.
+    """
+    times, positions = (np.asarray(given, dtype=np.float64) for given in (times, positions))
+    joints = len(robot.joint_names)
+    if times.ndim != 1 or not len(times) or positions.shape != (len(times), joints):
+        raise InputError(
+            f"verify: times {times.shape} and positions {positions.shape} must be (T,) and (T, {joints})"
+        )
+    if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
+        raise InputError("verify: times must be finite and increase from sample to sample")
+    # Not a number where either is none.
+    said = positions if velocities is None else positions + 0.0 * velocities
+    finite = np.isfinite(said)
+    violations = [
+        Violation(robot.joint_names[joint], float(times[row]), "finite", float(said[row, joint]), np.nan)
+        for row, joint in np.argwhere(~finite)
+    ]
+    worst = {"finite": float(1.0 - finite.mean())}
+
+    middle, half = (robot.upper + robot.lower) / 2.0, (robot.upper - robot.lower) / 2.0
+    worst["position"] = _judge(
+        "position", robot, times, positions - middle, half, _POSITION_TOLERANCE, violations, middle
+    )
+    # How far off a position may be for want of digits, of its own and of its time.
+    rounding = _RESOLUTION + robot.velocity * float(np.spacing(np.abs(times).max()))
+    differences, noise = positions, np.broadcast_to(rounding, positions.shape)
+    for order, kind in enumerate(("velocity", "acceleration", "jerk"), start=1):
+        if len(times) <= order:
+            worst[kind] = 0.0
+            continue
+        span = (times[order:] - times[:-order])[:, None] / order
+        differences = np.diff(differences, axis=0) / span
+        noise = (noise[1:] + noise[:-1]) / span
+        limit: Array = getattr(robot, kind)
+        allowance = _TOLERANCE * limit + noise
+        worst[kind] = _judge(kind, robot, times[order:], differences, limit, allowance, violations)
+    if velocities is not None and len(times) > 1:
+        span = np.diff(times)[:, None]
+        off = np.diff(positions, axis=0) - span * (velocities[1:] + velocities[:-1]) / 2.0
+        # Error of the trapezoidal rule where the third derivative is bounded.
+        allowed = robot.jerk * float(span.max()) ** 3 / 12.0
+        allowance = _TOLERANCE * allowed + 2.0 * rounding
+        worst["continuity"] = _judge("continuity", robot, times[1:], off, allowed, allowance, violations)
+    nearest = np.inf
+    if clearance is not None and finite.all():
+        nearest = _judge_clearance(robot, times, clearance.distances(positions), clearance, least, violations)
+    return Report(len(times), tuple(violations), worst, nearest)
+
+
+def _judge_clearance(
+    robot: Robot,
+    times: FloatArray,
+    distances: Array,
+    clearance: Clearance,
+    least: Array | float,
+    violations: list[Violation],
+) -> float:
+    """Append which pairs are nearer than `least` [m] and when; return the smallest distance of all."""
+    floors = np.broadcast_to(least, distances.shape[1:])
+    for row, pair in np.argwhere(distances < floors):
+        parts = " and ".join(robot.capsules[part].name for part in clearance.pairs[pair])
+        violations.append(
+            Violation(parts, float(times[row]), "clearance", float(distances[row, pair]), float(floors[pair]))
+        )
+    return float(distances.min(initial=np.inf))
+
+
+def _judge(
+    kind: str,
+    robot: Robot,
+    times: FloatArray,
+    values: FloatArray,
+    limit: Array,
+    allowance: Array | float,
+    violations: list[Violation],
+    offset: Array | float = 0.0,
+) -> float:
+    """Append what exceeds `limit` (N,) by more than `allowance`; return the largest part of it used."""
+    size = np.where(np.isfinite(values), np.abs(values), 0.0)
+    offsets = np.broadcast_to(offset, limit.shape)
+    for row, joint in np.argwhere(size > limit + allowance):
+        value = float(values[row, joint])
+        bound = float(offsets[joint] + np.copysign(limit[joint], value))
+        name = robot.joint_names[joint]
+        violations.append(Violation(name, float(times[row]), kind, value + float(offsets[joint]), bound))
+    return float((size / limit).max())
+
+
+class Verifier:
+    """Checks plans as a whole, and commands one by one as they are about to be sent, at a fixed period."""
+
+    def __init__(self, robot: Robot, period: float, clearance: Clearance | None = None) -> None:
+        """Make a verifier that knows nothing of the past.
+
+        Args:
+            robot: whose limits count.
+            period: time between samples [s].
+            clearance: tells of plans how near the parts of the robot are to each other; None: not checked.
+
+        Raises:
+            ConfigurationError: the period is not positive.
+        """
+        if not 0.0 < period < np.inf:
+            raise ConfigurationError(f"period must be positive [s] but is {period}")
+        self._robot = robot
+        self._period = period
+        self._clearance = clearance
+        self._history: deque[Array] = deque(maxlen=3)
+        self._samples = 0
+
+    @property
+    def samples(self) -> int:
+        """How many samples have passed."""
+        return self._samples
+
+    @property
+    def history(self) -> tuple[Array, ...]:
+        """The positions (N,) that the next one continues, at most three."""
+        return tuple(self._history)
+
+    def judge(
+        self,
+        before: Sequence[Array],
+        positions: Array,
+        velocities: Array,
+        least: Array | float = LEAST_CLEARANCE,
+    ) -> Report:
+        """Return what is wrong with a plan; what was before it was judged before, its first sample is at 0 s.
+
+        Args:
+            before: positions (N,) [rad] that it continues, the three last at most.
+            positions: (P, N) [rad].
+            velocities: (P, N) what it says of them [rad/s].
+            least: how near the parts of the robot may be to each other [m], all or each pair (P,).
+        """
+        start = len(before) * self._period
+        whole = np.concatenate([np.reshape(before, (-1, positions.shape[1])), positions])
+        times = np.arange(len(whole)) * self._period
+        limits = verify(self._robot, times, whole)
+        rest = verify(
+            self._robot,
+            times[len(before) :],
+            positions,
+            velocities=velocities,
+            clearance=self._clearance,
+            least=least,
+        )
+        new = [violation for violation in limits.violations if violation.time > start - self._period / 2.0]
+        new += [violation for violation in rest.violations if violation.kind in ("continuity", "clearance")]
+        new = [replace(violation, time=violation.time - start) for violation in new]
+        return Report(len(positions), tuple(new), {**rest.worst, **limits.worst}, rest.clearance)
+
+    def check(self, position: Array) -> tuple[Violation, ...]:
+        """Return what sending `position` (N,) [rad] next would violate; times count from the first sample.
+
+        A sample that passes becomes part of the history. One that fails does not: it is not to be sent.
+        """
+        position = np.asarray(position, dtype=np.float64)
+        found = () if self._passes(position) else self._explain(position)
+        if not found:
+            self.accept(position)
+        return found
+
+    def accept(self, position: Array) -> None:
+        """Take `position` (N,) into the history unchecked: it was sent whatever it violates."""
+        self._history.append(np.asarray(position, dtype=np.float64))
+        self._samples += 1
+
+    def reset(self, history: Sequence[Array] = ()) -> None:
+        """Forget the past, or replace it by `history`."""
+        self._history.clear()
+        self._history.extend(history)
+
+    def _passes(self, position: Array) -> bool:
+        """Return whether every limit is kept without any allowance: the quick answer to the usual case."""
+        robot = self._robot
+        # Written so that what is not a number fails.
+        if not ((position >= robot.lower) & (position <= robot.upper)).all():
+            return False
+        differences = [position, *reversed(self._history)]
+        for limit in (robot.velocity, robot.acceleration, robot.jerk)[: len(self._history)]:
+            differences = [(new - old) / self._period for new, old in pairwise(differences)]
+            if not (np.abs(differences[0]) <= limit).all():
+                return False
+        return True
+
+    def _explain(self, position: Array) -> tuple[Violation, ...]:
+        history = (*self._history, position)
+        rows = np.arange(len(history)) * self._period
+        # What older samples do among themselves was judged when they came.
+        start = (self._samples - len(self._history)) * self._period
+        return tuple(
+            replace(violation, time=start + violation.time)
+            for violation in verify(self._robot, rows, np.stack(history)).violations
+            if violation.time == rows[-1]
+        )

@@ -1,0 +1,1 @@
+"""Human motion as data: clips, frame blocks, gesture phases, and the file formats of recordings."""

@@ -1,0 +1,103 @@
+"""Which blocks of frames are performed: those that continue the gesture that began last, or begin another."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from typing import TypeVar
+
+from text2gesture_ros.labels import ClauseId
+from text2gesture_ros.motion.frame_block import FrameBlock
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_REMEMBERED = 256  # gestures and cancelled utterances
+# Frames due later than this are a mistake of somebody's clock [s].
+_MAX_AHEAD = 10.0
+# An utterance that was cancelled may begin anew so much later [s]: what comes sooner was on its way.
+_FORGIVEN = 1.0
+# A sequence number that none exceeds.
+_NO_MORE = 1 << 32
+
+
+class Admission:
+    """Tells blocks that are performed from others, and counts both.
+
+    Attributes:
+        counts: how many blocks were accepted, how many rejected for which reason (stale, duplicate,
+            out_of_order, unknown, future, cancelled), and how many were without frames (empty).
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        # Of every gesture of late: the highest sequence number seen, when its last and first frame are due.
+        self._gestures: OrderedDict[ClauseId, tuple[int, float, float]] = OrderedDict()
+        self._latest: ClauseId | None = None
+        self._cancelled: OrderedDict[str, float] = OrderedDict()  # when each utterance was [s]
+
+    def admits(self, block: FrameBlock, now: float) -> str:
+        """Return what becomes of a block that comes now [s]: accepted, empty, or why it is ignored."""
+        verdict = self._refusal(block, now)
+        if not verdict:
+            verdict = "empty"
+            if len(block.positions):
+                begin = block.due
+                if block.sequence == 0:
+                    self._latest = block.name
+                else:
+                    begin = self._gestures[block.name][2]
+                _remember(self._gestures, block.name, (block.sequence, block.end, begin))
+                # One that is stale counts as begun, so that what follows it can still be seen.
+                verdict = "stale" if block.end < now else "accepted"
+            elif block.name in self._gestures:
+                self._gestures[block.name] = _NO_MORE, *self._gestures[block.name][1:]
+        self.counts[verdict] += 1
+        return verdict
+
+    def cancel(self, utterance_ids: Iterable[str], now: float) -> None:
+        """Ignore what still comes of some utterances, but for a new performance later than a second [s]."""
+        for name in utterance_ids:
+            _remember(self._cancelled, name, now)
+
+    def forget(self, utterance_ids: Iterable[str], playing: ClauseId | None) -> None:
+        """Let nothing continue some utterances; what is playing may be continued then."""
+        if self._latest is not None and self._latest[0] in utterance_ids:
+            self._latest = playing
+
+    def clear(self) -> None:
+        """Forget all gestures."""
+        self._gestures.clear()
+        self._cancelled.clear()
+        self._latest = None
+
+    def _refusal(self, block: FrameBlock, now: float) -> str:
+        """Return why a block does not continue the latest gesture nor begin another, empty if it does."""
+        when = self._cancelled.get(block.utterance_id)
+        if when is not None:
+            if block.clause or block.sequence or now <= when + _FORGIVEN:
+                return "cancelled"
+            del self._cancelled[block.utterance_id]
+        sequence, end, begin = self._gestures.get(block.name, (-1, float("-inf"), float("-inf")))
+        latest = block.name == self._latest
+        if not len(block.positions):
+            # That no more comes may be said at any time.
+            return "" if block.sequence == 0 or latest else "stale"
+        if block.end > now + _MAX_AHEAD:
+            return "future"
+        if block.sequence == 0:
+            # The same name again, begun later, is a new performance: nothing more of the one before comes.
+            return "" if block.due > begin else "duplicate" if latest else "stale"
+        if sequence < 0:
+            return "unknown"
+        if not latest:
+            return "stale"
+        if block.sequence == sequence:
+            return "duplicate"
+        return "" if block.sequence > sequence and block.due > end else "out_of_order"
+
+
+def _remember(known: "OrderedDict[K, V]", key: K, value: V) -> None:
+    """Note a value as the newest, and forget the oldest of too many."""
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > _REMEMBERED:
+        known.popitem(last=False)

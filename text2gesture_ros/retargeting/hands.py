@@ -1,0 +1,31 @@
+"""How far a hand is open in each gesture: joint positions do not tell, what the gesture means does."""
+
+import numpy as np
+
+from text2gesture_ros.geometry import Array
+from text2gesture_ros.gestures import OPENINGS
+from text2gesture_ros.robots.robot import Robot
+
+# A hand opens with its arm: wholly where a joint of that is so far from rest [rad].
+_RAISED = 0.5
+
+
+def with_hands(robot: Robot, angles: Array, gesture: str) -> Array:
+    """Return the angles with hands as a gesture wants them, each as far as its arm is raised.
+
+    Args:
+        robot: whose hands open and close, if it has any.
+        angles: (T, N) joint angles [rad].
+        gesture: its label.
+    """
+    opening = OPENINGS.get(gesture)
+    if opening is None or not robot.hands:
+        return angles
+    result = angles.copy()
+    for name, hand in robot.hands.items():
+        arm = list(robot.arms[name.replace("hand", "arm")].joints)
+        away = np.abs(angles[:, arm] - robot.rest[arm]).max(axis=1)
+        wanted = hand.closed + opening * (hand.open - hand.closed)
+        share = np.minimum(away / _RAISED, 1.0)
+        result[:, hand.joint] = robot.rest[hand.joint] + share * (wanted - robot.rest[hand.joint])
+    return result

@@ -1,0 +1,1 @@
+"""Robots as data: robot file, URDF, forward kinematics, clearance between links."""

@@ -1,0 +1,168 @@
+"""A robot file proposed from a URDF: chains, axes, limits, landmarks, rest pose and body.
+
+Names tell left from right and arms from legs; all else is read from the geometry. What a URDF does not say is
+filled in by proportion and said in `Proposal.notes`: the file is a beginning that a person completes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from text2gesture_ros.geometry import Array
+from text2gesture_ros.robots.proposal.body import embody
+from text2gesture_ros.robots.proposal.landmarks import arm_points, head_points, landmarks, snapped
+from text2gesture_ros.robots.proposal.limbs import Limbs, is_a
+from text2gesture_ros.robots.proposal.proposal import Proposal, numbers, rounded, written
+from text2gesture_ros.robots.robot import ARMS, Chain
+from text2gesture_ros.robots.urdf import MAX_ANGLE, Description, Joint
+
+__all__ = ["Proposal", "propose", "written"]
+
+# What stands in where a URDF says nothing [rad/s, rad/s^2, rad/s^3, rad]. Slow on purpose: a robot that is
+# too slow gets a complaint, one that is too quick a repair.
+_VELOCITY, _ACCELERATION, _JERK, _RANGE = 2.0, 10.0, 400.0, 1.5
+
+
+def propose(description: Description, name: str) -> Proposal:
+    """Return a robot file for a URDF.
+
+    Args:
+        description: the URDF.
+        name: of the robot.
+
+    Raises:
+        ConfigurationError: no arm is found in it, or what is found makes no robot.
+    """
+    result = Proposal({"name": name})
+    limbs = Limbs(description, result)
+    start = limbs.waist[-1].child if limbs.waist else limbs.base
+    chains = {"waist": limbs.waist, "head": limbs.head, **limbs.arms}
+    chains = {key: joints for key, joints in chains.items() if joints}
+    axes = _forward_left_up(description, limbs, start, result)
+    result.data |= {
+        "title": description.name.replace("_", " "),
+        "source": f"{Path(description.where).name} (robot {description.name!r})",
+        "base": limbs.base,
+        "axes": {"forward": numbers(axes[0]), "up": numbers(axes[2])},
+        "limits": {"velocity_fraction": 0.9, "acceleration": _ACCELERATION, "jerk": _JERK},
+    }
+    result.note("source", "where the URDF comes from and under which licence")
+    result.note("limits", "acceleration and jerk: a URDF has none; these are low")
+    if limbs.waist:
+        result.note("waist", "whether it is yours to move: leave it out if another controller keeps balance")
+    for key, joints in chains.items():
+        chain = _chain(description, limbs.base if key == "waist" else start, joints)
+        result.data[key] = {"joints": _entries(chain, joints, key, result)}
+        if key in ARMS:
+            points = arm_points(description, chain, joints, key, result)
+            result.data[key]["landmarks"] = landmarks(chain, joints, points)
+        elif key == "head":
+            result.data[key]["landmarks"] = landmarks(chain, joints, head_points(chain, axes, limbs.size))
+            result.note("head", "how large it is")
+    result.data |= _hands(limbs, result)
+    entries = [entry for key in chains for entry in result.data[key]["joints"]]
+    result.data["rest"] = {entry["name"]: min(max(0.0, entry["lower"]), entry["upper"]) for entry in entries}
+    result.data["rest"] |= {hand["name"]: hand["open"] for hand in result.data.get("hands", {}).values()}
+    embody(description, limbs, axes, result)
+    return result
+
+
+def _forward_left_up(urdf: Description, limbs: Limbs, start: str, result: Proposal) -> Array:
+    """Return forward, left and up (3, 3) in the base: its axes nearest to where shoulders and head lie."""
+    up = np.array([0.0, 0.0, 1.0])
+    if len(limbs.arms) < 2:
+        result.note("axes", "which way is forward: taken as x, with z up")
+        return np.eye(3)
+    left_arm, right_arm = (urdf.place(start, limbs.arms[arm][0].name)[0] for arm in ARMS)
+    left = snapped(left_arm - right_arm)
+    if limbs.head:
+        above = urdf.place(start, limbs.head[-1].name)[0] - (left_arm + right_arm) / 2.0
+        above -= (above @ left) * left
+        # A head is above the shoulders, but on some robots well in front of them too.
+        if above @ up < 0.3 * np.linalg.norm(above):
+            up = snapped(above)
+            result.note("axes", "which way is up: taken from shoulders to head")
+    if abs(up @ left) > 0.5:
+        up = np.roll(np.abs(left), 1)
+        result.note("axes", "which way is up")
+    return np.array([np.cross(left, up), left, up])
+
+
+def _chain(urdf: Description, start: str, joints: list[Joint]) -> Chain:
+    """Return joints as a chain without landmarks."""
+    links = [start, *(joint.child for joint in joints)]
+    places = [urdf.place(link, joint.name) for link, joint in zip(links, joints, strict=False)]
+    return Chain(
+        joints=tuple(range(len(joints))),
+        origins=np.array([place for place, _ in places]),
+        rotations=np.array([turn for _, turn in places]),
+        axes=np.array([joint.axis for joint in joints]),
+        landmarks={},
+    )
+
+
+def _entries(chain: Chain, joints: list[Joint], key: str, result: Proposal) -> list[dict[str, Any]]:
+    _note_doubts(joints, key, result)
+    return [
+        {
+            "name": joint.name,
+            "xyz": numbers(chain.origins[index]),
+            "rpy": numbers(_rpy(chain.rotations[index])),
+            "axis": numbers(joint.axis),
+            **_limits(joint),
+        }
+        for index, joint in enumerate(joints)
+    ]
+
+
+def _note_doubts(joints: list[Joint], key: str, result: Proposal) -> None:
+    names: dict[str, list[str]] = {}
+    for joint in joints:
+        for limit, doubt in joint.doubts().items():
+            names.setdefault(f"{limit}, in the URDF {doubt}: ", []).append(joint.name)
+    for doubt, doubted in names.items():
+        result.note(key, doubt + ", ".join(doubted))
+
+
+def _limits(joint: Joint) -> dict[str, float]:
+    """Return lower, upper and velocity, with something careful in place of what is in doubt."""
+    lower, upper, velocity = joint.lower, joint.upper, joint.velocity
+    doubts = joint.doubts()
+    if joint.kind == "continuous":
+        lower, upper = -np.pi, np.pi
+    elif lower is not None and upper is not None and lower < upper and {"lower", "upper"} & set(doubts):
+        lower, upper = np.radians([lower, upper]).clip(-MAX_ANGLE, MAX_ANGLE)
+    elif doubts.keys() & {"lower", "upper"}:
+        lower, upper = -_RANGE, _RANGE
+    if "velocity" in doubts:
+        velocity = _VELOCITY
+    values = {"lower": lower, "upper": upper, "velocity": velocity}
+    return {name: rounded(float(value or 0.0)) for name, value in values.items()}
+
+
+def _hands(limbs: Limbs, result: Proposal) -> dict[str, Any]:
+    """Return the hands that one joint of their own opens and closes, under the key of the file."""
+    hands = {}
+    for arm, joints in limbs.arms.items():
+        found = [joint for joint in limbs.after.get(joints[-1].name, []) if is_a("hand", joint.name)]
+        if len(found) == 1:
+            _note_doubts(found, "hands", result)
+            limits = _limits(found[0])
+            hands[arm.replace("arm", "hand")] = {
+                "name": found[0].name,
+                "open": limits["upper"],
+                "closed": limits["lower"],
+                "velocity": limits["velocity"],
+            }
+    if hands:
+        result.note("hands", "which end is open: taken to be the upper")
+    return {"hands": hands} if hands else {}
+
+
+def _rpy(turn: Array) -> Array:
+    """Return roll, pitch and yaw (3,) of a rotation (3, 3) [rad]."""
+    pitch = np.arctan2(-turn[2, 0], np.hypot(turn[0, 0], turn[1, 0]))
+    if np.cos(pitch) < 1e-6:  # looking straight up or down: all is roll
+        return np.array([np.arctan2(-turn[1, 2], turn[1, 1]), pitch, 0.0])
+    return np.array([np.arctan2(turn[2, 1], turn[2, 2]), pitch, np.arctan2(turn[1, 0], turn[0, 0])])

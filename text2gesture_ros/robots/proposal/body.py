@@ -1,0 +1,243 @@
+"""The rest pose, solved, and a body of capsules around it."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from text2gesture_ros.geometry import Array, normalise
+from text2gesture_ros.robots.clearance import Clearance
+from text2gesture_ros.robots.proposal.landmarks import GRIP, HEAD_SIZE
+from text2gesture_ros.robots.proposal.limbs import Limbs, hangs, is_a, names_of, side_of
+from text2gesture_ros.robots.proposal.proposal import Proposal, point_of
+from text2gesture_ros.robots.robot import BASE, Chain, Robot
+from text2gesture_ros.robots.urdf import Description, placed
+from text2gesture_ros.skeleton import INDEX, REFERENCE
+
+# Radii as parts of the length of the bone; for the trunk, of the distance between the shoulders.
+_UPPER_ARM, _FOREARM, _HAND, _LEG = 0.2, 0.18, 0.16, 0.14
+_CHEST, _BELLY, _NECK = 0.27, 0.24, 0.12
+_ROOM = 0.02  # the least that ought to be between capsules at rest [m]
+_BEND = 0.15  # joints of a leg that are nearer to each other are one place [m]
+_FAR = 0.05  # capsules that random poses bring no nearer are out of each other's reach [m]
+_BONES = {
+    "gaze": ("head", "nose"),
+    "upper_arm": ("shoulder", "elbow"),
+    "forearm": ("elbow", "wrist"),
+    "hand": ("wrist", "hand"),
+    "thumb": ("wrist", "thumb"),
+}
+# How much a bone counts in the rest pose.
+_COUNTS = {"gaze": 1.0, "upper_arm": 1.0, "forearm": 1.0, "hand": 0.4, "thumb": 0.3}
+_PULL = 0.05  # of what no bone asks for, towards zero [1/rad]
+
+
+def embody(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> None:
+    """Add a body of capsules, the pairs not to check, and a rest pose with room between all others."""
+    data, robot = result.data, result.robot()
+    result.note("capsules", "how thick it is: radii are parts of lengths; measure yours")
+    zero = np.zeros(len(robot.joint_names))
+    points, (turns, places) = robot.points(zero), robot.frames(zero)
+    size, (_, left, up) = limbs.size, axes
+    data["capsules"] = []
+
+    def add(name: str, joint: int, radius: float, start: Array, end: Array) -> None:
+        entry: dict[str, Any] = {"name": name}
+        if joint != BASE:
+            entry["joint"] = robot.joint_names[joint]
+            start, end = (turns[joint].T @ (point - places[joint]) for point in (start, end))
+        entry["start"] = point_of(start)
+        if np.linalg.norm(end - start) > 1e-3:
+            entry["end"] = point_of(end)
+        data["capsules"].append(entry | {"radius": round(radius, 3)})
+
+    def bar(name: str, joint: int, part: float, down: float, wide: float) -> None:
+        """Add what lies across the trunk: so far below the shoulders, so wide to each side."""
+        across = wide * size * left
+        centre = middle - down * size * up
+        add(name, joint, part * size, centre + across, centre - across)
+
+    shoulders = [points[arm.removesuffix("arm") + "shoulder"] for arm in robot.arms]
+    middle = np.mean(shoulders, axis=0)
+    if len(shoulders) == 2:
+        size = float(np.linalg.norm(shoulders[0] - shoulders[1]))
+    else:  # the other one is missing, not the trunk between them
+        middle += 0.5 * size * (left if "right_arm" in robot.arms else -left)
+    trunk = robot.waist.joints[-1] if robot.waist else BASE
+    bar("chest", trunk, _CHEST, 0.15, 0.17)
+    bar("belly", trunk, _BELLY, 0.6, 0.05)
+    bar("hip", BASE, _BELLY, 1.05, 0.1)
+    for name, line in _legs(urdf, limbs).items():
+        for number, (start, end) in enumerate(pairwise(line), 1):
+            add(f"{name}_{number}", BASE, _LEG * float(np.linalg.norm(end - start)), start, end)
+    if robot.head:
+        add("neck", trunk, _NECK * size, points["neck"] - 2.0 * _NECK * size * up, points["neck"])
+        add("head", robot.head.joints[-1], HEAD_SIZE * size, points["head"], points["head"])
+    else:
+        bar("head", trunk, HEAD_SIZE, -HEAD_SIZE - 0.25, 0.0)
+    for arm, chain in robot.arms.items():
+        side = arm.removesuffix("arm")
+        at = {name: joint for name, (joint, _) in chain.landmarks.items()}
+        shoulder, elbow, wrist, hand = (
+            points[side + name] for name in ("shoulder", "elbow", "wrist", "hand")
+        )
+        upper, fore = (float(np.linalg.norm(bone)) for bone in (elbow - shoulder, wrist - elbow))
+        carrier = _carrier(chain, at["shoulder"], at["elbow"], elbow, turns, places)
+        add(side + "upper_arm", carrier, _UPPER_ARM * upper, shoulder, elbow)
+        carrier = _carrier(chain, at["elbow"], at["wrist"], wrist, turns, places)
+        add(side + "forearm", carrier, _FOREARM * fore, elbow, wrist)
+        add(side + "hand", chain.joints[-1], _HAND * fore, wrist, wrist + (hand - wrist) / GRIP)
+    data["ignored_pairs"] = [["head", "chest"]]
+    data["ignored_pairs"] += [["head", "neck"]] if robot.head else []
+    data["ignored_pairs"] += [["belly", "hip"]] if robot.waist else []
+    for arm in robot.arms:
+        side = arm.removesuffix("arm")
+        data["ignored_pairs"] += [[side + "upper_arm", "chest"], [side + "upper_arm", side + "forearm"]]
+        data["ignored_pairs"] += [[side + "forearm", side + "hand"]]
+    for apart in np.arange(0.0, 0.6, 0.05):
+        _hang(result, float(apart))
+        robot = result.robot()
+        arms = {joint for chain in robot.arms.values() for joint in chain.joints}
+        moved = [any(robot.capsules[index].joint in arms for index in pair) for pair in robot.pairs]
+        if Clearance(robot).distances(robot.rest)[moved].min(initial=np.inf) >= _ROOM:
+            break
+    _ignore(result)
+
+
+def _legs(urdf: Description, limbs: Limbs) -> dict[str, list[Array]]:
+    """Return where each leg bends (3,) [m], from the trunk outwards in the base, by name of the leg."""
+    top = limbs.base
+    while top in urdf.above and urdf.above[top].kind == "fixed":
+        top = urdf.above[top].parent
+    origin, turn = placed(urdf.path(top, limbs.base))
+    legs: dict[str, list[Array]] = {}
+    for name, joint in urdf.joints.items():
+        is_leg = joint.turns and side_of(joint) and is_a("leg", *names_of([joint]))
+        if is_leg and hangs(urdf, top, joint.parent):
+            place = turn.T @ (urdf.place(top, name)[0] - origin)
+            line = legs.setdefault(f"{side_of(joint)}_leg", [])
+            if not line or np.linalg.norm(place - line[-1]) > _BEND:
+                line.append(place)
+    return legs
+
+
+def _carrier(chain: Chain, start: int, end: int, point: Array, turns: Array, places: Array) -> int:
+    """Return the joint in whose frame a bone is fixed: that of its start, unless its end moves in it."""
+    for index in range(start + 1, end):
+        joint = chain.joints[index]
+        if np.linalg.norm(np.cross(turns[joint] @ chain.axes[index], point - places[joint])) > 0.005:
+            return chain.joints[end - 1]
+    return chain.joints[start]
+
+
+def _ignore(result: Proposal) -> None:
+    """Ignore what touches at rest, and what random poses never bring near."""
+    robot = result.robot()
+    clearance = Clearance(robot)
+    generator = np.random.default_rng(0)
+    poses = generator.uniform(robot.lower, robot.upper, (4000, len(robot.lower)))
+    nearest = clearance.distances(poses).min(axis=0)
+    resting = clearance.distances(robot.rest)
+    names = [capsule.name for capsule in robot.capsules]
+    ignored = result.data["ignored_pairs"]
+    far, touching = nearest > _FAR, resting <= 0.0
+    for index, name in enumerate(names):
+        if far[(robot.pairs == index).any(axis=1)].all():
+            ignored.append([name, "*"])
+            far &= ~(robot.pairs == index).any(axis=1)
+    for (one, other), is_far, touches in zip(robot.pairs, far, touching, strict=True):
+        if touches:
+            what = f"whether {names[one]} and {names[other]} may touch: by these sizes they do at rest"
+            result.note("ignored_pairs", what)
+        if touches or is_far:
+            ignored.append([names[one], names[other]])
+
+
+def _hang(result: Proposal, apart: float = 0.0) -> None:
+    """Solve for the rest pose: arms and gaze as a human's at ease, the arms `apart` farther out [rad]."""
+    data, robot = result.data, result.robot()
+    if robot.head:
+        goals = {"gaze": _at_ease("", "gaze", 0.0) @ robot.axes}
+        _settle(result, robot, robot.head, _solved(robot, robot.head, "", ("gaze",), goals))
+    for arm, chain in robot.arms.items():
+        side = arm.removesuffix("arm")
+        bones = ["upper_arm", "forearm", "hand", "thumb"]
+        goals = {bone: _at_ease(side, bone, apart) @ robot.axes for bone in bones}
+        if data[arm]["landmarks"]["thumb"] == data[arm]["landmarks"]["hand"]:
+            bones.remove("thumb")  # nobody knows where it is: it shall then be where it belongs at rest
+        signs = _mirrored(robot) if arm == "right_arm" and "left_arm" in robot.arms else None
+        if signs is None:
+            solved = _solved(robot, chain, side, bones, goals)
+        else:
+            left = [data["rest"][robot.joint_names[joint]] for joint in robot.arms["left_arm"].joints]
+            solved = np.clip(signs * left, robot.lower[list(chain.joints)], robot.upper[list(chain.joints)])
+        _settle(result, robot, chain, solved)
+        if "thumb" not in bones:
+            rest = np.array([data["rest"][name] for name in robot.joint_names])
+            points, (turns, places) = robot.points(rest), robot.frames(rest)
+            length = 0.6 * float(np.linalg.norm(points[side + "hand"] - points[side + "wrist"]))
+            thumb = points[side + "wrist"] + length * goals["thumb"]
+            last = chain.joints[-1]
+            data[arm]["landmarks"]["thumb"]["xyz"] = point_of(turns[last].T @ (thumb - places[last]))
+
+
+def _settle(result: Proposal, robot: Robot, chain: Chain, angles: Array) -> None:
+    names = [robot.joint_names[joint] for joint in chain.joints]
+    angles = np.clip(np.round(angles, 4), robot.lower[list(chain.joints)], robot.upper[list(chain.joints)])
+    result.data["rest"] |= {name: float(angle) + 0.0 for name, angle in zip(names, angles, strict=True)}
+
+
+def _at_ease(side: str, bone: str, apart: float) -> Array:
+    """Return the direction (3,) of a bone of a human at ease: forward, left, up."""
+    start, end = _BONES[bone]
+    direction = normalise(REFERENCE[INDEX[side + end]] - REFERENCE[INDEX[side + start]])
+    angle = apart if side == "left_" else -apart
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    return np.asarray(turn @ direction)
+
+
+def _solved(robot: Robot, chain: Chain, side: str, bones: Sequence[str], goals: Mapping[str, Array]) -> Array:
+    """Return the angles (M,) of a chain that bring its bones nearest to `goals`, by damped least squares."""
+    joints = list(chain.joints)
+    lower, upper = robot.lower[joints], robot.upper[joints]
+
+    def residuals(angles: Array) -> Array:  # (..., M) -> (..., R)
+        everything = np.broadcast_to(robot.rest, (*angles.shape[:-1], len(robot.rest))).copy()
+        everything[..., joints] = angles
+        points = robot.points(everything)
+        parts = [_PULL * angles]
+        for bone in bones:
+            start, end = _BONES[bone]
+            direction = normalise(points[side + end] - points[side + start])
+            parts.append(_COUNTS[bone] * (direction - goals[bone]))
+        return np.concatenate(parts, axis=-1)
+
+    generator = np.random.default_rng(0)
+    starts = np.concatenate([np.zeros((1, len(joints))), generator.uniform(lower, upper, (31, len(joints)))])
+    angles = np.clip(starts, lower, upper)
+    step, eye = 1e-5, np.eye(len(joints))
+    for _ in range(60):
+        now = residuals(angles)
+        slope = (residuals(angles[:, None] + step * eye) - now[:, None]) / step  # (S, M, R)
+        # A joint that waits at its limit is left out, so that the others are solved without it.
+        push = np.einsum("smr,sr->sm", slope, now)
+        held = ((angles <= lower) & (push > 0.0)) | ((angles >= upper) & (push < 0.0))
+        slope = np.where(held[..., None], 0.0, slope)
+        square = slope @ slope.swapaxes(-1, -2) + 1e-3 * eye
+        move = np.linalg.solve(square, np.where(held, 0.0, push)[..., None])[..., 0]
+        angles = np.clip(angles - np.clip(move, -0.5, 0.5), lower, upper)
+    return np.asarray(angles[np.argmin((residuals(angles) ** 2).sum(-1))])
+
+
+def _mirrored(robot: Robot) -> Array | None:
+    """Return the signs (M,) that turn angles of the left arm into the right's; None if they are no mirror."""
+    left, right = robot.arms["left_arm"], robot.arms["right_arm"]
+    if len(left.joints) != len(right.joints):
+        return None
+    across = robot.axes[1]
+    axes = left.zero_axes()
+    # What turns about an axis turns, in a mirror, the other way about the mirrored axis.
+    mirrored = 2.0 * np.outer(axes @ across, across) - axes
+    signs = np.einsum("mi,mi->m", mirrored, right.zero_axes())
+    return np.asarray(np.sign(signs)) if (np.abs(signs) > 0.99).all() else None

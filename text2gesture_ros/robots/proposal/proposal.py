@@ -1,0 +1,103 @@
+"""What a robot file may say, with what could not be known, and its text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from text2gesture_ros.geometry import Array
+from text2gesture_ros.robots.robot import ARMS, Robot
+from text2gesture_ros.robots.robot_file import robot_of
+
+_CHAIN_KEYS = ("waist", "head", *ARMS)
+
+
+@dataclass
+class Proposal:
+    """What a robot file may say.
+
+    Attributes:
+        data: the file, as YAML gives it.
+        notes: what could not be known, by key of the file.
+    """
+
+    data: dict[str, Any]
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+    def robot(self) -> Robot:
+        """Return the robot the data makes."""
+        return robot_of(self.data, Path(f"{self.data['name']}.yaml"))
+
+    def note(self, key: str, text: str) -> None:
+        """Remember what could not be known."""
+        self.notes.setdefault(key, []).append(text)
+
+
+def written(proposal: Proposal) -> str:
+    """Return the text of a robot file, with what could not be known above the keys it is about."""
+    lines = [
+        f"# {proposal.data['title']}, as `text2gesture robot new` proposes it.",
+        "# Where it says CHECK, something could not be known and was filled in with care.",
+        "# The keys are explained in config/robots/pepper.yaml. Units: metres, radians, seconds.",
+    ]
+    for key, value in proposal.data.items():
+        lines += [""] if isinstance(value, dict | list) else []
+        lines += [f"# CHECK {note}." for note in proposal.notes.get(key, [])]
+        if key in _CHAIN_KEYS:
+            lines += [f"{key}:", "  joints:"]
+            for joint in value["joints"]:
+                first = {name: joint[name] for name in ("name", "xyz", "rpy", "axis")}
+                rest = {name: value for name, value in joint.items() if name not in first}
+                lines += [f"    - {{{_flow(first)},", f"       {_flow(rest)}}}"]
+            if "landmarks" in value:
+                lines += ["  landmarks:"]
+                lines += [f"    {name}: {{{_flow(point)}}}" for name, point in value["landmarks"].items()]
+        elif key == "hands":
+            lines += ["hands:", *(f"  {name}: {{{_flow(hand)}}}" for name, hand in value.items())]
+        elif isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {_flow({name: entry})}" for name, entry in value.items())]
+        elif isinstance(value, list):
+            lines += [f"{key}:", *(f"  - {_value(entry)}" for entry in value)]
+        else:
+            lines.append(_flow({key: value}))
+    loose = [
+        f"# CHECK {note}."
+        for key in proposal.notes
+        if key not in proposal.data
+        for note in proposal.notes[key]
+    ]
+    return "\n".join([*lines[:3], *loose, *lines[3:]]) + "\n"
+
+
+def rounded(value: float) -> float:
+    """Return a number as a file shows it: what adds up to nothing anywhere is left out."""
+    return float(f"{value:.8g}") if abs(value) > 1e-7 else 0.0
+
+
+def numbers(vector: Array) -> list[float]:
+    """Return a vector as a file shows it."""
+    return [rounded(float(value)) for value in vector]
+
+
+def point_of(vector: Array) -> list[float]:
+    """Return a point of the body, of which a tenth of a millimetre is plenty."""
+    return [round(float(value), 4) + 0.0 for value in vector]
+
+
+def _flow(entries: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_value(name)}: {_value(value)}" for name, value in entries.items())
+
+
+def _value(value: Any) -> str:
+    """Return a value in one line of YAML."""
+    if isinstance(value, dict):
+        return f"{{{_flow(value)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, float):
+        # YAML takes 1e-06 for a text: it wants a point.
+        return np.format_float_positional(value, trim="0")
+    return yaml.safe_dump(value, width=1000, allow_unicode=True).removesuffix("...\n").strip()

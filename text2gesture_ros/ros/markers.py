@@ -1,0 +1,88 @@
+"""Markers for RViz: the robot, and beside it the human it follows."""
+
+from itertools import pairwise, product
+from typing import TYPE_CHECKING
+
+import numpy as np
+from geometry_msgs.msg import Point
+from visualization_msgs.msg import Marker, MarkerArray
+
+from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.ros.conversions import to_time
+from text2gesture_ros.skeleton import BONES
+
+if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
+    from text2gesture_ros.geometry import Array
+    from text2gesture_ros.robots.robot import Robot
+
+_ROBOT, _HUMAN = (0.1, 0.4, 0.8), (0.9, 0.5, 0.1)  # colours
+
+
+HUMAN_BESIDE = 1.0  # where the human is drawn, to the left of the robot [m]
+
+
+def markers_message(robot: "Robot", angles: "Array", human: FloatArray | None, now: float) -> MarkerArray:
+    """Return the robot and, beside it, the human it follows, for RViz.
+
+    The robot is drawn by its capsules: balls at their ends, a line as wide as they are between. One marker
+    holds all balls or lines of one width, so that even a large robot takes few. Without capsules its lines
+    are drawn.
+
+    Args:
+        robot: gives the shapes and the frame, its base link.
+        angles: (N,) what it is commanded [rad].
+        human: (K, 3) joint positions [m]; None: nobody is drawn.
+        now: [s] on the ROS clock.
+    """
+    markers = _robot_markers(robot, angles)
+    if human is None:
+        gone = Marker(ns="human", action=Marker.DELETE)
+        gone.header.frame_id = robot.base
+        markers.append(gone)
+    else:
+        beside = ((human + np.array([0.0, HUMAN_BESIDE, 0.0])) @ robot.axes).tolist()
+        ends = [beside[joint] for bone in BONES for joint in bone]
+        markers.append(_marker("human", robot.base, ends, _HUMAN))
+    for marker in markers:
+        marker.header.stamp = to_time(now)
+    return MarkerArray(markers=markers)
+
+
+def _robot_markers(robot: "Robot", angles: "Array") -> list[Marker]:
+    if not robot.capsules:
+        points = {name: point.tolist() for name, point in robot.points(angles).items()}
+        ends = [points[name] for line in robot.lines for pair in pairwise(line) for name in pair]
+        return [_marker("robot", robot.base, ends, _ROBOT)]
+    widths: dict[float, list[list[float]]] = {}
+    for capsule, ends in zip(robot.capsules, robot.capsule_ends(angles).tolist(), strict=True):
+        widths.setdefault(2.0 * capsule.radius, []).extend(ends)
+    kinds = product(widths.items(), (Marker.LINE_LIST, Marker.SPHERE_LIST))
+    return [
+        _marker("robot", robot.base, ends, _ROBOT, width=width, kind=kind, index=index)
+        for index, ((width, ends), kind) in enumerate(kinds)
+    ]
+
+
+def _marker(
+    namespace: str,
+    frame: str,
+    ends: list[list[float]],
+    colour: tuple[float, float, float],
+    *,
+    width: float = 0.02,
+    kind: int = Marker.LINE_LIST,
+    index: int = 0,
+) -> Marker:
+    marker = Marker(
+        ns=namespace,
+        id=index,
+        type=kind,
+        action=Marker.ADD,
+        points=[Point(x=x, y=y, z=z) for x, y, z in ends],
+    )
+    marker.header.frame_id = frame
+    marker.pose.orientation.w = 1.0
+    marker.scale.x = marker.scale.y = marker.scale.z = width
+    marker.color.r, marker.color.g, marker.color.b = colour
+    marker.color.a = 1.0
+    return marker

@@ -1,0 +1,137 @@
+"""ROS parameter files, checked before a node starts: ROS itself would only warn, or end with a traceback."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import date
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+
+from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.parameters import PARAMETERS, GestureGeneratorParameters, specification
+from text2gesture_ros.resources import is_file
+
+_MAX_FILE_BYTES = 1_000_000
+
+
+_LONGEST_LINE = 400  # characters of a complaint; a value from the file may be quoted in it
+
+
+_SECTION = "ros__parameters"
+
+
+_KNOWN_TO_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
+
+
+# Which node takes which argument as a parameter of the same name. Executable, node and module share one name.
+NODES: Mapping[str, tuple[str, ...]] = {
+    "intent_classifier": ("device",),
+    "gesture_generator": ("device",),
+    "gesture_retargeter": ("robot",),
+}
+
+
+def check_values(given: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for what a node would complain about only once it runs."""
+    from text2gesture_ros.robots.robot_file import load_robot
+
+    if given.get("device"):
+        GestureGeneratorParameters(device=given["device"])
+    robots = _check_file(given["params_file"]) if given.get("params_file") else []
+    for robot in [given["robot"]] if given.get("robot") else robots:
+        load_robot(robot)
+
+
+def _check_file(file: str) -> list[str]:
+    """Check the parameters of our nodes in a parameter file; return the robots it names.
+
+    Raises:
+        ConfigurationError: file, key and what is wrong, on one line.
+    """
+
+    def error(where: str, why: object) -> ConfigurationError:
+        line = " ".join(f"params_file {file}: {where}{': ' if where else ''}{why}".split())
+        return ConfigurationError(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}...")
+
+    path = Path(file)
+    if not is_file(path):  # ROS would only warn and go on with the defaults
+        raise ConfigurationError(f"params_file: no file {file!r}")
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise error("", f"larger than {_MAX_FILE_BYTES // 1000} kB")
+        data = _parsed(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as trouble:
+        raise error("", f"no readable parameter file: {trouble}") from None
+    if not isinstance(data, dict):
+        raise error("", "must be a mapping from nodes to their parameters")
+
+    robots: list[str] = []
+    todo = [("", data)]
+    for where, content in todo:  # grows: namespaces may be written as mappings around a node
+        for key, value in content.items():
+            inside = f"{where}/{key}" if where else str(key)
+            if not isinstance(value, dict):
+                raise error(inside, f"must be a mapping, parameters stand under {_SECTION}")
+            if key != _SECTION:
+                todo.append((inside, value))
+                continue
+            name = where.rpartition("/")[2]
+            nodes = [node for node in NODES if node == name or "*" in name]
+            # The file may hold other packages' nodes too; one that is nearly ours is a slip.
+            if not nodes and get_close_matches(name, NODES, cutoff=0.8):
+                raise error(where, f"no such node. Known: {', '.join(NODES)}, or /** for all")
+            try:
+                robots += _check_section(nodes, value, everyones="*" in name)
+            except ConfigurationError as trouble:
+                raise error(where, trouble) from None
+    return robots
+
+
+@lru_cache(maxsize=1)  # one start asks once per node
+def _parsed(content: bytes) -> object:
+    """Return what a YAML file says, {} if nothing; raise ValueError unless ROS could read it."""
+    import yaml
+
+    try:
+        text = content.decode()
+        data = yaml.safe_load(text)  # first: it refuses deep nesting, which the events below take long for
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ValueError("ROS knows no YAML aliases (*name)")
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    return {} if data is None else data
+
+
+def _check_section(nodes: Sequence[str], section: Mapping[object, object], *, everyones: bool) -> list[str]:
+    """Check parameters against the table of every node they are for; return the robots among them.
+
+    In a section for everyone's nodes a parameter that none of ours has belongs to others.
+    """
+    robots = []
+    tables = [{item.name: item for item in fields(PARAMETERS[node])} for node in nodes]
+    for key, value in section.items():
+        items = [table[str(key)] for table in tables if str(key) in table]
+        if nodes and not everyones and not items and str(key).partition(".")[0] not in _KNOWN_TO_ROS:
+            known = ", ".join(dict.fromkeys(name for table in tables for name in table))
+            raise ConfigurationError(f"no parameter {key!r}. Known: {known}")
+        for item in items:
+            kind = type(item.default)
+            read = _as_ros_reads(value, kind)
+            specification(item).check(item.name, read, kind)
+            if item.name == "robot":
+                robots.append(str(read))
+    return robots
+
+
+def _as_ros_reads(value: object, kind: type) -> object:
+    """Return a value as ROS takes it where PyYAML differs: 1e-3 is a number, y is true, a date is a text."""
+    if isinstance(value, date):
+        return str(value)
+    if isinstance(value, str) and kind is float:
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    if isinstance(value, str) and kind is bool:
+        return {"y": True, "Y": True, "n": False, "N": False}.get(value, value)
+    return value

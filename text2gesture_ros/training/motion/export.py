@@ -1,0 +1,78 @@
+"""The motion generator as two ONNX graphs: the first frame, and one autoregressive step."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from text2gesture_ros.generation.motion_network import MotionGenerator, MotionNetworkConfig, State
+from text2gesture_ros.model_directory import INITIAL_GRAPH, INT8_STEP_GRAPH, STEP_GRAPH
+from text2gesture_ros.training.onnx_export import export_graph, export_int8_graph
+
+
+class _InitialGraph(nn.Module):
+    """What initial.onnx computes."""
+
+    def __init__(self, generator: MotionGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, embedding: Tensor) -> tuple[Tensor, ...]:
+        frame, state = self.generator.initial(embedding)
+        return frame, *state[: len(state_names(self.generator.config))]
+
+
+class StepGraph(nn.Module):
+    """What step.onnx computes, with the weights of a generator."""
+
+    def __init__(self, generator: MotionGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, frame: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Return frames, stop probabilities and the new state."""
+        plan = state[3:] or (frame.new_zeros(len(frame), 0, 0),)
+        frames, logits, new = self.generator.step(frame, State(*state[:3], *plan))
+        return (frames, torch.sigmoid(logits), *new[: len(state)])
+
+
+def state_names(config: MotionNetworkConfig) -> tuple[str, ...]:
+    """Return the names of what the graphs hand on from step to step: without a plan there is none."""
+    return State._fields if config.planned_steps else State._fields[:-1]
+
+
+def step_names(config: MotionNetworkConfig) -> tuple[list[str], list[str]]:
+    """Return the names of what the step's graph takes and gives."""
+    states = state_names(config)
+    return ["frame", *states], ["frames", "stop_probabilities", *(f"next_{name}" for name in states)]
+
+
+def integer_layer(weight: str) -> bool:
+    """Whether a layer of the step computes with integers where a processor runs it.
+
+    Not those that frames are made of: errors of pre-net, post-net and plan go into every frame and, through
+    it, into the next; there they add up.
+    """
+    return not any(name in weight for name in ("pre_net", "post_net", "plan"))
+
+
+def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
+    """Write initial.onnx, step.onnx and step_int8.onnx, for one clip at a time, into a model directory."""
+    generator = MotionGenerator(config)
+    frame, state = generator.initial(torch.zeros(1, config.embedding_width))
+    names, outputs = step_names(config)
+    export_graph(
+        _InitialGraph(generator),
+        (torch.zeros(1, config.embedding_width),),
+        path / INITIAL_GRAPH,
+        ["embedding"],
+        names,
+    )
+    export_graph(
+        StepGraph(generator),
+        (frame.detach(), *(part.detach() for part in state[: len(names) - 1])),
+        path / STEP_GRAPH,
+        names,
+        outputs,
+    )
+    export_int8_graph(path / STEP_GRAPH, path / INT8_STEP_GRAPH, integer_layer)

@@ -1,0 +1,176 @@
+"""PyTorch modules as ONNX graphs without weights, and the same graphs in eight-bit arithmetic."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from text2gesture_ros.model_directory import _ZERO_POINT, ACTIVATION_LEVELS, WEIGHTS_FILE, write_file
+
+if TYPE_CHECKING:
+    import onnx
+import copy
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from text2gesture_ros.model_directory import SCALE
+
+if TYPE_CHECKING:
+    import torch
+
+
+def export_graph(
+    module: "torch.nn.Module",
+    example_inputs: "tuple[torch.Tensor, ...]",
+    path: Path,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
+) -> None:
+    """Write a module as an ONNX graph without weights; each weight's place carries its name in state_dict.
+
+    The graph depends on the module's structure alone, not on what it has learnt.
+
+    Args:
+        module: what to export; it is not changed.
+        example_inputs: one tensor per argument of `module.forward`.
+        path: the .onnx file to write.
+        input_names: names of the graph's inputs, in the order of `example_inputs`.
+        output_names: names of the graph's outputs.
+        dynamic_axes: axes of inputs and outputs that vary, by name; None for none.
+    """
+    import onnx
+    import torch
+
+    module = copy.deepcopy(module).eval()
+    with torch.no_grad():
+        # The exporter merges weights of equal content (two zero biases) into one. None are equal now.
+        for weight in module.state_dict().values():
+            if weight.is_floating_point():
+                weight.normal_()
+    with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
+        # The TorchScript exporter is the one that keeps parameter names; it says at length that it is old.
+        warnings.simplefilter("ignore")
+        file = Path(directory) / path.name
+        torch.onnx.export(
+            module,
+            example_inputs,
+            file,
+            input_names=list(input_names),
+            output_names=list(output_names),
+            dynamic_axes={name: dict(axes) for name, axes in (dynamic_axes or {}).items()},
+            do_constant_folding=False,
+            dynamo=False,
+        )
+        model = onnx.load(file)
+    known = module.state_dict()
+    for tensor in model.graph.initializer:
+        if tensor.name in known:
+            tensor.ClearField("raw_data")
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            tensor.external_data.add(key="location", value=WEIGHTS_FILE)
+    write_file(path, model.SerializeToString())
+
+
+def export_int8_graph(graph: Path, path: Path, gemm: Callable[[str], bool] = lambda weight: False) -> None:
+    """Write the graph that computes the same as another of `export_graph`, mostly with integers.
+
+    It too has places for the weights of weights.safetensors and no weights; see `quantization`.
+
+    Args:
+        graph: the .onnx file to read.
+        path: the .onnx file to write.
+        gemm: as for `quantise_graph`; by default none does.
+    """
+    import onnx
+
+    model = onnx.load(graph, load_external_data=False)
+    quantise_graph(model, gemm)
+    write_file(path, model.SerializeToString())
+
+
+def quantise_graph(model: "onnx.ModelProto", gemm: Callable[[str], bool]) -> None:
+    """Let a graph without weights compute with integers where it multiplies rows by a weight (MatMul).
+
+    The places of the weights stay: one that is multiplied by becomes int8, turned, and gets another place
+    beside it for its scales (`SCALE`); one that rows are taken from (word embeddings) becomes float16, as it
+    is stored. Layers that read one row (Gemm) stay as they are unless asked for.
+
+    Args:
+        model: as `checkpoints.export_graph` writes it, of opset 18 or later; changed in place.
+        gemm: says of a weight's name whether its layer, if it reads one row (Gemm), is to use integers too.
+    """
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    places = {t.name: t for t in graph.initializer if t.data_location == TensorProto.EXTERNAL}
+    turned = {
+        n.output[0]: n.input[0] for n in graph.node if n.op_type == "Transpose" and n.input[0] in places
+    }
+    old = list(graph.node)
+    del graph.node[:]
+
+    def add(kind: str, inputs: Sequence[str], output: str, **attributes: int) -> None:
+        graph.node.append(helper.make_node(kind, inputs, [output], name=f"{output}/{kind}", **attributes))
+
+    rows: set[str] = set()  # what is integers already: query, key and value are made of the same rows
+    for node in old:
+        if node.op_type == "MatMul" and node.input[1] in turned:
+            x, weight, y = node.input[0], turned[node.input[1]], node.output[0]
+            if x not in rows:
+                rows.add(x)
+                add("Abs", [x], f"{x}/size")
+                add("ReduceMax", [f"{x}/size", "int8/axes"], f"{x}/largest", keepdims=1)
+                add("Div", [x, f"{x}/largest"], f"{x}/share")
+                add("QuantizeLinear", [f"{x}/share", "int8/step", "int8/zero"], f"{x}/int8")
+            add("MatMulInteger", [f"{x}/int8", weight, "int8/zero"], f"{y}/int32")
+            add("Cast", [f"{y}/int32"], f"{y}/float", to=TensorProto.FLOAT)
+            add("Mul", [f"{y}/float", weight + SCALE], f"{y}/share")
+            # By this a row of zeros, whose shares are no numbers, gives zeros again.
+            add("Mul", [f"{y}/share", f"{x}/largest"], y)
+            _turn(graph, places[weight])
+        elif node.op_type == "Gemm" and node.input[1] in places and gemm(node.input[1]):
+            x, weight, bias = node.input
+            y = node.output[0]
+            if x not in rows:
+                rows.add(x)
+                parts = [f"{x}/int8", f"{x}/step", f"{x}/zero"]
+                graph.node.append(helper.make_node("DynamicQuantizeLinear", [x], parts, name=f"{x}/quantise"))
+            # One row needs no scale of its own. These operators ONNX Runtime knows as one: seven times fewer.
+            add("MatMulInteger", [f"{x}/int8", weight, f"{x}/zero"], f"{y}/int32")
+            add("Cast", [f"{y}/int32"], f"{y}/float", to=TensorProto.FLOAT)
+            add("Mul", [weight + SCALE, "int8/levels"], f"{y}/weight_step")
+            add("Mul", [f"{x}/step", f"{y}/weight_step"], f"{y}/step")
+            add("Mul", [f"{y}/float", f"{y}/step"], f"{y}/product")
+            add("Add", [f"{y}/product", bias], y)
+            _turn(graph, places[weight])
+        elif node.op_type == "Gather" and node.input[0] in places:
+            output = node.output[0]
+            places[node.input[0]].data_type = TensorProto.FLOAT16
+            add("Gather", node.input, f"{output}/half")
+            add("Cast", [f"{output}/half"], output, to=TensorProto.FLOAT)
+        elif node.output[0] not in turned:
+            graph.node.append(node)
+    for name, kind, dims, value in (
+        ("int8/axes", TensorProto.INT64, [1], -1),
+        ("int8/step", TensorProto.FLOAT, [], 1.0 / ACTIVATION_LEVELS),
+        ("int8/zero", TensorProto.UINT8, [], _ZERO_POINT),
+        ("int8/levels", TensorProto.FLOAT, [], ACTIVATION_LEVELS),
+    ):
+        graph.initializer.append(helper.make_tensor(name, kind, dims, [value]))
+
+
+def _turn(graph: "onnx.GraphProto", place: "onnx.TensorProto") -> None:
+    """Let the place of a weight, (N, K), be one of integers, (K, N), and add that of its scales, (N)."""
+    from onnx import TensorProto
+
+    if place.data_type == TensorProto.INT8:
+        return
+    scale = graph.initializer.add()
+    scale.CopyFrom(place)
+    scale.name = place.name + SCALE
+    outputs, inputs = place.dims
+    scale.dims[:] = [outputs]
+    place.dims[:] = [inputs, outputs]
+    place.data_type = TensorProto.INT8

@@ -1,0 +1,69 @@
+"""Gestures held back because another one has just been made: a robot that makes them all flails."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from text2gesture_ros.parameters import (
+    IntentClassifierParameters,
+)
+
+if TYPE_CHECKING:
+    from text2gesture_ros.understanding.classifier import Intent
+
+
+class Pacer:
+    """Holds gestures back that begin too soon after another one, or repeat it.
+
+    Remembers when the gestures of the texts so far began.
+    """
+
+    def __init__(self) -> None:
+        self._begins: list[float] = []
+
+    def pace(
+        self, intents: "Sequence[Intent]", given: IntentClassifierParameters, now: float = 0.0
+    ) -> "list[Intent]":
+        """Return the intents of one text, those held back neutral and with the reason.
+
+        Of two gestures that begin within one cool-down the surer is made, of equally sure ones the earlier:
+        the surest is settled first, then the next surest that is far enough from those settled, and so on. Of
+        the same gesture twice in a row the first is made.
+
+        Args:
+            intents: of the clauses of one text, in order.
+            given: `cool_down` and `repeat_gestures` count.
+            now: when the speech starts [s], on a clock that is the same for all texts.
+        """
+        result = list(intents)
+        before = self._so_far(now)
+        made: list[int] = []
+        wanted = [index for index, intent in enumerate(intents) if intent.accepted]
+        for index in sorted(wanted, key=lambda index: -intents[index].gesture.probabilities.max()):
+            others = [*before, *(now + intents[other].start for other in made)]
+            if reason := _too_soon(now + intents[index].start, others, given.cool_down):
+                result[index] = intents[index].held_back(reason)
+            else:
+                made.append(index)
+        for earlier, later in pairwise(sorted(made)):
+            if intents[earlier].gesture.chosen == intents[later].gesture.chosen and not given.repeat_gestures:
+                result[later] = intents[later].held_back("same gesture as before")
+        self._begins = [*before, *(now + intent.start for intent in result if intent.accepted)]
+        return result
+
+    def note(self, now: float) -> None:
+        """Take note of a gesture that begins now [s] without having been asked about."""
+        self._begins = [*self._so_far(now), now]
+
+    def _so_far(self, now: float) -> list[float]:
+        """Return when the latest gesture began; what was to begin later is replaced by what comes now."""
+        return sorted(begin for begin in self._begins if begin <= now)[-1:]
+
+
+def _too_soon(begin: float, others: Sequence[float], cool_down: float) -> str:
+    nearest = min(others, key=lambda other: abs(begin - other), default=None)
+    if nearest is None or abs(begin - nearest) >= cool_down:
+        return ""
+    if nearest <= begin:
+        return f"cool-down: a gesture began {begin - nearest:.1f} s ago"
+    return f"cool-down: a surer gesture begins in {nearest - begin:.1f} s"
