@@ -4,12 +4,14 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.gestures import ALWAYS, MODES
 
 Value = bool | int | float | str
 
 QUEUE, IGNORE, REPLACE = "queue", "ignore", "replace"
 """What becomes of an utterance of lower priority than the one that is performed."""
+
+ALWAYS, WHEN_USED, NEVER = MODES = ("always", "when_used", "never")
+"""When a joint group is commanded: always, while a gesture uses it until it is back at rest, or never."""
 
 LONGEST_RETURN = 10.0
 """The retargeter, asked to end, waits no longer than this for its robot to be at rest [s]."""
