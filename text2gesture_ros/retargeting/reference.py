@@ -8,7 +8,7 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, BoolArray, FloatArray, minimum_jerk
 from text2gesture_ros.gestures import GROUPS
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.parameters import ALWAYS, MODES, NEVER, GestureRetargeterParameters
 from text2gesture_ros.retargeting.retargeter import FOREARM_WEIGHTS, MAX_SCALE, scaled
 from text2gesture_ros.robots.robot import Robot
 
