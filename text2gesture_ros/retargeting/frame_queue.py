@@ -86,7 +86,7 @@ class Reader:
         """Read the oldest frames, as many as may be; the reader is ready.
 
         Args:
-            settings: `mirror` and `stroke` count where a gesture begins.
+            settings: `mirror` and `forearm_weight` count where a gesture begins.
         """
         block, frames = self._unread.popleft()
         if not isinstance(block, FrameBlock):
@@ -99,7 +99,9 @@ class Reader:
         begins = first or block.header.name != self._name
         if begins:
             self._name, self._mirrored = block.header.name, settings.mirror
-            self._retargeter = Retargeter(self._robot, mirror=settings.mirror, stroke=settings.stroke)
+            self._retargeter = Retargeter(
+                self._robot, mirror=settings.mirror, forearm_weight=settings.forearm_weight
+            )
         angles = self._retargeter.motion(block.positions[now.start : now.stop])
         clip = Clip(
             block.header.name,

@@ -391,7 +391,7 @@ def _settings(given: GestureRetargeterParameters) -> dict[str, Any]:
     return {
         "scale": given.gesture_scale,
         "mirror": given.mirror,
-        "stroke": given.stroke,
+        "forearm_weight": given.forearm_weight,
         "blend_time": given.blend_time,
         "frame_timeout": given.frame_timeout,
         "idle_motion": given.idle_motion,
