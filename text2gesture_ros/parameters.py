@@ -1,31 +1,34 @@
 """Every parameter of every node: default, meaning, unit, bounds, and whether it may change while running."""
 
+from collections.abc import Collection
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.gestures import ALWAYS, MODES
 
 Value = bool | int | float | str
 
 QUEUE, IGNORE, REPLACE = "queue", "ignore", "replace"
-"""What becomes of an utterance of lower priority than the one that is performed."""
+"""Values of `preemption`: how an utterance of lower priority than the current one is treated."""
+
+ALWAYS, WHEN_USED, NEVER = MODES = ("always", "when_used", "never")
+"""When a joint group is commanded: always, while a gesture uses it until it is back at rest, or never."""
 
 LONGEST_RETURN = 10.0
-"""The retargeter, asked to end, waits no longer than this for its robot to be at rest [s]."""
+"""Longest time the retargeter takes to bring the robot to rest when the node is stopped [s]."""
 
 
 @dataclass(frozen=True)
 class Specification:
-    """What a parameter is, apart from its name and default.
+    """Meaning, unit and allowed values of a parameter.
 
     Attributes:
-        description: one sentence for people.
+        description: one sentence.
         unit: SI unit, empty for none.
         low, high: inclusive bounds of a number, None for other types.
         choices: the allowed strings; empty: any that is not empty.
-        several: whether the value names one or more of the choices, separated by commas.
-        live: whether it may be set while the node works; else only while it is unconfigured.
+        several: whether the value is a comma-separated list of choices.
+        live: whether it may be set while the node is active; otherwise only while it is unconfigured.
     """
 
     description: str
@@ -56,13 +59,13 @@ class Specification:
 
     @property
     def allowed(self) -> str:
-        """Which strings are allowed, as part of a sentence; empty: any that is not empty."""
+        """The choices as part of a sentence; empty where any non-empty string is allowed."""
         how = "one or more of" if self.several else "one of"
         return f"{how} {', '.join(self.choices)}" if self.choices else ""
 
 
 def listed(value: object) -> tuple[str, ...]:
-    """Return the words of a value that holds several, separated by commas."""
+    """Return the elements of a comma-separated value."""
     return tuple(word.strip() for word in str(value).split(","))
 
 
@@ -85,10 +88,10 @@ def parameter(
 
 
 def _group(name: str) -> Any:
-    """Return a field that says when a group of joints is commanded."""
+    """Return a field for the command mode of a joint group."""
     return parameter(
         ALWAYS,
-        f"{name} is commanded always, when_used by the gesture, or never: then others may.",
+        f"When {name} is commanded: always, when_used by the current gesture, or never.",
         choices=MODES,
         live=True,
     )
@@ -96,14 +99,14 @@ def _group(name: str) -> Any:
 
 @dataclass(frozen=True)
 class NodeParameters:
-    """What the parameters of all nodes share.
+    """Parameters that every node has.
 
     Raises:
-        ConfigurationError: a value has the wrong type, is out of bounds or no choice; the message says what
-            is allowed.
+        ConfigurationError: a value has the wrong type, is out of bounds or not one of the choices; the
+            message says what is allowed.
     """
 
-    autostart: bool = parameter(True, "Configure and activate by itself after the start.")
+    autostart: bool = parameter(True, "Configure and activate the node when it starts.")
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -112,56 +115,56 @@ class NodeParameters:
 
 @dataclass(frozen=True)
 class ModelParameters(NodeParameters):
-    """What the parameters of the nodes that run a model share."""
+    """Parameters of the nodes that run a model."""
 
     device: str = parameter(
         "auto",
-        "Where the model runs; auto takes a GPU where the run time offers one.",
+        "Device that runs the model; auto uses a GPU if the runtime supports one.",
         choices=("auto", "cpu", "cuda"),
     )
-    threads: int = parameter(1, "Threads the model may use on a CPU.", (1, 64))
+    threads: int = parameter(1, "CPU threads of the model.", (1, 64))
 
 
 @dataclass(frozen=True)
 class IntentClassifierParameters(ModelParameters):
     """Parameters of the node intent_classifier."""
 
-    model: str = parameter("intent", "Name of a model that ships, or path of a model directory.")
+    model: str = parameter("intent", "Name of a shipped model, or path of a model directory.")
     confidence_threshold: float = parameter(
         0.4,
-        "Probability a gesture must reach to be accepted; below it the robot stays neutral.",
+        "Lowest probability of an accepted gesture; below it the robot stays neutral.",
         (0.0, 1.0),
         live=True,
     )
     speech_threshold: float = parameter(
         0.5,
-        "Probability of being English speech that a text must reach; below it the robot stays neutral.",
+        "Lowest probability of English speech at which a text is accepted; below it the robot stays neutral.",
         (0.0, 1.0),
         live=True,
     )
     clause_words: int = parameter(
         12,
-        "Words up to which a text is read as a whole; a longer one is read clause by clause.",
+        "Longest text that is classified as a whole; a longer text is classified clause by clause.",
         (3, 1000),
         "words",
         live=True,
     )
     speaking_rate: float = parameter(
         2.6,
-        "How fast the voice speaks; tells when a clause begins where speech gives no duration or word times.",
+        "Speaking rate of the voice; estimates clause times where no duration or word times are given.",
         (0.5, 10.0),
         "words/s",
         live=True,
     )
     cool_down: float = parameter(
         2.0,
-        "Least time from the beginning of one gesture to that of the next; the robot is neutral meanwhile.",
+        "Minimum time between the starts of two gestures; the robot stays neutral in between.",
         (0.0, 60.0),
         "s",
         live=True,
     )
     repeat_gestures: bool = parameter(
-        False, "Whether one text may call for the same gesture twice in a row.", live=True
+        False, "Whether one text may use the same gesture twice in a row.", live=True
     )
 
 
@@ -169,48 +172,46 @@ class IntentClassifierParameters(ModelParameters):
 class GestureGeneratorParameters(ModelParameters):
     """Parameters of the node gesture_generator."""
 
-    model: str = parameter("motion", "Name of a model that ships, or path of a model directory.")
+    model: str = parameter("motion", "Name of a shipped model, or path of a model directory.")
     block_size: int = parameter(
         8,
-        "Frames per message; small blocks start sooner, large ones cost less.",
+        "Frames per message; small blocks start sooner, large blocks cost less.",
         (1, 60),
         "frames",
         live=True,
     )
     look_ahead: float = parameter(
-        0.5, "How long before it is due a block is sent at the earliest.", (0.05, 5.0), "s", live=True
+        0.5, "How early before its due time a block may be sent.", (0.05, 5.0), "s", live=True
     )
     start_delay: float = parameter(
         0.05, "Time from the arrival of an intent to the first frame.", (0.0, 5.0), "s", live=True
     )
-    speed_scale: float = parameter(
-        1.0, "Speed of playback; 1 is the speed people have.", (0.5, 2.0), live=True
-    )
+    speed_scale: float = parameter(1.0, "Playback speed; 1 is human speed.", (0.5, 2.0), live=True)
     variation: float = parameter(
         1.0,
-        "How much one performance differs from the next; 0: the typical one, 1: all the model has seen.",
+        "How much performances of a gesture differ; 0: always the typical one, 1: as in the training data.",
         (0.0, 1.0),
         live=True,
     )
     seed: int = parameter(
         -1,
-        "Seed of the variation: with one seed a gesture always looks the same. -1: each time another.",
+        "Seed of the variation: the same seed gives the same motion. -1: a new seed each time.",
         (-1, 999_999),
     )
     neutral_motion: bool = parameter(
-        True, "Whether a spoken text without an accepted gesture gets small talking motion.", live=True
+        True, "Whether speech without an accepted gesture gets small talking motion.", live=True
     )
     max_duration: float = parameter(
         4.0,
-        "Playing time after which a gesture is ended; the longest clip the model knows is a limit too.",
+        "Maximum playback time of a gesture; the maximum length of the model applies too.",
         (0.5, 30.0),
         "s",
         live=True,
     )
     preemption: str = parameter(
         QUEUE,
-        "What becomes of an utterance of lower priority than the one that is performed: it waits, "
-        "is refused, or takes over all the same.",
+        "What happens to an utterance of lower priority than the current one: it waits (queue), "
+        "is refused (ignore) or takes over (replace).",
         choices=(QUEUE, IGNORE, REPLACE),
         live=True,
     )
@@ -218,73 +219,84 @@ class GestureGeneratorParameters(ModelParameters):
 
 @dataclass(frozen=True)
 class GestureRetargeterParameters(NodeParameters):
-    """Parameters of the node gesture_retargeter."""
+    """Parameters of the node gesture_retargeter, and the settings of the retargeter without ROS."""
 
-    robot: str = parameter("pepper", "Name of a robot that ships, or path of a robot file (.yaml).")
+    robot: str = parameter("pepper", "Name of a shipped robot, or path of a robot file (.yaml).")
     robot_description: bool = parameter(
         False,
-        "Whether the URDF of a robot file with the key urdf comes from the topic robot_description instead.",
+        "Whether the URDF comes from the topic robot_description, not from the path in the robot file.",
     )
     start_from: str = parameter(
         "auto",
-        "The first command is where joint_states tells the robot is, the rest pose, or (auto) the former if "
-        "somebody publishes that topic.",
+        "Position of the first command: joint_states, the rest pose, or (auto) joint_states where "
+        "that topic has a publisher.",
         choices=("auto", "joint_states", "rest"),
         live=True,
     )
     outputs: str = parameter(
         "joint_trajectory, joint_command",
-        "Topics the commands go out on, separated by commas.",
+        "Topics on which commands are published, separated by commas.",
         choices=("joint_trajectory", "joint_command", "joint_positions", "joint_angles"),
         several=True,
     )
     position_joints: str = parameter(
         "all",
-        "Joints of joint_positions in their order, separated by commas; all: as the robot file orders them.",
+        "Joints of joint_positions in order, separated by commas; all: the order of the robot file.",
     )
     rate: float = parameter(
         100.0,
-        "Rate of the control loop; may be changed while the robot is at rest.",
+        "Rate of the control loop; can be changed while the robot is at rest.",
         (10.0, 200.0),
         "Hz",
         live=True,
     )
     gesture_scale: float = parameter(
-        1.0, "Size of the gestures; 1 is human size, 0 is standing still.", (0.0, 1.5), live=True
+        1.0, "Size of the gestures; 1 is human size, 0 is no motion.", (0.0, 1.5), live=True
     )
-    mirror: bool = parameter(False, "Whether left and right are exchanged.", live=True)
-    stroke: float = parameter(
+    mirror: bool = parameter(
+        False, "Whether left and right are exchanged, from the next gesture on.", live=True
+    )
+    forearm_weight: float = parameter(
         1.0,
-        "What the forearm's direction counts beside the upper arm's where both cannot be had; from the next "
-        "gesture on.",
+        "Weight of the forearm direction relative to the upper arm direction where both cannot be reached, "
+        "from the next gesture on.",
         (0.1, 10.0),
         live=True,
     )
     blend_time: float = parameter(
-        0.3, "Time in which a new gesture takes over from what the robot does.", (0.0, 2.0), "s", live=True
+        0.3,
+        "Duration of the transition from the current motion to a new gesture.",
+        (0.0, 2.0),
+        "s",
+        live=True,
     )
     frame_timeout: float = parameter(
         0.3,
-        "Frames missing for this long end the gesture, and the robot goes to rest.",
+        "Time without frames after which the gesture ends and the robot goes to rest.",
         (0.05, 5.0),
         "s",
         live=True,
     )
     idle_motion: float = parameter(
         0.0,
-        "Size of a small movement like breathing while the robot is at rest; 0 is standing still.",
+        "Size of a breathing motion while the robot is at rest; 0 is no motion.",
         (0.0, 1.0),
         live=True,
     )
-    waist: str = _group("The waist")
-    head: str = _group("The head")
-    left_arm: str = _group("The left arm")
-    right_arm: str = _group("The right arm")
+    waist: str = _group("the waist")
+    head: str = _group("the head")
+    left_arm: str = _group("the left arm")
+    right_arm: str = _group("the right arm")
     publish_markers: bool = parameter(
         True,
-        "Whether the human and the robot are drawn on gesture_markers when someone subscribes.",
+        "Whether human and robot are published on gesture_markers while the topic has a subscriber.",
         live=True,
     )
+
+    def commands(self, group: str, used: Collection[str]) -> bool:
+        """Return whether a joint group is commanded during a gesture that uses the groups `used`."""
+        mode = getattr(self, group)
+        return bool(mode == ALWAYS or (mode != NEVER and group in used))
 
 
 def specification(item: "Field[Any]") -> Specification:

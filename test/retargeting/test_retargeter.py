@@ -305,14 +305,14 @@ class TestTwoRobots:
         rms, bound = (np.degrees(np.sqrt((errors**2).mean())) for errors in (found, best))
         assert rms < 1.05 * bound + 0.3
 
-    def test_the_stroke_decides_which_bone_gives_way(self, robot):
+    def test_the_forearm_weight_decides_which_bone_gives_way(self, robot):
         body = gestures(6.0, 1)
         wanted = goal_bones(robot, body)
         forearms = [
-            error_between(arm_bones(robot, Retargeter(robot, stroke=stroke).motion(body)), wanted)[
+            error_between(arm_bones(robot, Retargeter(robot, forearm_weight=weight).motion(body)), wanted)[
                 :, 1::2
             ].mean()
-            for stroke in (0.2, 1.0, 5.0)
+            for weight in (0.2, 1.0, 5.0)
         ]
         assert forearms[2] <= forearms[1] + 2e-3
         assert forearms[1] <= forearms[0] + 2e-3
@@ -357,10 +357,10 @@ def test_no_body_is_refused(positions, message):
         Retargeter(TWO[0])(positions)
 
 
-@pytest.mark.parametrize("stroke", [0.0, 11.0, np.nan])
-def test_a_stroke_out_of_range_is_refused(stroke):
-    with pytest.raises(ConfigurationError, match="stroke"):
-        Retargeter(TWO[0], stroke=stroke)
+@pytest.mark.parametrize("weight", [0.0, 11.0, np.nan])
+def test_a_forearm_weight_out_of_range_is_refused(weight):
+    with pytest.raises(ConfigurationError, match="forearm_weight"):
+        Retargeter(TWO[0], forearm_weight=weight)
 
 
 @pytest.mark.parametrize("scale", [-0.1, 2.1, np.nan, np.inf])

@@ -18,6 +18,7 @@ from text2gesture_ros.apps.commands import (
     bringup,
     classify,
     demo,
+    docs,
     evaluate,
     export,
     gallery,
@@ -65,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = Verbs(parser, "verb")
     for module in (
         *(classify, generate, import_, retarget, verify, robot, recognize),
-        *(evaluate, train, studio, ablation, export),
+        *(evaluate, train, studio, ablation, export, docs),
         *(bringup, record, replay, demo, gallery, bench),
     ):
         module.add(verbs)

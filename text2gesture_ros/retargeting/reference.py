@@ -6,10 +6,10 @@ import numpy as np
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, BoolArray, FloatArray, minimum_jerk
-from text2gesture_ros.gestures import ALWAYS, GROUPS, MODES, NEVER
+from text2gesture_ros.gestures import GROUPS
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.parameters import GestureRetargeterParameters
-from text2gesture_ros.retargeting.retargeter import MAX_SCALE, STROKES, scaled
+from text2gesture_ros.parameters import ALWAYS, MODES, NEVER, GestureRetargeterParameters
+from text2gesture_ros.retargeting.retargeter import FOREARM_WEIGHTS, MAX_SCALE, scaled
 from text2gesture_ros.robots.robot import Robot
 
 # The node's defaults are ours.
@@ -23,7 +23,7 @@ _MEMORY = 1.0
 # Range of each setting that is a number.
 _RANGES = {
     "scale": (0.0, MAX_SCALE),
-    "stroke": STROKES,
+    "forearm_weight": FOREARM_WEIGHTS,
     "blend_time": (0.0, 10.0),
     "frame_timeout": (0.0, 60.0),
     "idle_motion": (0.0, 1.0),
@@ -37,12 +37,12 @@ class Settings:
     Attributes:
         scale: size of the gestures, in [0, 2]; counts at once.
         mirror: exchange left and right; counts from the next gesture on.
-        stroke: what the forearm counts beside the upper arm where both cannot be had, in [0.1, 10]; from the
-            next gesture on.
+        forearm_weight: weight of the forearm's direction relative to the upper arm's where both cannot be
+            reached, in [0.1, 10]; from the next gesture on.
         blend_time: how long taking over from the present command lasts [s], in [0, 10].
         frame_timeout: how long the last frame is held when no more come [s], in [0, 60].
         idle_motion: size of a movement like breathing while the robot is at rest, in [0, 1].
-        waist, head, left_arm, right_arm: when the group is commanded, one of `ownership.MODES`.
+        waist, head, left_arm, right_arm: when the group is commanded, one of `parameters.MODES`.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -50,7 +50,7 @@ class Settings:
 
     scale: float = DEFAULTS.gesture_scale
     mirror: bool = DEFAULTS.mirror
-    stroke: float = DEFAULTS.stroke
+    forearm_weight: float = DEFAULTS.forearm_weight
     blend_time: float = DEFAULTS.blend_time
     frame_timeout: float = DEFAULTS.frame_timeout
     idle_motion: float = DEFAULTS.idle_motion

@@ -22,7 +22,7 @@ from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.skeleton import INDEX, REFERENCE, check_positions, mirror
 
 MAX_SCALE = 2.0
-STROKES = (0.1, 10.0)
+FOREARM_WEIGHTS = (0.1, 10.0)
 """Least and most that the forearm may count beside the upper arm."""
 
 MARGIN = 0.015
@@ -132,7 +132,7 @@ class Retargeter:
         *,
         scale: float = 1.0,
         mirror: bool = False,
-        stroke: float = 1.0,
+        forearm_weight: float = 1.0,
         closed_form: bool = False,
     ) -> None:
         """Make a retargeter that starts at rest.
@@ -141,23 +141,24 @@ class Retargeter:
             robot: the robot to drive.
             scale: size of the gesture: 0 stays at rest, 1 is what the human does, at most 2.
             mirror: exchange left and right.
-            stroke: what the forearm's direction counts beside the upper arm's where both cannot be had, in
-                [0.1, 10]; 1 keeps the sum of their squared errors least.
+            forearm_weight: weight of the forearm's direction relative to the upper arm's where both cannot be
+                reached, in [0.1, 10]; 1 minimises the sum of their squared errors.
             closed_form: never optimise, and mind no clearance: for comparison.
 
         Raises:
-            ConfigurationError: the scale or the stroke is out of range.
+            ConfigurationError: the scale or the weight is out of range.
         """
         if not 0.0 <= scale <= MAX_SCALE:
             raise ConfigurationError(f"scale must be in [0, {MAX_SCALE:g}] but is {scale}")
-        if not STROKES[0] <= stroke <= STROKES[1]:
-            raise ConfigurationError(f"stroke must be in [{STROKES[0]:g}, {STROKES[1]:g}] but is {stroke}")
+        if not FOREARM_WEIGHTS[0] <= forearm_weight <= FOREARM_WEIGHTS[1]:
+            low, high = FOREARM_WEIGHTS
+            raise ConfigurationError(f"forearm_weight must be in [{low:g}, {high:g}] but is {forearm_weight}")
         self._robot = robot
         self._body = _body(robot)
         self._scale = scale
         self._mirror = mirror
         # What directions of upper arm, forearm, hand and thumb count.
-        self._weights = np.array([1.0, math.sqrt(stroke), HAND, HAND])
+        self._weights = np.array([1.0, math.sqrt(forearm_weight), HAND, HAND])
         self._closed_form = closed_form
         self.reset()
 

@@ -60,7 +60,7 @@ class Verbs:
         lines = "\n".join(f"  {PROGRAM} {example}" for example in examples)
         verb: argparse.ArgumentParser = self._verbs.add_parser(
             name,
-            help=summary.split(". ")[0].rstrip("."),
+            help=summary.split(". ")[0].rstrip(".").replace("%", "%%"),  # argparse expands %(...)s here
             description=textwrap.fill(summary, 100),
             epilog=f"examples:\n{lines}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
