@@ -24,7 +24,7 @@ from text2gesture_ros.generation.motion_network import (
     network_config,
 )
 from text2gesture_ros.labels import GESTURES, TASKS
-from text2gesture_ros.model_directory import check_torch_device, open_model, save_model
+from text2gesture_ros.model_directory import Slots, check_torch_device, open_model, save_model
 from text2gesture_ros.motion.motion import FRAME_RATE, Motion
 from text2gesture_ros.skeleton import GROUPS, JOINTS
 from text2gesture_ros.training.log import log_file
@@ -134,7 +134,7 @@ class MotionTraining:
         self.config, self.output = config, output
         self.folder = output / "training"
         self.progress = _Progress()
-        self.exported = False
+        self.graphs: Mapping[str, Slots] = {}
         torch.manual_seed(config.seed)
         training, held_out = motion_clips(config)
         self.normalisation = Normalisation.of(training)
@@ -234,10 +234,9 @@ class MotionTraining:
             "training": {k: v for k, v in asdict(self.config).items() if k not in ("name", "network")}
             | {"data": [Path(folder).name for folder in self.config.data]},  # where it lay concerns nobody
         }
-        save_model(self.output, config, weights)
-        if not self.exported:  # the graphs depend on the sizes alone
-            export_graphs(self.output, self.config.network)
-            self.exported = True
+        save_model(self.output, {**config, "graphs": self.graphs}, weights)
+        if not self.graphs:  # the graphs depend on the sizes alone
+            self.graphs = export_graphs(self.output, self.config.network)
 
     def _repertoire(self) -> dict[str, np.ndarray]:
         """Return what generation starts from: the clips' embeddings, or what stands for them."""

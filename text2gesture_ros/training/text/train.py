@@ -33,6 +33,7 @@ from text2gesture_ros.model_directory import (
     check_torch_device,
     open_model,
     save_model,
+    save_slots,
     write_file,
 )
 from text2gesture_ros.training.onnx_export import export_graph, export_int8_graph
@@ -103,7 +104,7 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
 
 
 def export(model: Path) -> Path:
-    """Write graph.onnx and graph_int8.onnx of a model directory from its config.json and weights.
+    """Write graph.onnx and graph_int8.onnx of a model directory, and list their weights in config.json.
 
     Returns:
         the path of the first.
@@ -112,6 +113,7 @@ def export(model: Path) -> Path:
         ModelError: the directory is no complete intent model.
     """
     directory = open_model(str(model.resolve()), "intent")
+    directory.check_labels(TASKS)
     network = from_config(directory.config, directory.weights())
     # The same sums written out: a fifth fewer operations in the graph than PyTorch's fused attention leaves.
     network.encoder.set_attn_implementation("eager")
@@ -120,7 +122,7 @@ def export(model: Path) -> Path:
     sizes = {0: "batch", 1: "length"}
     heads = list(directory.config["labels"])
     outputs = [*heads, WITHOUT] if network.leaves_out else heads
-    export_graph(
+    slots = export_graph(
         network,
         (tokens, torch.ones_like(tokens)),
         directory.path / GRAPH,
@@ -128,7 +130,8 @@ def export(model: Path) -> Path:
         outputs,
         {name: {0: "batch"} if name in heads else sizes for name in ("tokens", "mask", *outputs)},
     )
-    export_int8_graph(directory.path / GRAPH, directory.path / INT8_GRAPH)
+    int8_slots = export_int8_graph(directory.path / GRAPH, directory.path / INT8_GRAPH)
+    save_slots(directory.path, {GRAPH: slots, INT8_GRAPH: int8_slots})
     return directory.path / GRAPH
 
 
