@@ -22,8 +22,9 @@ from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.model_directory import open_model, save_model
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.epochs import EpochTraining
-from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, drawn, read_recordings
+from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, drawn
 from text2gesture_ros.training.recogniser.export import export_graphs
+from text2gesture_ros.training.recogniser.recordings import read_recordings
 from text2gesture_ros.training.recogniser.wild import wild
 from text2gesture_ros.training.studio.synthesis import distractors, is_held_out, parts
 from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, WINDOW, Recogniser, softmax
