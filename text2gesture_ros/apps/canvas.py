@@ -14,7 +14,8 @@ from text2gesture_ros.geometry import FloatArray
 _OVERSAMPLING = 3  # factor of the size that is drawn
 _MAX_CHARACTERS = 120  # of a text; more would not fit, and fitting it would take long
 
-# Light on what is round: smaller and brighter strokes, moved towards where it comes from, right and down.
+# Highlights of round shapes: narrower, brighter copies, moved towards the light (right and down, in radii);
+# width and brightness of each.
 _LIGHT = np.array([-0.6, -0.8])
 _SHINE = ((0.72, 0.13), (0.36, 0.3))
 
@@ -26,7 +27,7 @@ FAINT: Colour = (125, 131, 142)
 
 
 class View:
-    """Where the viewer stands: so far to the left of the one who gestures, and so far above [degrees]."""
+    """An orthographic view from an azimuth, to the left of the figure, and an elevation above it [degrees]."""
 
     def __init__(self, azimuth: float, elevation: float) -> None:
         side, height = np.radians(azimuth), np.radians(elevation)
@@ -36,7 +37,7 @@ class View:
         self.upwards = np.cross(self.towards, self.across)
 
     def flat(self, points: FloatArray) -> FloatArray:
-        """Return points (..., 3) as they lie in a picture (..., 2): to the right and down."""
+        """Return the projection of points (..., 3) onto the picture (..., 2): to the right and down."""
         return np.stack([points @ self.across, -(points @ self.upwards)], axis=-1)
 
 
@@ -55,8 +56,8 @@ class Shape:
         colour: of the whole.
         filled: whether the inside is filled.
         depth: added to the distance towards the viewer, to break ties [m].
-        round: whether light falls on it, from above.
-        facing: (3,) where it faces: it is seen from there only. None: from everywhere.
+        round: whether it gets highlights.
+        facing: (3,) direction from which it is visible; None: from everywhere.
     """
 
     points: FloatArray
@@ -69,7 +70,7 @@ class Shape:
 
 
 class Canvas:
-    """One picture in the making: shapes in metres go in, an image comes out."""
+    """A picture to which shapes in metres and lines of text are added."""
 
     def __init__(self, size: tuple[int, int], paper: Colour = PAPER) -> None:
         self._big = Image.new("RGB", (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), paper)

@@ -1,4 +1,4 @@
-"""Labelled recordings that the recogniser is trained on and measured with: which file shows what, and where in it."""
+"""Labelled recordings for training and measuring the recogniser: which file shows which gesture, and when."""
 
 import csv
 from dataclasses import dataclass
