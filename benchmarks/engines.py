@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
@@ -187,7 +187,7 @@ def write_whole(directory: ModelDirectory, graph: str, path: Path) -> None:
     onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def write_quantised(whole: Path, schemes: Collection[str] = (*DYNAMIC, *WEIGHT_ONLY)) -> None:
+def write_quantised(whole: Path) -> None:
     """Write beside an ONNX file, its layers MatMul, what schemes of `DYNAMIC` and `WEIGHT_ONLY` make of it.
 
     Raises:
@@ -197,16 +197,13 @@ def write_quantised(whole: Path, schemes: Collection[str] = (*DYNAMIC, *WEIGHT_O
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     for name, (kind, per_channel, reduced) in DYNAMIC.items():
-        if name not in schemes:
-            continue
         quantize_dynamic(
             whole, whole.with_name(f"{name}.onnx"), op_types_to_quantize=["MatMul"],
             weight_type=getattr(QuantType, kind), per_channel=per_channel, reduce_range=reduced,
             extra_options={"MatMulConstBOnly": True},
         )  # fmt: skip
     for name, level in WEIGHT_ONLY.items():
-        if name in schemes:
-            onnx.save(weight_only(onnx.load(whole), level), whole.with_name(f"{name}.onnx"))
+        onnx.save(weight_only(onnx.load(whole), level), whole.with_name(f"{name}.onnx"))
 
 
 def weight_only(model: Any, level: int) -> Any:

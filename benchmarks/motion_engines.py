@@ -1,4 +1,4 @@
-"""Compares what can run the motion generator's step: engines, precisions, one and two threads, a GPU.
+"""Compares what can run the motion generator's step: engines, one and two threads, a GPU.
 
 `python -m benchmarks.motion_engines` is the inside of a process with one.
 """
@@ -27,7 +27,6 @@ from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL
 from text2gesture_ros.measurement import median_and_p99, resident
 from text2gesture_ros.model_directory import (
     INITIAL_GRAPH,
-    INT8_STEP_GRAPH,
     STEP_GRAPH,
     ModelDirectory,
     choose_engine,
@@ -35,9 +34,8 @@ from text2gesture_ros.model_directory import (
     save_model,
 )
 from text2gesture_ros.motion.motion import Motion
-from text2gesture_ros.training.onnx_export import export_int8_graph
 
-_FUSED, _GRU, _HALF, _ALL_INT8 = "fused.onnx", "gru.onnx", "float16.onnx", "all_int8.onnx"
+_FUSED, _GRU, _HALF = "fused.onnx", "gru.onnx", "float16.onnx"
 
 REFERENCE = "PyTorch eager float32"
 """The engine whose frames the others are compared with."""
@@ -81,19 +79,12 @@ ENGINES: Mapping[str, Engine] = MappingProxyType(
         "torch.jit float32": Engine("torch", form="traced"),
         "torch.jit float32, fused cells": Engine("torch", _FUSED, form="traced", cells="fused"),
         "torch.compile float32": Engine("torch", form="compiled"),
-        "ORT float32": Engine("session"),
+        "ORT float32, as shipped": Engine("session"),
         "ORT float32, fused cells": Engine("onnxruntime", _FUSED),
         "ORT float32, GRU operators": Engine("onnxruntime", _GRU),
         "ORT float16 weights": Engine("onnxruntime", _HALF, exact=False),
-        "ORT int8 and float32, as shipped": Engine("session", INT8_STEP_GRAPH, exact=False),
-        "ORT int8 everywhere": Engine("session", _ALL_INT8, exact=False),
-        **{
-            f"ORT {scheme}": Engine("onnxruntime", f"{scheme}.onnx", exact=False)
-            for scheme in (*engines.DYNAMIC, *engines.WEIGHT_ONLY)
-        },
         "OpenVINO float32": Engine("openvino", "float32.onnx"),
         "OpenVINO float32, fused cells": Engine("openvino", _FUSED),
-        "OpenVINO dynamic u8s8 per channel": Engine("openvino", "dynamic u8s8 per channel.onnx", exact=False),
         "PyTorch CUDA float32": Engine("torch", device="cuda"),
         "PyTorch CUDA graph float32": Engine("torch", form="graph", device="cuda"),
         "PyTorch CUDA graph float16": Engine("torch", _HALF, "graph", "", "cuda", True, False),
@@ -312,29 +303,19 @@ def write_graphs(directory: ModelDirectory, folder: Path, files: Collection[str]
             always is.
 
     Raises:
-        ModuleNotFoundError: the packages onnx or sympy, which that takes, are missing.
+        ModuleNotFoundError: the package onnx, which that takes, is missing.
     """
     import onnx
-    from onnxruntime.quantization.onnx_model import ONNXModel
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     from benchmarks.motion_torch_steps import write_step
-    from text2gesture_ros.training.motion.export import integer_layer
 
     for file in directory.path.glob("*.*"):
         (folder / file.name).symlink_to(file.resolve())
-    for name, layers in ((INT8_STEP_GRAPH, integer_layer), (_ALL_INT8, lambda weight: True)):
-        if name in files:
-            (folder / name).unlink(missing_ok=True)  # the link
-            export_int8_graph(folder / STEP_GRAPH, folder / name, layers)
     whole = folder / "float32.onnx"
     engines.write_whole(directory, STEP_GRAPH, whole)
     if _HALF in files:
         onnx.save(convert_float_to_float16(onnx.load(whole), keep_io_types=True), folder / _HALF)
-    products = ONNXModel(onnx.load(whole))
-    products.replace_gemm_with_matmul()
-    onnx.save(products.model, whole)
-    engines.write_quantised(whole, {file.removesuffix(".onnx") for file in files})
     for cells, graph in (("fused", _FUSED), ("gru", _GRU)):
         if graph in files:
             write_step(directory, cells, folder / graph)

@@ -1,65 +1,67 @@
-"""Which joint groups a gesture uses, so that the others may be left to someone else: a gaze node, say."""
+"""What each gesture needs of a robot: the one table. A motion without one of these labels says so itself."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-ALWAYS, WHEN_USED, NEVER = MODES = ("always", "when_used", "never")
-"""When a group is ours: at any time, while a gesture uses it and until it is back at rest, at no time."""
-
 GROUPS = ("waist", "head", "left_arm", "right_arm")
-"""Every group a robot may have."""
+"""Every joint group a robot may have."""
+
+ALL_GROUPS = frozenset(GROUPS)
 
 _ARMS = ("left_arm", "right_arm")
 
-USED_BY: Mapping[str, frozenset[str]] = MappingProxyType(
+
+@dataclass(frozen=True)
+class GestureNeeds:
+    """What a motion needs of a robot.
+
+    Attributes:
+        groups: joint groups without which it is not understood; the others may be left to someone else, such
+            as a gaze node.
+        hand_opening: from 0, closed, to 1, open; None: as at rest. Joint positions do not tell.
+    """
+
+    groups: frozenset[str] = ALL_GROUPS
+    hand_opening: float | None = None
+
+
+UNKNOWN_NEEDS = GestureNeeds()
+"""Of a motion of which nothing is said: all groups, hands as at rest."""
+
+NEEDS: Mapping[str, GestureNeeds] = MappingProxyType(
     {
-        gesture: frozenset(groups)
-        for gesture, groups in {
-            # Either hand may do what one hand does: people do it with the one they prefer. A bow is part of
-            # some handshakes.
-            "handshake": (*_ARMS, "waist"),
-            "point": _ARMS,
-            "thumbsup": _ARMS,
-            "wave": _ARMS,
-            "pat": _ARMS,
-            "uplift": _ARMS,
-            "yay": _ARMS,
-            # Said with the head alone; hands may refuse along with it.
-            "nod": ("head",),
-            "shakehead": ("head", *_ARMS),
-            # The hand meets the head, which bends towards it; who shrugs tilts the head.
-            "grabhead": ("head", *_ARMS),
-            "shrug": ("head", *_ARMS),
-            # Small movements of talking: where the robot looks is more than they are.
-            "neutral": _ARMS,
-        }.items()
+        gesture: GestureNeeds(frozenset(groups), hand_opening)
+        for gesture, groups, hand_opening in (
+            # Either hand may do what one hand does: people use the one they prefer. Some handshakes include
+            # a bow. Palms are shown, laid on something or given; fingers are bent behind the one that tells.
+            ("handshake", (*_ARMS, "waist"), 1.0),
+            ("point", _ARMS, 0.0),
+            ("thumbsup", _ARMS, 0.0),
+            ("wave", _ARMS, 1.0),
+            ("pat", _ARMS, 1.0),
+            ("uplift", _ARMS, 1.0),
+            ("yay", _ARMS, 1.0),
+            # Said with the head; hands may refuse along with it.
+            ("nod", ("head",), None),
+            ("shakehead", ("head", *_ARMS), None),
+            # The hand meets the head, which bends towards it; a shrug tilts the head.
+            ("grabhead", ("head", *_ARMS), 1.0),
+            ("shrug", ("head", *_ARMS), 1.0),
+            # Small movements while talking: where the robot looks matters more.
+            ("neutral", _ARMS, None),
+        )
     }
 )
-"""The groups without which a gesture is not understood, by its label."""
+"""By label of the gesture."""
 
 
-def used_by(gesture: str, mirrored: bool = False) -> frozenset[str]:
-    """Return the groups a gesture uses; all for one that is unknown."""
-    groups = USED_BY.get(gesture, frozenset(GROUPS))
-    if not mirrored:
-        return groups
+def needs_of(gesture: str) -> GestureNeeds:
+    """Return what a gesture needs, by its label; `UNKNOWN_NEEDS` for an unknown one."""
+    return NEEDS.get(gesture, UNKNOWN_NEEDS)
+
+
+def mirrored(groups: frozenset[str]) -> frozenset[str]:
+    """Return the groups with left and right exchanged."""
     other = dict(zip(_ARMS, reversed(_ARMS), strict=True))
     return frozenset(other.get(group, group) for group in groups)
-
-
-OPENINGS: Mapping[str, float] = MappingProxyType(
-    {
-        # Palms are shown, laid on something or given.
-        "wave": 1.0,
-        "handshake": 1.0,
-        "pat": 1.0,
-        "grabhead": 1.0,
-        "shrug": 1.0,
-        "uplift": 1.0,
-        "yay": 1.0,
-        # Fingers are bent behind the one that tells.
-        "thumbsup": 0.0,
-        "point": 0.0,
-    }
-)
-"""From 0, closed, to 1, open, by gesture; in the others hands stay as they are at rest."""

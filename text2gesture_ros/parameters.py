@@ -5,12 +5,14 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.gestures import ALWAYS, MODES, NEVER
 
 Value = bool | int | float | str
 
 QUEUE, IGNORE, REPLACE = "queue", "ignore", "replace"
 """Values of `preemption`: how an utterance of lower priority than the current one is treated."""
+
+ALWAYS, WHEN_USED, NEVER = MODES = ("always", "when_used", "never")
+"""When a joint group is commanded: always, while a gesture uses it until it is back at rest, or never."""
 
 LONGEST_RETURN = 10.0
 """Longest time the retargeter takes to bring the robot to rest when the node is stopped [s]."""

@@ -28,8 +28,7 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.generation.motion_network import State, load_network
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.model_directory import INT8_STEP_GRAPH, STEP_GRAPH, ModelDirectory, open_model
-from text2gesture_ros.training.motion.export import integer_layer
+from text2gesture_ros.model_directory import ModelDirectory, open_model
 
 SIZES = """
 name: tiny
@@ -93,14 +92,6 @@ def test_other_cells_compute_the_same_step(directory, cells):
         torch.testing.assert_close(a, b, rtol=0.0, atol=1e-4)
 
 
-def test_only_layers_between_pre_net_and_post_net_use_integers(directory):
-    graph = onnx.load(directory.path / INT8_STEP_GRAPH, load_external_data=False).graph
-    kinds = {t.name: t.data_type for t in graph.initializer if t.name.endswith(".weight")}
-    assert {"generator.first_gru.input.weight", "generator.second_gru.hidden.weight"} <= set(kinds)
-    for weight, kind in kinds.items():
-        assert (kind == onnx.TensorProto.INT8) == integer_layer(weight), weight
-
-
 def test_bytes_are_those_of_the_weights(tmp_path):
     kinds = (("FLOAT", (2, 3)), ("FLOAT16", (4,)), ("INT8", (5,)))
     graph = onnx.helper.make_graph([], "weights", [], [])
@@ -111,16 +102,8 @@ def test_bytes_are_those_of_the_weights(tmp_path):
     assert bytes_of(tmp_path / "graph.onnx") == 4 * 6 + 2 * 4 + 5
 
 
-def test_integers_are_fewer_bytes(directory):
-    whole, mixed, small = (
-        bytes_of(directory.path / file)
-        for file in (STEP_GRAPH, INT8_STEP_GRAPH, ENGINES["ORT int8 everywhere"].file)
-    )
-    assert whole > mixed > small > whole / 4
-
-
 def test_an_engine_lives_in_a_process_of_its_own(directory):
-    given = {**asdict(ENGINES["ORT float32"]), "folder": str(directory.path), "threads": 1}
+    given = {**asdict(ENGINES["ORT float32, as shipped"]), "folder": str(directory.path), "threads": 1}
     worker = Worker("benchmarks.motion_engines", given)
     loaded = worker.ask({"do": "load"})
     timed = worker.ask({"do": "time", "count": 2, "first": 0})
@@ -148,9 +131,9 @@ def test_a_comparison_measures_what_was_asked_for_beside_the_reference(directory
     monkeypatch.setattr(training_engines, "Worker", InProcess)
     monkeypatch.setattr(engines, "LARGE", 1 << 20)
     found = engines.compare(
-        str(directory.path.parent / "model"), 2, 2, threads=(1,), names=["ORT int8 everywhere"]
+        str(directory.path.parent / "model"), 2, 2, threads=(1,), names=["ORT float16 weights"]
     )
-    assert list(found["engines"]) == [REFERENCE, "ORT int8 everywhere"]
+    assert list(found["engines"]) == [REFERENCE, "ORT float16 weights"]
     assert (found["clips"], found["frames_per_step"], list(found["bandwidth"])) == (4, 3, [1])
     for one in found["engines"].values():
         assert one["threads"][1]["bound_ms"] > 0.0
@@ -164,9 +147,9 @@ def test_a_comparison_measures_what_was_asked_for_beside_the_reference(directory
 
 
 def test_only_graphs_that_are_asked_for_are_written(directory, tmp_path):
-    write_graphs(open_model(str(directory.path.parent / "model"), "motion"), tmp_path, {"all_int8.onnx"})
+    write_graphs(open_model(str(directory.path.parent / "model"), "motion"), tmp_path, {"float16.onnx"})
     written = {path.name for path in tmp_path.iterdir() if not path.is_symlink()}
-    assert written == {"all_int8.onnx", "float32.onnx"}
+    assert written == {"float16.onnx", "float32.onnx"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

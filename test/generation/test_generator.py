@@ -12,11 +12,9 @@ import pytest
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
 from text2gesture_ros.generation.generator import SHORTEST, GestureGenerator, TorchEngine
 from text2gesture_ros.labels import EMOTIONS, GESTURES
-from text2gesture_ros.model_directory import INT8_STEP_GRAPH, open_model, save_model
+from text2gesture_ros.model_directory import open_model, save_model
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.skeleton import JOINTS, bone_lengths
-from text2gesture_ros.training.motion.export import integer_layer
-from text2gesture_ros.training.onnx_export import export_int8_graph
 
 PAIRS = list(itertools.product(GESTURES, EMOTIONS))
 
@@ -175,7 +173,7 @@ def test_no_joint_goes_further_from_frame_to_frame_than_the_model_says(tmp_path:
 def test_torch_and_onnxruntime_generate_the_same_frames() -> None:
     engine = TorchEngine(open_model("motion", "motion"), "cpu")
     reference = GestureGenerator("motion", device="cpu", engine=engine)
-    whole = GestureGenerator("motion", device="cpu", precision="float32")
+    whole = GestureGenerator("motion", device="cpu")
     for gesture, emotion in PAIRS[::5]:
         expected = list(reference.frames(gesture, emotion, seed=7))
         given = list(whole.frames(gesture, emotion, seed=7))
@@ -183,25 +181,6 @@ def test_torch_and_onnxruntime_generate_the_same_frames() -> None:
         for a, b in zip(given, expected, strict=True):
             assert np.abs(a.positions - b.positions).max() < 1e-3
             assert a.stop_probability == pytest.approx(b.stop_probability, abs=1e-3)
-
-
-def test_integers_generate_nearly_the_same_frames(tmp_path: Path) -> None:
-    shipped = open_model("motion", "motion")
-    for file in shipped.path.glob("*.*"):
-        shutil.copy(file, tmp_path)
-    (tmp_path / INT8_STEP_GRAPH).unlink(missing_ok=True)
-    whole = GestureGenerator(str(tmp_path), device="cpu")
-    assert whole.precision == "float32"
-    export_int8_graph(tmp_path / "step.onnx", tmp_path / INT8_STEP_GRAPH, integer_layer)
-    assert GestureGenerator(str(tmp_path), device="cpu", precision="float32").precision == "float32"
-    small = GestureGenerator(str(tmp_path), device="cpu")
-    assert small.precision == "int8"
-    for gesture, emotion in PAIRS[::5]:
-        expected, given = (g.generate(gesture, emotion, seed=7).positions for g in (whole, small))
-        length = min(len(expected), len(given))
-        distances = np.linalg.norm(expected[:length] - given[:length], axis=-1)
-        assert 0.0 < distances.max() < 0.005
-        assert abs(len(expected) - len(given)) <= 2
 
 
 @pytest.mark.parametrize(
@@ -257,8 +236,6 @@ def test_models_that_cannot_generate_are_refused(tmp_path: Path) -> None:
         GestureGenerator(str(tmp_path / "missing"))
     with pytest.raises(ConfigurationError, match="device"):
         GestureGenerator("motion", device="toaster")
-    with pytest.raises(ConfigurationError, match="unknown precision 'int4'"):
-        GestureGenerator("motion", device="cpu", precision="int4")
 
 
 def test_a_left_handed_example_is_done_in_a_mirror(tmp_path: Path) -> None:

@@ -147,19 +147,6 @@ def test_the_graph_holds_no_weights_and_follows_those_beside_it(tiny):
     assert np.abs(after - before).max() > 0.1
 
 
-def test_layers_of_one_row_use_integers_where_asked(tiny):
-    export_int8_graph(tiny / GRAPH, tiny / "heads.onnx", lambda weight: weight == "head.weight")
-    graph = onnx.load(tiny / "heads.onnx", load_external_data=False).graph
-    kinds = {place.name: place.data_type for place in graph.initializer}
-    assert kinds["head.weight"] == onnx.TensorProto.INT8
-    model = open_model(str(tiny))
-    tokens = np.random.default_rng(0).integers(0, 20, (1, 7))
-    expected, found = (
-        model.session(name).run(None, {"tokens": tokens})[0] for name in (INT8_GRAPH, "heads.onnx")
-    )
-    assert 0.0 < np.abs(expected - found).max() < 0.05 * np.abs(expected).max()
-
-
 @pytest.fixture(scope="module")
 def shipped() -> IntentClassifier:
     """Return the shipped model as a robot's processor runs it."""

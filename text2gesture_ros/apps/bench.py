@@ -140,7 +140,6 @@ def generator(parameters: GestureGeneratorParameters, count: int) -> dict[str, A
         "frames": len(waits),
         "clips": len(firsts),
         "engine": model.engine,
-        "precision": model.precision,
         "threads": parameters.threads,
     }
 

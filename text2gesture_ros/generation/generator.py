@@ -15,11 +15,9 @@ from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL, check_label
 from text2gesture_ros.model_directory import (
     INITIAL_GRAPH,
-    INT8_STEP_GRAPH,
     STEP_GRAPH,
     ModelDirectory,
     choose_engine,
-    choose_precision,
     open_model,
 )
 from text2gesture_ros.motion.motion import Motion
@@ -68,7 +66,6 @@ class GestureGenerator:
         name: what the model calls itself.
         frame_rate: frames per second [Hz].
         engine: what runs the graphs, unless one was given.
-        precision: what they compute with: float32 or int8.
         kernel: (W,) weights of the window of frames that every frame is smoothed over, W odd.
         furthest: how far a joint goes from one frame to the next at the most [m].
     """
@@ -79,7 +76,6 @@ class GestureGenerator:
         *,
         device: str = "auto",
         threads: int = 1,
-        precision: str = "auto",
         engine: Engine | None = None,
     ) -> None:
         """Load the model.
@@ -88,19 +84,17 @@ class GestureGenerator:
             model: name or path of a model directory of kind "motion".
             device: auto, cpu or cuda.
             threads: threads of ONNX Runtime.
-            precision: float32, int8 (on a processor), or auto (int8 on a processor where the model has it).
-            engine: runs the graphs instead of what device, threads and precision call for.
+            engine: runs the graphs instead of what device and threads call for.
 
         Raises:
             ModelError: the directory is missing, incomplete or damaged.
-            ConfigurationError: the device or precision is unknown or not there.
+            ConfigurationError: the device is unknown or not there.
         """
         directory = open_model(model, "motion")
         self._where = str(directory.path)
         self.name = directory.name
         self.frame_rate = float(directory.number("frame_rate", 1.0, 1000.0))
         self.engine = choose_engine(device)
-        self.precision = choose_precision(directory, INT8_STEP_GRAPH, self.engine, precision)
         self._max_frames = int(directory.number("max_frames", 1, 100_000))
         self._stops = directory.config.get("stop_token", True) is True
         self.furthest = directory.number("furthest", 1e-4, 1.0) if "furthest" in directory.config else np.inf
@@ -114,8 +108,7 @@ class GestureGenerator:
         else:
             width = next(iter(self._examples.values())).centres.shape[1]
             provider = self.engine.removeprefix("onnxruntime-")
-            step = INT8_STEP_GRAPH if self.precision == "int8" else STEP_GRAPH
-            self._engine = _OnnxEngine(directory, step, width, threads, provider)
+            self._engine = _OnnxEngine(directory, width, threads, provider)
 
     def frames(
         self,
@@ -410,9 +403,9 @@ def _gaussian(deviation: float) -> FloatArray:
 class _OnnxEngine:
     """The model in ONNX Runtime."""
 
-    def __init__(self, directory: ModelDirectory, step: str, width: int, threads: int, device: str) -> None:
+    def __init__(self, directory: ModelDirectory, width: int, threads: int, device: str) -> None:
         self._initial = directory.session(INITIAL_GRAPH, threads, device)
-        self._step = directory.session(step, threads, device)
+        self._step = directory.session(STEP_GRAPH, threads, device)
         self._step_inputs = [value.name for value in self._step.get_inputs()]
         if self._initial.get_inputs()[0].shape != [1, width]:
             raise ModelError(f"{directory.path}: {INITIAL_GRAPH} does not take the examples' {width} numbers")

@@ -1,41 +1,30 @@
 """What is asked of the generator: one clause with the gesture that goes with it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
-    pass
+from text2gesture_ros.motion.frame_block import ClauseHeader
 
 
 @dataclass(frozen=True)
 class GestureRequest:
-    """What the generator reads of an intent.
+    """A clause to be accompanied by motion.
 
     Attributes:
-        utterance_id: name of the utterance.
-        clause: which clause of it.
-        arrival: when the text came [s], on the ROS clock.
-        begin: when the clause is spoken, likewise.
+        header: which clause, its gesture (neutral where none is accepted) and emotion, priority.
+        arrival: when the text came [s], on the clock of the caller.
+        begin: when the clause is spoken, on the same clock.
         stroke: when the word that carries the gesture is spoken, after `begin` [s]; None: unknown.
         length: how long the clause takes to say [s]; None: unknown.
-        estimated: whether `stroke` is a guess; `length` is unknown then.
-        gesture, emotion: known labels.
-        accepted: whether the gesture was recognised, so that it is to be shown.
+        estimated: whether `stroke` is estimated from the text; `length` is unknown then.
+        accepted: whether the gesture was recognised, so that it is shown; else talking motion goes with it.
         spoken: whether there are words in the text at all.
-        more: whether another clause of the utterance follows.
-        priority: of the utterance, in [0, 255].
     """
 
-    utterance_id: str
-    clause: int
+    header: ClauseHeader
     arrival: float
     begin: float
     stroke: float | None
     length: float | None
     estimated: bool
-    gesture: str
-    emotion: str
     accepted: bool
     spoken: bool
-    more: bool
-    priority: int

@@ -4,8 +4,9 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
+from text2gesture_ros.generation.request import GestureRequest
 from text2gesture_ros.generation.time_alignment import SHORTEST_TALK
 from text2gesture_ros.parameters import (
     IGNORE,
@@ -15,33 +16,6 @@ from text2gesture_ros.parameters import (
 
 if TYPE_CHECKING:
     pass
-
-
-class Clause(Protocol):
-    """What a schedule needs to know of a clause."""
-
-    @property
-    def utterance_id(self) -> str:
-        """Name of its utterance."""
-
-    @property
-    def clause(self) -> int:
-        """Which clause of the utterance."""
-
-    @property
-    def accepted(self) -> bool:
-        """Whether it has a gesture; if not, talking motion goes with it."""
-
-    @property
-    def length(self) -> float | None:
-        """How long it takes to say [s]; None: unknown."""
-
-    @property
-    def priority(self) -> int:
-        """Of its utterance: the same or a higher one takes over."""
-
-
-C = TypeVar("C", bound=Clause)
 
 
 MOST_WAITING = 8
@@ -57,16 +31,16 @@ _DEFAULTS = GestureGeneratorParameters()
 
 
 @dataclass
-class _Turn(Generic[C]):
+class _Turn:
     """What is still to come of an utterance: its clauses, with when each is spoken [s]."""
 
     utterance_id: str
     priority: int
     arrival: float
-    pending: deque[tuple[C, float]] = field(default_factory=deque)
+    pending: deque[tuple[GestureRequest, float]] = field(default_factory=deque)
 
 
-class Schedule(Generic[C]):
+class Schedule:
     """Says when the motion of each clause begins, and which clauses never get any.
 
     One utterance has its turn at a time. Another one of the same or a higher priority takes over at once;
@@ -82,10 +56,10 @@ class Schedule(Generic[C]):
     """
 
     def __init__(self, lead: float = 0.0) -> None:
-        self.dropped: list[tuple[C, str]] = []
+        self.dropped: list[tuple[GestureRequest, str]] = []
         self._lead = lead
-        self._turn: _Turn[C] = _Turn("", 0, -math.inf)
-        self._waiting: list[_Turn[C]] = []
+        self._turn: _Turn = _Turn("", 0, -math.inf)
+        self._waiting: list[_Turn] = []
         self._end = -math.inf  # of what is being played; infinite until that is known
         self._gesture_end = -math.inf  # of the latest gesture, likewise
         self._time = -math.inf
@@ -107,7 +81,7 @@ class Schedule(Generic[C]):
 
     def add(
         self,
-        clause: C,
+        clause: GestureRequest,
         begin: float,
         now: float,
         *,
@@ -126,9 +100,9 @@ class Schedule(Generic[C]):
                 it; `REPLACE` lets it take over.
         """
         turn = None
-        if clause.clause > 0:
+        if clause.header.clause > 0:
             turns = (self._turn, *self._waiting)
-            turn = next((turn for turn in turns if turn.utterance_id == clause.utterance_id), None)
+            turn = next((turn for turn in turns if turn.utterance_id == clause.header.utterance_id), None)
         if turn is None:
             turn = self._admitted(clause, now, preemption)
         if turn is None:
@@ -140,7 +114,7 @@ class Schedule(Generic[C]):
         else:
             turn.pending.append((clause, begin))
 
-    def refuse(self, clause: C, reason: str) -> None:
+    def refuse(self, clause: GestureRequest, reason: str) -> None:
         """Take note of a clause that gets no motion nor asks for a turn: what is performed goes on."""
         self.dropped.append((clause, reason))
 
@@ -150,7 +124,7 @@ class Schedule(Generic[C]):
         pending = self._turn.pending
         return pending[0][1] if pending and pending[0][0].accepted else None
 
-    def due(self, now: float, delay: float = 0.0) -> tuple[C, float, float] | None:
+    def due(self, now: float, delay: float = 0.0) -> tuple[GestureRequest, float, float] | None:
         """Return a clause to begin with, when it is due and when its motion starts; call until there is none.
 
         What is due is what `add` was told, later by the time for which the utterance had to wait.
@@ -196,12 +170,12 @@ class Schedule(Generic[C]):
         self.cancel("", reason)
         self._end = self._gesture_end = -math.inf
 
-    def _admitted(self, clause: C, now: float, preemption: str) -> _Turn[C] | None:
+    def _admitted(self, clause: GestureRequest, now: float, preemption: str) -> _Turn | None:
         """Return the turn of a new utterance; None: it gets none."""
-        name, priority = clause.utterance_id, clause.priority
+        name, priority = clause.header.utterance_id, clause.header.priority
         self._drop(lambda turn: turn.utterance_id == name, "the utterance was said again")
         self._next_turn(now)
-        before, new = self._turn, _Turn[C](name, priority, now)
+        before, new = self._turn, _Turn(name, priority, now)
         if not self._busy(now) or priority >= before.priority or preemption == REPLACE:
             everything = preemption == REPLACE
             self._drop(lambda turn: everything or turn is before, f"replaced by utterance {name!r}")
@@ -233,7 +207,7 @@ class Schedule(Generic[C]):
             turn.pending = deque((clause, begin + waited) for clause, begin in turn.pending)
             self._turn = turn
 
-    def _drop(self, unwanted: "Callable[[_Turn[C]], bool]", reason: str) -> None:
+    def _drop(self, unwanted: "Callable[[_Turn], bool]", reason: str) -> None:
         """Drop what is still to come of the utterances that are unwanted."""
         for turn in [self._turn, *self._waiting]:
             if unwanted(turn):

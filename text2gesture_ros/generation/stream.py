@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -11,10 +10,9 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.generation.generator import Frame
 from text2gesture_ros.generation.time_alignment import SHORTEST_TALK, Fit, Warp, fit
 from text2gesture_ros.geometry import FloatArray, minimum_jerk
-from text2gesture_ros.motion.frame_block import PRIORITY, FrameBlock
-from text2gesture_ros.motion.motion import FRAME_RATE
+from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameBlock
 from text2gesture_ros.motion.phases import Phases, find_phases
-from text2gesture_ros.skeleton import JOINTS, between, bone_lengths, with_bone_lengths
+from text2gesture_ros.skeleton import between, bone_lengths, with_bone_lengths
 
 BEGUN = 12
 """Frames that are sent as they are, so that a gesture may begin before all of it is known. The hands have
@@ -143,12 +141,7 @@ class GestureStream:
         self,
         frames: Iterator[Frame],
         *,
-        utterance_id: str,
-        clause: int = 0,
-        gesture: str,
-        emotion: str,
-        more: bool = False,
-        priority: int = PRIORITY,
+        header: ClauseHeader,
         start: float,
         frame_rate: float,
         block_size: int,
@@ -163,12 +156,7 @@ class GestureStream:
 
         Args:
             frames: what `GestureGenerator.frames` returned.
-            utterance_id: name of the utterance, written into every block.
-            clause: which clause of it, likewise.
-            gesture: label, likewise.
-            emotion: label, likewise.
-            more: whether another clause of the utterance follows, likewise.
-            priority: of the utterance, likewise.
+            header: of the clause, carried by every block.
             start: when the first frame is due at the earliest [s].
             frame_rate: frames per second at which they are played [Hz].
             block_size: frames per block; the last block may be smaller.
@@ -188,14 +176,7 @@ class GestureStream:
             raise InputError(
                 f"frame_rate must be > 0 and look_ahead >= 0 but are {frame_rate} and {look_ahead}"
             )
-        self._labels: dict[str, Any] = {
-            "utterance_id": utterance_id,
-            "clause": clause,
-            "gesture": gesture,
-            "emotion": emotion,
-            "more": more,
-            "priority": priority,
-        }
+        self.header = header
         self._start, self._frame_rate = start, frame_rate
         self._block_size, self._look_ahead = block_size, look_ahead
         self._clip, self._talk = Clip(frames, frame_rate), talk
@@ -215,16 +196,6 @@ class GestureStream:
         self._sequence = 0
         self._count = 0
         self.finished = False
-
-    @property
-    def utterance_id(self) -> str:
-        """Name of the utterance."""
-        return str(self._labels["utterance_id"])
-
-    @property
-    def clause(self) -> int:
-        """Which clause of it."""
-        return int(self._labels["clause"])
 
     @property
     def end(self) -> float:
@@ -253,12 +224,10 @@ class GestureStream:
                     return None
         return self._block()
 
-    def cut(self, reason: str) -> FrameBlock:
-        """Hand out no more; return the block without frames that says why."""
+    def cut(self, reason: str) -> ClauseEnd:
+        """Hand out no more; return what says why."""
         self.finished = True
-        return empty_block(
-            reason, due=self.end, sequence=self._sequence, first_frame=self._count, **self._labels
-        )
+        return ClauseEnd(self.header, self._sequence, self.end, reason)
 
     def _goes_as_made(self, follows: float | None) -> bool:
         """Return whether there is nothing to plan, so that frames may be made as they are needed."""
@@ -323,7 +292,7 @@ class GestureStream:
             times = times[: max(1, left)]
         positions, stops = play(self._pieces, times)
         block = FrameBlock(
-            **self._labels,
+            header=self.header,
             sequence=self._sequence,
             first_frame=self._count,
             frame_rate=self._frame_rate,
@@ -335,28 +304,3 @@ class GestureStream:
         self._sequence += 1
         self._count += len(times)
         return block
-
-
-def empty_block(
-    reason: str, *, due: float, sequence: int = 0, first_frame: int = 0, **labels: Any
-) -> FrameBlock:
-    """Return the last block of a clause of which nothing (more) comes, and why.
-
-    Args:
-        reason: why; empty if the gesture is whole.
-        due: when the next frame would have been [s].
-        sequence: of the block.
-        first_frame: how many frames there were.
-        labels: whose block it is, attributes of `FrameBlock`.
-    """
-    return FrameBlock(
-        **labels,
-        sequence=sequence,
-        first_frame=first_frame,
-        frame_rate=FRAME_RATE,
-        due=due,
-        positions=np.zeros((0, len(JOINTS), 3), dtype=np.float32),
-        stop_probabilities=np.zeros(0, dtype=np.float32),
-        last=True,
-        reason=reason,
-    )

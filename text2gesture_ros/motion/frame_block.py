@@ -1,4 +1,4 @@
-"""Blocks of frames: human motion on its way from generator to retargeter."""
+"""What travels from generator to retargeter: blocks of frames, and the end of a clause's motion."""
 
 from dataclasses import dataclass
 
@@ -6,44 +6,65 @@ import numpy as np
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.gestures import UNKNOWN_NEEDS, GestureNeeds
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.motion.motion import check_frame_rate
+from text2gesture_ros.skeleton import check_positions
 
-MAX_BLOCK_FRAMES = 1200  # frames a block may hold: 20 s
-
+MAX_BLOCK_FRAMES = 1200  # 20 s at 60 Hz
 
 PRIORITY = 128
-"""Of an utterance of which nothing else is said, in [0, 255]; the messages say the same."""
+"""Default priority of an utterance, in [0, 255]; the messages say the same."""
+
+
+@dataclass(frozen=True)
+class ClauseHeader:
+    """Which clause of which utterance a motion performs, and what it needs of the robot. Carried whole.
+
+    Attributes:
+        utterance_id: name of the utterance.
+        clause: number of the clause within the utterance.
+        gesture: label of the gesture, empty where it has none.
+        emotion: label of the emotion.
+        more: whether another clause of the utterance follows.
+        priority: of the utterance, in [0, 255].
+        needs: joint groups and hands.
+    """
+
+    utterance_id: str
+    clause: int = 0
+    gesture: str = ""
+    emotion: str = ""
+    more: bool = False
+    priority: int = PRIORITY
+    needs: GestureNeeds = UNKNOWN_NEEDS
+
+    @property
+    def name(self) -> ClauseId:
+        """What the clause goes by."""
+        return self.utterance_id, self.clause
 
 
 @dataclass(frozen=True)
 class FrameBlock:
-    """A few consecutive frames of one gesture, as they travel from generator to retargeter.
+    """A few consecutive frames of one clause's motion.
 
     Attributes:
-        utterance_id: name of the utterance.
-        gesture: label of the gesture.
-        emotion: label of the emotion.
+        header: whose frames they are.
         sequence: 0, 1, 2, ... within the clause.
         first_frame: index of the first frame within the clause.
-        frame_rate: frames per second at which they are to be played [Hz].
-        due: when the first frame is to be seen [s], on the clock of whoever asks.
-        positions: (T, K, 3) joint positions [m], pelvis frame; T may be 0 in the last block.
+        frame_rate: playback rate [Hz].
+        due: when the first frame is to be seen [s], on the clock of the caller.
+        positions: (T, K, 3) joint positions [m], pelvis frame, T >= 1.
         stop_probabilities: (T,) the stop token after each frame.
-        last: whether the gesture ends with this block.
-        clause: which clause of the utterance the gesture performs.
-        reason: of the last block: why there is no motion, or no more of it; empty: the gesture is whole.
-        more: whether another clause of the utterance is still to come.
-        priority: of the utterance, in [0, 255].
+        last: whether the motion ends with this block.
 
     Raises:
-        InputError: as `Motion`, a block without frames is not the last one, or the stop probabilities are not
-            (T,) numbers in [0, 1].
+        InputError: there are no frames or too many, a position is not finite or is no human body, or the stop
+            probabilities are not (T,) numbers in [0, 1].
     """
 
-    utterance_id: str
-    gesture: str
-    emotion: str
+    header: ClauseHeader
     sequence: int
     first_frame: int
     frame_rate: float
@@ -51,31 +72,59 @@ class FrameBlock:
     positions: FloatArray
     stop_probabilities: FloatArray
     last: bool
-    clause: int = 0
-    reason: str = ""
-    more: bool = False
-    priority: int = PRIORITY
 
     def __post_init__(self) -> None:
-        count = len(self.positions)
-        if count:
-            object.__setattr__(self, "positions", Motion(self.positions, self.frame_rate).positions)
-        elif not self.last:
-            raise InputError("frames: a block without frames must be the last of its clause")
+        positions = np.asarray(self.positions, dtype=np.float32)
         stops = np.asarray(self.stop_probabilities, dtype=np.float32)
-        if stops.shape != (count,) or not ((stops >= 0) & (stops <= 1)).all():
-            raise InputError(f"frames: stop_probabilities must be {count} numbers in [0, 1]")
+        if positions.ndim != 3 or not 1 <= len(positions) <= MAX_BLOCK_FRAMES:
+            raise InputError(
+                f"frames: positions must be (T, K, 3), T in [1, {MAX_BLOCK_FRAMES}], are {positions.shape}"
+            )
+        check_positions(positions, "frames")
+        check_frame_rate(self.frame_rate, "frames")
+        if stops.shape != (len(positions),) or not ((stops >= 0) & (stops <= 1)).all():
+            raise InputError(f"frames: stop_probabilities must be {len(positions)} numbers in [0, 1]")
+        _check_due(self.due)
+        object.__setattr__(self, "positions", positions)
         object.__setattr__(self, "stop_probabilities", stops)
-        if not np.isfinite(self.due):
-            raise InputError(f"frames: due time {self.due} is not finite")
-
-    @property
-    def name(self) -> ClauseId:
-        """Which gesture the block belongs to."""
-        return self.utterance_id, self.clause
 
     @property
     def end(self) -> float:
-        """When the last frame is to be seen [s]; without frames: when the block is due."""
-        count = len(self.positions)
-        return self.due + (count - 1) / self.frame_rate if count else self.due
+        """When the last frame is to be seen [s]."""
+        return self.due + (len(self.positions) - 1) / self.frame_rate
+
+
+@dataclass(frozen=True)
+class ClauseEnd:
+    """Tells that no (more) frames of a clause come, and why.
+
+    Attributes:
+        header: of which clause.
+        sequence: 0 where there was no block of it, else the number of the next one.
+        due: when the next frame would have been due [s], on the clock of the caller.
+        reason: why there is no motion, or no more of it; empty: the motion is whole.
+
+    Raises:
+        InputError: `due` is not finite.
+    """
+
+    header: ClauseHeader
+    sequence: int
+    due: float
+    reason: str
+
+    def __post_init__(self) -> None:
+        _check_due(self.due)
+
+    @property
+    def end(self) -> float:
+        """When the motion is over [s]."""
+        return self.due
+
+
+FrameMessage = FrameBlock | ClauseEnd
+
+
+def _check_due(due: float) -> None:
+    if not np.isfinite(due):
+        raise InputError(f"frames: due time {due} is not finite")

@@ -61,8 +61,7 @@ class Motion:
                 f"motion: positions must be (T, {len(JOINTS)}, 3) with T >= 1, are {positions.shape}"
             )
         object.__setattr__(self, "positions", check_positions(positions, "motion"))
-        if not 1.0 <= self.frame_rate <= 1000.0:
-            raise InputError(f"motion: frame_rate must be in [1, 1000] Hz but is {self.frame_rate}")
+        check_frame_rate(self.frame_rate, "motion")
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -106,6 +105,12 @@ class Motion:
             label=np.array(self.gesture),
             emotion=np.array(self.emotion),
         )
+
+
+def check_frame_rate(frame_rate: float, where: str) -> None:
+    """Raise InputError, naming where, unless a frame rate is in [1, 1000] Hz."""
+    if not 1.0 <= frame_rate <= 1000.0:
+        raise InputError(f"{where}: frame_rate must be in [1, 1000] Hz but is {frame_rate}")
 
 
 def load_motion(path: Path | str) -> Motion:

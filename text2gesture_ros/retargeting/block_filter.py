@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -34,22 +34,22 @@ class Admission:
         self._latest: ClauseId | None = None
         self._cancelled: OrderedDict[str, float] = OrderedDict()  # when each utterance was [s]
 
-    def admits(self, block: FrameBlock, now: float) -> str:
+    def admits(self, block: FrameMessage, now: float) -> str:
         """Return what becomes of a block that comes now [s]: accepted, empty, or why it is ignored."""
         verdict = self._refusal(block, now)
         if not verdict:
             verdict = "empty"
-            if len(block.positions):
+            if isinstance(block, FrameBlock):
                 begin = block.due
                 if block.sequence == 0:
-                    self._latest = block.name
+                    self._latest = block.header.name
                 else:
-                    begin = self._gestures[block.name][2]
-                _remember(self._gestures, block.name, (block.sequence, block.end, begin))
+                    begin = self._gestures[block.header.name][2]
+                _remember(self._gestures, block.header.name, (block.sequence, block.end, begin))
                 # One that is stale counts as begun, so that what follows it can still be seen.
                 verdict = "stale" if block.end < now else "accepted"
-            elif block.name in self._gestures:
-                self._gestures[block.name] = _NO_MORE, *self._gestures[block.name][1:]
+            elif block.header.name in self._gestures:
+                self._gestures[block.header.name] = _NO_MORE, *self._gestures[block.header.name][1:]
         self.counts[verdict] += 1
         return verdict
 
@@ -69,16 +69,16 @@ class Admission:
         self._cancelled.clear()
         self._latest = None
 
-    def _refusal(self, block: FrameBlock, now: float) -> str:
+    def _refusal(self, block: FrameMessage, now: float) -> str:
         """Return why a block does not continue the latest gesture nor begin another, empty if it does."""
-        when = self._cancelled.get(block.utterance_id)
+        when = self._cancelled.get(block.header.utterance_id)
         if when is not None:
-            if block.clause or block.sequence or now <= when + _FORGIVEN:
+            if block.header.clause or block.sequence or now <= when + _FORGIVEN:
                 return "cancelled"
-            del self._cancelled[block.utterance_id]
-        sequence, end, begin = self._gestures.get(block.name, (-1, float("-inf"), float("-inf")))
-        latest = block.name == self._latest
-        if not len(block.positions):
+            del self._cancelled[block.header.utterance_id]
+        sequence, end, begin = self._gestures.get(block.header.name, (-1, float("-inf"), float("-inf")))
+        latest = block.header.name == self._latest
+        if not isinstance(block, FrameBlock):
             # That no more comes may be said at any time.
             return "" if block.sequence == 0 or latest else "stale"
         if block.end > now + _MAX_AHEAD:

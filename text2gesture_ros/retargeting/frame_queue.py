@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from text2gesture_ros.gestures import used_by
+from text2gesture_ros.gestures import mirrored
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 from text2gesture_ros.retargeting.hands import with_hands
 from text2gesture_ros.retargeting.reference import Clip, Settings
 from text2gesture_ros.retargeting.retargeter import Retargeter
@@ -57,7 +57,7 @@ class Reader:
         self._share = max(_LEAST, round(_SHARE * period))
         self._most = max(_AT_ONCE, self._share)
         self._left = self._most  # frames that may still be read this time
-        self._unread: deque[tuple[FrameBlock, range]] = deque()  # which of its frames
+        self._unread: deque[tuple[FrameMessage, range]] = deque()  # which of its frames
         self._name: ClauseId | None = None  # of which gesture frames were read last
         self._retargeter = Retargeter(robot)
         self._mirrored = False
@@ -71,15 +71,15 @@ class Reader:
         """Allow for as much to be read as is at a time."""
         self._left = self._most
 
-    def changes(self, block: FrameBlock) -> bool:
+    def changes(self, block: FrameMessage) -> bool:
         """Return whether a block begins a gesture or ends one: what came before it is best read first."""
-        return not len(block.positions) or self._begins(block)
+        return not isinstance(block, FrameBlock) or self._begins(block)
 
-    def take(self, block: FrameBlock) -> bool:
+    def take(self, block: FrameMessage) -> bool:
         """Take in a block; return whether it is the next to be read, and may be read this time."""
-        if self._unread and len(block.positions) and self._begins(block):
+        if self._unread and isinstance(block, FrameBlock) and self._begins(block):
             self._give_way(block)
-        self._unread.append((block, range(len(block.positions))))
+        self._unread.append((block, range(len(block.positions) if isinstance(block, FrameBlock) else 0)))
         return self.ready and len(self._unread) == 1
 
     def read(self, settings: Settings) -> Part:
@@ -89,40 +89,42 @@ class Reader:
             settings: `mirror` and `forearm_weight` count where a gesture begins.
         """
         block, frames = self._unread.popleft()
-        if not len(block.positions):
-            return Part(block.name, None, False, False)
+        if not isinstance(block, FrameBlock):
+            return Part(block.header.name, None, False, False)
         now = frames[: min(self._share, self._left)]
         self._left -= len(now)
         if now.stop < frames.stop:
             self._unread.appendleft((block, frames[len(now) :]))
         first = block.sequence == now.start == 0
-        begins = first or block.name != self._name
+        begins = first or block.header.name != self._name
         if begins:
-            self._name, self._mirrored = block.name, settings.mirror
+            self._name, self._mirrored = block.header.name, settings.mirror
             self._retargeter = Retargeter(
                 self._robot, mirror=settings.mirror, forearm_weight=settings.forearm_weight
             )
         angles = self._retargeter.motion(block.positions[now.start : now.stop])
         clip = Clip(
-            block.name,
+            block.header.name,
             block.due + np.array(now) / block.frame_rate,
-            with_hands(self._robot, angles, block.gesture),
+            with_hands(self._robot, angles, block.header.needs.hand_opening),
             block.last and now.stop == len(block.positions),
-            used_by(block.gesture, self._mirrored),
+            mirrored(block.header.needs.groups) if self._mirrored else block.header.needs.groups,
         )
-        return Part(block.name, clip, begins, first)
+        return Part(block.header.name, clip, begins, first)
 
     def forget(self, utterance_ids: Collection[str]) -> None:
         """Leave out what is unread of some utterances."""
-        self._unread = deque(item for item in self._unread if item[0].utterance_id not in utterance_ids)
+        self._unread = deque(
+            item for item in self._unread if item[0].header.utterance_id not in utterance_ids
+        )
 
     def clear(self) -> None:
         """Leave out all that is unread."""
         self._unread.clear()
 
-    def _begins(self, block: FrameBlock) -> bool:
-        before = self._unread[-1][0].name if self._unread else self._name
-        return block.sequence == 0 or block.name != before
+    def _begins(self, block: FrameMessage) -> bool:
+        before = self._unread[-1][0].header.name if self._unread else self._name
+        return block.sequence == 0 or block.header.name != before
 
     def _give_way(self, new: FrameBlock) -> None:
         """Leave out what is due when another gesture has begun: it is not to wait for that.
@@ -132,12 +134,15 @@ class Reader:
         unread, self._unread = self._unread, deque()
         cut: set[ClauseId] = set()
         for block, frames in unread:
-            if block.name in cut:
+            if block.header.name in cut:
                 continue
             least = frames.start + (block.sequence == frames.start == 0)
+            if not isinstance(block, FrameBlock):
+                self._unread.append((block, frames))
+                continue
             before = int(np.ceil((new.due - block.due) * block.frame_rate))
             kept = range(frames.start, min(frames.stop, max(least, before)))
             if len(kept) < len(frames):
-                cut.add(block.name)
-            if kept or not frames:
+                cut.add(block.header.name)
+            if kept:
                 self._unread.append((block, kept))

@@ -1,24 +1,22 @@
-"""How far a hand is open in each gesture: joint positions do not tell, what the gesture means does."""
+"""Hands that open and close with their arm: joint positions of a human do not tell, the clause does."""
 
 import numpy as np
 
 from text2gesture_ros.geometry import Array
-from text2gesture_ros.gestures import OPENINGS
 from text2gesture_ros.robots.robot import Robot
 
 # A hand opens with its arm: wholly where a joint of that is so far from rest [rad].
 _RAISED = 0.5
 
 
-def with_hands(robot: Robot, angles: Array, gesture: str) -> Array:
-    """Return the angles with hands as a gesture wants them, each as far as its arm is raised.
+def with_hands(robot: Robot, angles: Array, opening: float | None) -> Array:
+    """Return the angles with hands opened as a gesture needs, in proportion to how far the arm is raised.
 
     Args:
         robot: whose hands open and close, if it has any.
         angles: (T, N) joint angles [rad].
-        gesture: its label.
+        opening: from 0, closed, to 1, open; None: as at rest.
     """
-    opening = OPENINGS.get(gesture)
     if opening is None or not robot.hands:
         return angles
     result = angles.copy()

@@ -24,8 +24,9 @@ from text2gesture_ros.control.trajectory import NOBODY, JointState, Plan, Span, 
 from text2gesture_ros.control.verification import Verifier, least_clearance
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.geometry import Array, BoolArray, FloatArray
+from text2gesture_ros.gestures import needs_of
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.motion.frame_block import MAX_BLOCK_FRAMES, FrameBlock
+from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock, FrameMessage
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.retargeting.block_filter import Admission
 from text2gesture_ros.retargeting.frame_queue import Reader
@@ -34,7 +35,6 @@ from text2gesture_ros.retargeting.progress import CANCELLED, FAILED, Ledger, Pro
 from text2gesture_ros.retargeting.reference import DEFAULTS, Clip, Fade, Score, Settings
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot import Robot
-from text2gesture_ros.skeleton import check_positions
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -255,7 +255,7 @@ class Performer:
 
     # What arrives
 
-    def receive(self, block: FrameBlock, now: float) -> bool:
+    def receive(self, block: FrameMessage, now: float) -> bool:
         """Take in a block of frames; return whether it will be played.
 
         The gesture that began last is the one that plays, from the moment its first frame is due; each clause
@@ -265,17 +265,10 @@ class Performer:
         Args:
             block: the frames, `due` on the clock of `now`.
             now: the present [s].
-
-        Raises:
-            InputError: the block has more frames than anybody plays at once, or a number in it is no position
-                of a human body; nothing of it is played then.
         """
-        if len(block.positions) > MAX_BLOCK_FRAMES:
-            raise InputError(f"frames: {len(block.positions)} in a block, allowed {MAX_BLOCK_FRAMES}")
-        check_positions(block.positions, "frames")  # most of them are read later, where nobody could be told
         verdict = self._admission.admits(block, now)
         if verdict not in ("accepted", "empty"):
-            _LOGGER.debug("frames %d of %r ignored: %s", block.sequence, block.name, verdict)
+            _LOGGER.debug("frames %d of %r ignored: %s", block.sequence, block.header.name, verdict)
             return False
         self._ledger.received(block, now)
         if verdict == "accepted":
@@ -625,11 +618,11 @@ def retarget_motion(
     """
     performer = Performer(robot, rate=rate, scale=scale, mirror=mirror, blend_time=blend_time)
     size = max(1, round(motion.frame_rate))
+    gesture = motion.gesture
+    header = ClauseHeader(gesture or "clip", gesture=gesture, emotion=motion.emotion, needs=needs_of(gesture))
     blocks = [
         FrameBlock(
-            utterance_id=motion.gesture or "clip",
-            gesture=motion.gesture,
-            emotion=motion.emotion,
+            header=header,
             sequence=index,
             first_frame=start,
             frame_rate=motion.frame_rate,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 
 WAITING, PERFORMING, RETURNING, OVER = STATES = ("waiting", "performing", "returning", "over")
 """No motion yet, a clause is performed, on the way to rest or between clauses, the end."""
@@ -116,30 +116,29 @@ class Ledger:
             duration=found.ended - found.began if found.began is not None else 0.0,
         )
 
-    def received(self, block: FrameBlock, now: float) -> None:
+    def received(self, block: FrameMessage, now: float) -> None:
         """Take note of a block that was taken in."""
-        utterance = self._utterances.get(block.utterance_id)
+        header = block.header
+        utterance = self._utterances.get(header.utterance_id)
         if utterance is None or utterance.over:
-            utterance = self._utterances[block.utterance_id] = _Utterance(now)
-            self._utterances.move_to_end(block.utterance_id)
+            utterance = self._utterances[header.utterance_id] = _Utterance(now)
+            self._utterances.move_to_end(header.utterance_id)
             if len(self._utterances) > _REMEMBERED:
                 # Somebody may still wait for the end of one that is not over.
                 old = next((name for name, one in self._utterances.items() if one.over), None)
                 del self._utterances[old or next(iter(self._utterances))]
-        utterance.heard, utterance.more = now, block.more
-        frames = len(block.positions)
-        if frames:
-            # Frames that come after all undo that they had stopped coming.
-            utterance.outcome, utterance.pending, utterance.latest = "", True, block.clause
-            utterance.known += frames / block.frame_rate
-            utterance.blocks.append((block.clause, block.due, block.end, block.stop_probabilities))
-        if not block.reason:
-            return
-        utterance.reason = utterance.reason or block.reason
-        if frames or block.sequence:
-            utterance.outcome = FAILED  # cut off
-        elif not (block.more or utterance.pending or utterance.began is not None):
-            utterance.close()
+        utterance.heard, utterance.more = now, header.more
+        if isinstance(block, FrameBlock):
+            # A late block clears the outcome of a timeout.
+            utterance.outcome, utterance.pending, utterance.latest = "", True, header.clause
+            utterance.known += len(block.positions) / block.frame_rate
+            utterance.blocks.append((header.clause, block.due, block.end, block.stop_probabilities))
+        elif block.reason:
+            utterance.reason = utterance.reason or block.reason
+            if block.sequence:
+                utterance.outcome = FAILED  # cut off
+            elif not (header.more or utterance.pending or utterance.began is not None):
+                utterance.close()
 
     def performs(self, name: ClauseId | None, time: float) -> None:
         """Take note of what the command of a time performs: a clause of an utterance, or nothing."""

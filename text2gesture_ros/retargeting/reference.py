@@ -6,9 +6,9 @@ import numpy as np
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, BoolArray, FloatArray, minimum_jerk
-from text2gesture_ros.gestures import ALWAYS, GROUPS, MODES, NEVER
+from text2gesture_ros.gestures import GROUPS
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.parameters import ALWAYS, MODES, NEVER, GestureRetargeterParameters
 from text2gesture_ros.retargeting.retargeter import FOREARM_WEIGHTS, MAX_SCALE, scaled
 from text2gesture_ros.robots.robot import Robot
 
@@ -42,7 +42,7 @@ class Settings:
         blend_time: how long taking over from the present command lasts [s], in [0, 10].
         frame_timeout: how long the last frame is held when no more come [s], in [0, 60].
         idle_motion: size of a movement like breathing while the robot is at rest, in [0, 1].
-        waist, head, left_arm, right_arm: when the group is commanded, one of `ownership.MODES`.
+        waist, head, left_arm, right_arm: when the group is commanded, one of `parameters.MODES`.
 
     Raises:
         ConfigurationError: a value is out of its range.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 from text2gesture_ros.retargeting.progress import FAILED, OUTCOMES, OVER, Progress
 
 _LATEST = 500  # of so many figures percentiles are told
@@ -24,7 +24,7 @@ class Tally:
     def __init__(self, progress: Callable[[str], Progress | None]) -> None:
         self._progress = progress
         self._texts: OrderedDict[str, float] = OrderedDict()  # when each arrived
-        self._live: OrderedDict[str, FrameBlock] = OrderedDict()  # the latest block of each
+        self._live: OrderedDict[str, FrameMessage] = OrderedDict()  # the latest block of each
         self._over: OrderedDict[str, None] = OrderedDict()  # counted already
         self._ended: Counter[str] = Counter()
         self._latencies: deque[float] = deque(maxlen=_LATEST)
@@ -42,11 +42,11 @@ class Tally:
         if len(self._texts) > _REMEMBERED:
             self._texts.popitem(last=False)
 
-    def block_came(self, block: FrameBlock, now: float) -> None:
+    def block_came(self, block: FrameMessage, now: float) -> None:
         """Take note of a block of frames that has gone to the performer."""
-        if len(block.positions):
+        if isinstance(block, FrameBlock):
             self._aheads.append(block.due - now)
-        name, progress = block.utterance_id, self._progress(block.utterance_id)
+        name, progress = block.header.utterance_id, self._progress(block.header.utterance_id)
         if progress is None or (progress.state == OVER and name in self._over):
             return  # was not taken, or comes after the end
         self._live[name] = block
@@ -91,6 +91,6 @@ class Tally:
         missing = [
             f"no frames of utterance {name!r} for {now - block.end:.1f} s"
             for name, block in self._live.items()
-            if not block.last and now > block.end
+            if isinstance(block, FrameBlock) and not block.last and now > block.end
         ]
         return counts, missing + [self._trouble] * (now < self._troubled + _TOLD)

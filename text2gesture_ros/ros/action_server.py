@@ -15,7 +15,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.generation.schedule import LONGEST_WAIT
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 from text2gesture_ros.msg import Speech
 from text2gesture_ros.retargeting.progress import CANCELLED, COMPLETED, FAILED, OVER, WAITING, Progress
 from text2gesture_ros.ros.conversions import read_speech
@@ -106,12 +106,12 @@ class Goals:
         if goal is not None and goal.missing in (_LISTENER, _INTENT):  # the first clause counts
             goal.heard, goal.missing, goal.behind = max(begin, self._clock()), _FRAMES, self._latest
 
-    def frames_came(self, block: FrameBlock) -> None:
+    def frames_came(self, block: FrameMessage) -> None:
         """Take note that frames, of whichever utterance, came: others may wait for the end of it."""
-        now, name = self._clock(), block.utterance_id
+        now, name = self._clock(), block.header.utterance_id
         if goal := self._goals.get(name):
             goal.heard, goal.missing = max(goal.heard, now), _TIME
-        if len(block.positions):
+        if isinstance(block, FrameBlock):
             self._latest = name
         for goal in self._goals.values():
             if goal.missing == _FRAMES and goal.behind == name:

@@ -13,8 +13,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from text2gesture_ros.control.command import Command, Trajectory
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.gestures import ALWAYS
-from text2gesture_ros.parameters import GestureRetargeterParameters, listed
+from text2gesture_ros.parameters import ALWAYS, GestureRetargeterParameters, listed
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.ros.conversions import (
     joint_angles_message,

@@ -16,8 +16,16 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generation.request import GestureRequest
-from text2gesture_ros.labels import check_label
-from text2gesture_ros.motion.frame_block import MAX_BLOCK_FRAMES, FrameBlock
+from text2gesture_ros.gestures import ALL_GROUPS, GROUPS, GestureNeeds, needs_of
+from text2gesture_ros.labels import NEUTRAL, check_label
+from text2gesture_ros.motion.frame_block import (
+    MAX_BLOCK_FRAMES,
+    ClauseEnd,
+    ClauseHeader,
+    FrameBlock,
+    FrameMessage,
+)
+from text2gesture_ros.motion.motion import FRAME_RATE
 from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
 from text2gesture_ros.skeleton import JOINTS, order_joints
 from text2gesture_ros.understanding.utterance import Utterance
@@ -30,6 +38,7 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
 LONGEST_ID = 128  # characters of an utterance id
 LONGEST_SPEECH = 3600.0  # or an utterance of high priority could keep all others waiting for ever [s]
 _LONGEST_REASON = 400  # characters of why there is no motion that are kept
+_AS_AT_REST = -1.0  # hand opening of a motion that says nothing of hands
 _LONGEST_TRANSPORT = 5.0  # of a message, from one node to the next [s]
 
 
@@ -110,8 +119,6 @@ def intent_message(intent: "Intent", utterance: Utterance, arrival: float, claus
         reason=intent.reason,
         model=intent.model,
         duration=utterance.duration,
-        words=list(utterance.words),
-        word_starts=list(utterance.word_starts),
         priority=utterance.priority,
     )
     message.header.stamp = to_time(arrival)
@@ -148,53 +155,66 @@ def read_intent(message: GestureIntent, now: float) -> GestureRequest:
     timed = start <= stroke <= end and start < end
     stamp = to_seconds(message.header.stamp)
     arrival = stamp if 0.0 <= now - stamp <= _LONGEST_TRANSPORT else now
+    gesture = check_label("gesture", message.gesture.chosen)
+    accepted = bool(message.accepted)
+    shown = gesture if accepted else NEUTRAL
     return GestureRequest(
-        utterance_id=_check_id(message.utterance_id),
-        clause=int(message.clause),
+        header=ClauseHeader(
+            utterance_id=_check_id(message.utterance_id),
+            clause=int(message.clause),
+            gesture=shown,
+            emotion=check_label("emotion", message.emotion.chosen),
+            more=more,
+            priority=int(message.priority),
+            needs=needs_of(shown),
+        ),
         arrival=arrival,
         begin=arrival + start,
         stroke=stroke - start if timed else None,
         length=end - start if timed and not message.estimated else None,
         estimated=bool(message.estimated),
-        gesture=check_label("gesture", message.gesture.chosen),
-        emotion=check_label("emotion", message.emotion.chosen),
-        accepted=bool(message.accepted),
+        accepted=accepted,
         spoken=any(character.isalpha() for character in message.text),
-        more=more,
-        priority=int(message.priority),
     )
 
 
-def frames_message(block: FrameBlock, clock_offset: float) -> GestureFrames:
+def frames_message(block: FrameMessage, clock_offset: float) -> GestureFrames:
     """Return frames as a message.
 
     Args:
-        block: the frames.
+        block: the frames, or that no more come.
         clock_offset: what to add to `block.due` to have ROS time [s].
     """
+    header, opening = block.header, block.header.needs.hand_opening
     message = GestureFrames(
-        utterance_id=block.utterance_id,
-        clause=int(block.clause),
-        gesture=block.gesture,
-        emotion=block.emotion,
+        utterance_id=header.utterance_id,
+        clause=int(header.clause),
+        gesture=header.gesture,
+        emotion=header.emotion,
         sequence=int(block.sequence),
-        first_frame=int(block.first_frame),
-        frame_rate=float(block.frame_rate),
+        frame_rate=FRAME_RATE,
         joint_names=list(JOINTS),
-        positions=block.positions.ravel().tolist(),
-        stop_probabilities=block.stop_probabilities.tolist(),
-        last=bool(block.last),
-        reason=block.reason,
-        more=bool(block.more),
-        priority=int(block.priority),
+        last=True,
+        more=bool(header.more),
+        priority=int(header.priority),
+        groups=sorted(header.needs.groups),
+        hand_opening=_AS_AT_REST if opening is None else float(opening),
     )
+    if isinstance(block, FrameBlock):
+        message.first_frame = int(block.first_frame)
+        message.frame_rate = float(block.frame_rate)
+        message.positions = block.positions.ravel().tolist()
+        message.stop_probabilities = block.stop_probabilities.tolist()
+        message.last = bool(block.last)
+    else:
+        message.reason = block.reason
     message.header.stamp = to_time(block.due + clock_offset)
     message.header.frame_id = "pelvis"
     return message
 
 
-def read_frames(message: GestureFrames, clock_offset: float) -> FrameBlock:
-    """Return the frames of a message, joints matched by name.
+def read_frames(message: GestureFrames, clock_offset: float) -> FrameMessage:
+    """Return the frames of a message, joints matched by name; without frames, the end of the clause.
 
     Args:
         message: as it arrived.
@@ -215,22 +235,43 @@ def read_frames(message: GestureFrames, clock_offset: float) -> FrameBlock:
         raise InputError(
             f"{len(message.positions)} positions, expected {count} frames x {len(JOINTS)} joints x 3"
         )
+    header, due = _header(message), to_seconds(message.header.stamp) - clock_offset
+    if not count:
+        if not message.last:
+            raise InputError("frames: a block without frames must be the last of its clause")
+        return ClauseEnd(header, int(message.sequence), due, message.reason[:_LONGEST_REASON])
     positions = np.asarray(message.positions, dtype=np.float32).reshape(count, len(JOINTS), 3)
     return FrameBlock(
-        utterance_id=_check_id(message.utterance_id),
-        gesture=message.gesture,
-        emotion=message.emotion,
+        header=header,
         sequence=int(message.sequence),
         first_frame=int(message.first_frame),
         frame_rate=float(message.frame_rate),
-        due=to_seconds(message.header.stamp) - clock_offset,
+        due=due,
         positions=positions[:, order],
         stop_probabilities=np.asarray(message.stop_probabilities, dtype=np.float32),
         last=bool(message.last),
+    )
+
+
+def _header(message: GestureFrames) -> ClauseHeader:
+    """Return which clause a message is of, and what it needs of the robot."""
+    unknown = sorted(set(message.groups) - ALL_GROUPS)
+    if unknown:
+        raise InputError(f"groups: unknown joint group {unknown[0]!r}. Known: {', '.join(GROUPS)}")
+    opening = float(message.hand_opening)
+    if not opening <= 1.0:  # NaN neither
+        raise InputError(f"hand_opening must be in [0, 1], or negative: as at rest, but is {opening}")
+    return ClauseHeader(
+        utterance_id=_check_id(message.utterance_id),
         clause=int(message.clause),
-        reason=message.reason[:_LONGEST_REASON],
+        gesture=message.gesture,
+        emotion=message.emotion,
         more=bool(message.more),
         priority=int(message.priority),
+        needs=GestureNeeds(
+            groups=frozenset(message.groups) or ALL_GROUPS,
+            hand_opening=None if opening < 0.0 else opening,
+        ),
     )
 
 

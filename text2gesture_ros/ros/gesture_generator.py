@@ -18,9 +18,9 @@ from std_msgs.msg import String
 from text2gesture_ros.generation.generator import Frame, GestureGenerator
 from text2gesture_ros.generation.request import GestureRequest
 from text2gesture_ros.generation.schedule import MOST_CLAUSES, Schedule
-from text2gesture_ros.generation.stream import CLOSE, GestureStream, empty_block
+from text2gesture_ros.generation.stream import CLOSE, GestureStream
 from text2gesture_ros.labels import NEUTRAL
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import ClauseEnd
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.parameters import GestureGeneratorParameters
 from text2gesture_ros.ros.conversions import frames_message, read_intent
@@ -29,8 +29,6 @@ from text2gesture_ros.ros.managed_node import ManagedNode, run
 # At every poll about twice as much motion is sent as is played until the next: the look-ahead fills up soon,
 # and the retargeter has time to command the robot between the blocks [s].
 _POLL_PERIOD = 0.05
-# What a block without frames takes from the request it answers.
-_LABELS = ("utterance_id", "clause", "gesture", "emotion", "more", "priority")
 _REMEMBERED = 100  # utterances that were cancelled
 _LATENCIES = 200  # of so many gestures, the latest, the latency is reported
 
@@ -43,11 +41,11 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self._frames = self.create_lifecycle_publisher(GestureFrames, "gesture_frames", 100)
         self.subscribe(GestureIntent, "gesture_intent", self._receive, MOST_CLAUSES)
         self.subscribe(String, "gesture_cancel", self._cancel, 50)
-        self._schedule: Schedule[GestureRequest] = Schedule(_POLL_PERIOD)
+        self._schedule: Schedule = Schedule(_POLL_PERIOD)
         self._stream: GestureStream | None = None
         # When each utterance was cancelled, or all of them (""), of late [s], on the ROS clock.
         self._cancelled: OrderedDict[str, float] = OrderedDict()
-        self._cut: list[FrameBlock] = []  # what is still to be told of gestures that were cut off
+        self._cut: list[ClauseEnd] = []  # what is still to be told of gestures that were cut off
         self._arrival: float | None = None  # of an intent being answered, on time.perf_counter [s]
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
         self._gestures = self._without_motion = self._frames_sent = self._late = 0
@@ -80,7 +78,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
     def _forget(self, reason: str, utterance_id: str = "") -> None:
         """Drop an utterance, all if the id is empty: what is played of it and what is to come."""
         self._schedule.cancel(utterance_id, reason)
-        played = "" if self._stream is None else self._stream.utterance_id
+        played = "" if self._stream is None else self._stream.header.utterance_id
         if utterance_id in ("", played):
             self._schedule.ended(self.loop_now())
             self._end_stream(reason)
@@ -100,7 +98,10 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self._arrival = time.perf_counter()
         self._check_clock()
         request = read_intent(message, self.now())
-        if any(request.arrival < self._cancelled.get(name, -math.inf) for name in ("", request.utterance_id)):
+        if any(
+            request.arrival < self._cancelled.get(name, -math.inf)
+            for name in ("", request.header.utterance_id)
+        ):
             self._schedule.refuse(request, "cancelled")
         elif not (request.accepted or request.spoken):
             self._schedule.refuse(request, "there are no words")
@@ -118,25 +119,20 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         given = self.parameters
         before = self._stream
         if before is not None:
-            same = request.utterance_id == before.utterance_id
-            self._end_stream("" if same else f"replaced by utterance {request.utterance_id!r}")
-            if same and request.clause <= before.clause:
+            same = request.header.utterance_id == before.header.utterance_id
+            self._end_stream("" if same else f"replaced by utterance {request.header.utterance_id!r}")
+            if same and request.header.clause <= before.header.clause:
                 self._tell()  # said again: what ends has the same name as what begins
                 same = False
             before = before if same else None
         self._gestures += 1
-        gesture = request.gesture if request.accepted else NEUTRAL
+        header = request.header
         begin = due + _lead(request)
         # A guess is none the worse for counting from the motion, and one text always looks the same.
-        spoken = start if request.estimated and not request.clause else begin
+        spoken = start if request.estimated and not request.header.clause else begin
         self._stream = GestureStream(
-            self._generate(gesture, request.emotion, 0),
-            utterance_id=request.utterance_id,
-            clause=request.clause,
-            gesture=gesture,
-            emotion=request.emotion,
-            more=request.more,
-            priority=request.priority,
+            self._generate(header.gesture, header.emotion, 0),
+            header=header,
             start=start,
             frame_rate=self._generator.frame_rate * given.speed_scale,
             block_size=given.block_size,
@@ -145,7 +141,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
             end=None if request.length is None else begin + request.length,
             estimated=request.estimated,
             after=before,
-            talk=partial(self._generate, NEUTRAL, request.emotion) if given.neutral_motion else None,
+            talk=partial(self._generate, NEUTRAL, header.emotion) if given.neutral_motion else None,
         )
 
     def _generate(self, gesture: str, emotion: str, number: int) -> Iterator[Frame]:
@@ -192,8 +188,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
     def _tell(self) -> None:
         """Say of what got no motion, or only a part, why; after what took over has begun."""
         for request, reason in self._schedule.dropped:
-            labels = {name: getattr(request, name) for name in _LABELS}
-            self._cut.append(empty_block(reason, due=self.loop_now(), **labels))
+            self._cut.append(ClauseEnd(request.header, 0, self.loop_now(), reason))
             self._without_motion += 1
         self._schedule.dropped.clear()
         for block in self._cut:
@@ -218,7 +213,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
 
 def _lead(request: GestureRequest) -> float:
     """Return how long before its words a clause is due [s], so that its gesture can be prepared in time."""
-    if request.clause == 0 or not request.accepted or request.stroke is None:
+    if request.header.clause == 0 or not request.accepted or request.stroke is None:
         return 0.0
     return max(0.0, CLOSE - request.stroke)
 

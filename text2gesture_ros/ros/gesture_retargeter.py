@@ -231,12 +231,12 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._goals.frames_came(block)
         taken = self._performer.receive(block, now)
         self._tally.block_came(block, now)
-        if not taken:
+        if not taken or not isinstance(block, FrameBlock):
             return
         self._shown.append(block)
         # Planning takes as long as many commands: once between two of them, and best right after one. Only
         # the beginning of an utterance is worth the risk of a late command: somebody waits for it.
-        begins = block.sequence == 0 or block.utterance_id != self._announced
+        begins = block.sequence == 0 or block.header.utterance_id != self._announced
         if begins and not self._prepared:
             self._prepare(now)
 
@@ -336,7 +336,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Return the frame (K, 3) that is performed; None at rest."""
         while self._shown and self._shown[0].end < now:
             self._shown.popleft()
-        performed = (block for block in self._shown if block.name == (command.utterance_id, command.clause))
+        performed = (
+            block for block in self._shown if block.header.name == (command.utterance_id, command.clause)
+        )
         block = next((block for block in performed if block.end >= now), None)
         if block is None:
             return None

@@ -1,6 +1,6 @@
 """PyTorch modules as ONNX graphs without weights, and the same graphs in eight-bit arithmetic."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from text2gesture_ros.model_directory import _ZERO_POINT, ACTIVATION_LEVELS, WEIGHTS_FILE, write_file
@@ -73,7 +73,7 @@ def export_graph(
     write_file(path, model.SerializeToString())
 
 
-def export_int8_graph(graph: Path, path: Path, gemm: Callable[[str], bool] = lambda weight: False) -> None:
+def export_int8_graph(graph: Path, path: Path) -> None:
     """Write the graph that computes the same as another of `export_graph`, mostly with integers.
 
     It too has places for the weights of weights.safetensors and no weights; see `quantization`.
@@ -81,25 +81,23 @@ def export_int8_graph(graph: Path, path: Path, gemm: Callable[[str], bool] = lam
     Args:
         graph: the .onnx file to read.
         path: the .onnx file to write.
-        gemm: as for `quantise_graph`; by default none does.
     """
     import onnx
 
     model = onnx.load(graph, load_external_data=False)
-    quantise_graph(model, gemm)
+    quantise_graph(model)
     write_file(path, model.SerializeToString())
 
 
-def quantise_graph(model: "onnx.ModelProto", gemm: Callable[[str], bool]) -> None:
+def quantise_graph(model: "onnx.ModelProto") -> None:
     """Let a graph without weights compute with integers where it multiplies rows by a weight (MatMul).
 
     The places of the weights stay: one that is multiplied by becomes int8, turned, and gets another place
     beside it for its scales (`SCALE`); one that rows are taken from (word embeddings) becomes float16, as it
-    is stored. Layers that read one row (Gemm) stay as they are unless asked for.
+    is stored. Layers that read one row (Gemm) stay as they are.
 
     Args:
         model: as `checkpoints.export_graph` writes it, of opset 18 or later; changed in place.
-        gemm: says of a weight's name whether its layer, if it reads one row (Gemm), is to use integers too.
     """
     from onnx import TensorProto, helper
 
@@ -130,21 +128,6 @@ def quantise_graph(model: "onnx.ModelProto", gemm: Callable[[str], bool]) -> Non
             # By this a row of zeros, whose shares are no numbers, gives zeros again.
             add("Mul", [f"{y}/share", f"{x}/largest"], y)
             _turn(graph, places[weight])
-        elif node.op_type == "Gemm" and node.input[1] in places and gemm(node.input[1]):
-            x, weight, bias = node.input
-            y = node.output[0]
-            if x not in rows:
-                rows.add(x)
-                parts = [f"{x}/int8", f"{x}/step", f"{x}/zero"]
-                graph.node.append(helper.make_node("DynamicQuantizeLinear", [x], parts, name=f"{x}/quantise"))
-            # One row needs no scale of its own. These operators ONNX Runtime knows as one: seven times fewer.
-            add("MatMulInteger", [f"{x}/int8", weight, f"{x}/zero"], f"{y}/int32")
-            add("Cast", [f"{y}/int32"], f"{y}/float", to=TensorProto.FLOAT)
-            add("Mul", [weight + SCALE, "int8/levels"], f"{y}/weight_step")
-            add("Mul", [f"{x}/step", f"{y}/weight_step"], f"{y}/step")
-            add("Mul", [f"{y}/float", f"{y}/step"], f"{y}/product")
-            add("Add", [f"{y}/product", bias], y)
-            _turn(graph, places[weight])
         elif node.op_type == "Gather" and node.input[0] in places:
             output = node.output[0]
             places[node.input[0]].data_type = TensorProto.FLOAT16
@@ -156,7 +139,6 @@ def quantise_graph(model: "onnx.ModelProto", gemm: Callable[[str], bool]) -> Non
         ("int8/axes", TensorProto.INT64, [1], -1),
         ("int8/step", TensorProto.FLOAT, [], 1.0 / ACTIVATION_LEVELS),
         ("int8/zero", TensorProto.UINT8, [], _ZERO_POINT),
-        ("int8/levels", TensorProto.FLOAT, [], ACTIVATION_LEVELS),
     ):
         graph.initializer.append(helper.make_tensor(name, kind, dims, [value]))
 

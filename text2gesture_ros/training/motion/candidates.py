@@ -1,6 +1,6 @@
 """What generates gestures to be measured: first of all a motion model, many clips at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from text2gesture_ros.generation.generator import SHORTEST, Frame, GestureGenerator
+from text2gesture_ros.generation.generator import SHORTEST, GestureGenerator
 from text2gesture_ros.generation.motion_network import State, load_network
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.model_directory import open_model
@@ -46,7 +46,7 @@ class Candidate(Protocol):
 class ModelCandidate:
     """A motion model directory that generates many gestures in one pass of its network.
 
-    What it gives is, clip by clip, what `GestureGenerator` gives in float32 with the same seed (within
+    What it gives is, clip by clip, what `GestureGenerator` gives with the same seed (within
     rounding), many times faster.
     """
 
@@ -199,35 +199,3 @@ class ModelCandidate:
                     break
                 frame, state = block[keep, -1], State(*(part[keep] for part in state))
         return frames, stops, lengths.tolist()
-
-
-class StreamedCandidate:
-    """A motion model as a robot runs it: clip by clip, frame by frame, on the processor's default engine."""
-
-    def __init__(self, model: ModelCandidate) -> None:
-        """Load the graphs of a model directory; its embedder is the one of `model`."""
-        self._model = model
-        self._generator = GestureGenerator(str(model.directory.path), device="cpu")
-
-    def generate(self, clips: Sequence[Motion], seeds: Sequence[int]) -> list[Generated]:
-        """Generate, as `GestureGenerator.frames` with each clip's labels and seed."""
-        return [
-            self._collected(clip, self._generator.frames(clip.gesture, clip.emotion, seed=seed))
-            for clip, seed in zip(clips, seeds, strict=True)
-        ]
-
-    def reconstruct(self, clips: Sequence[Motion]) -> list[Generated]:
-        """Generate from the clips' own embeddings or, for a model of classes, from their labels."""
-        if not self._model.embeds:
-            return self.generate(clips, [0] * len(clips))
-        return [
-            self._collected(clip, self._generator.frames_of(embedding, mirrored=acts_left(clip.positions)))
-            for clip, embedding in zip(clips, self._model.embedded(clips), strict=True)
-        ]
-
-    def _collected(self, clip: Motion, frames: Iterable[Frame]) -> Generated:
-        played = list(frames)
-        positions = np.stack([frame.positions for frame in played])
-        motion = Motion(positions, self._generator.frame_rate, clip.gesture, clip.emotion)
-        stops = np.array([frame.stop_probability for frame in played], dtype=np.float32)
-        return Generated(motion, stops, stopped=not self._model.fixed_length and bool(stops[-1] >= 0.5))

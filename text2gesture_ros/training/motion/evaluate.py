@@ -18,7 +18,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.model_directory import ModelDirectory, open_model, write_file
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.training.motion.baselines import NearestClipPlayer, training_clips
-from text2gesture_ros.training.motion.candidates import Candidate, ModelCandidate, StreamedCandidate
+from text2gesture_ros.training.motion.candidates import Candidate, ModelCandidate
 from text2gesture_ros.training.motion.study import Study
 
 logger = logging.getLogger(__name__)
@@ -26,13 +26,11 @@ logger = logging.getLogger(__name__)
 SEED = 40_000
 """Of the people of the evaluation; no training and no choice of a setting uses seeds from here on."""
 
-REAL, OURS, STREAMED = "real", "ours", "streamed"
-FIXED_LENGTH, PLAYER = "fixed_length", "player"
+REAL, OURS, FIXED_LENGTH, PLAYER = "real", "ours", "fixed_length", "player"
 MADE: Mapping[str, str] = MappingProxyType(
     {
         REAL: "clips by other performers: the floor of distances, the ceiling of recognition",
-        OURS: "the model, in float32",
-        STREAMED: "the model as a robot runs it: frame by frame, in its default precision",
+        OURS: "the model",
         FIXED_LENGTH: "the model, its stop token not listened to",
         PLAYER: "plays clips of the training set: nothing new",
     }
@@ -99,7 +97,6 @@ def evaluate(
     makers: dict[str, Callable[[], Candidate | None]] = {
         REAL: lambda: None,
         OURS: lambda: ours,
-        STREAMED: lambda: StreamedCandidate(ours),
         FIXED_LENGTH: lambda: ModelCandidate(model, fixed_length=True),
         PLAYER: lambda: NearestClipPlayer(ours, training_clips(ours.directory)),
         **{name: partial(ModelCandidate, path) for name, path in folders.items()},

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from text2gesture_ros.generation.motion_network import MotionGenerator, MotionNetworkConfig, State
-from text2gesture_ros.model_directory import INITIAL_GRAPH, INT8_STEP_GRAPH, STEP_GRAPH
-from text2gesture_ros.training.onnx_export import export_graph, export_int8_graph
+from text2gesture_ros.model_directory import INITIAL_GRAPH, STEP_GRAPH
+from text2gesture_ros.training.onnx_export import export_graph
 
 
 class _InitialGraph(nn.Module):
@@ -47,17 +47,8 @@ def step_names(config: MotionNetworkConfig) -> tuple[list[str], list[str]]:
     return ["frame", *states], ["frames", "stop_probabilities", *(f"next_{name}" for name in states)]
 
 
-def integer_layer(weight: str) -> bool:
-    """Whether a layer of the step computes with integers where a processor runs it.
-
-    Not those that frames are made of: errors of pre-net, post-net and plan go into every frame and, through
-    it, into the next; there they add up.
-    """
-    return not any(name in weight for name in ("pre_net", "post_net", "plan"))
-
-
 def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
-    """Write initial.onnx, step.onnx and step_int8.onnx, for one clip at a time, into a model directory."""
+    """Write initial.onnx and step.onnx, for one clip at a time, into a model directory."""
     generator = MotionGenerator(config)
     frame, state = generator.initial(torch.zeros(1, config.embedding_width))
     names, outputs = step_names(config)
@@ -75,4 +66,3 @@ def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
         names,
         outputs,
     )
-    export_int8_graph(path / STEP_GRAPH, path / INT8_STEP_GRAPH, integer_layer)
