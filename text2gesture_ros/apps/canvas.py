@@ -27,7 +27,7 @@ FAINT: Colour = (125, 131, 142)
 
 
 class View:
-    """An orthographic view from an azimuth, to the left of the figure, and an elevation above it [degrees]."""
+    """An orthographic view from an azimuth (to the left of the figure) and an elevation [degrees]."""
 
     def __init__(self, azimuth: float, elevation: float) -> None:
         side, height = np.radians(azimuth), np.radians(elevation)
