@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> Outcome:
     clearance = Clearance(robot)
     report = check(robot, times, angles, clearance=clearance, least=least_clearance(robot, clearance))
     if gif is not None:
-        from text2gesture_ros.apps.rendering import Clip, Painter
+        from text2gesture_ros.apps.rendering import Painter, Scene
 
-        Painter(robot).save_gif(gif, Clip(robot.title, motion, times, angles))
+        Painter(robot).save_gif(gif, Scene(robot.title, motion, times, angles))
     data = {
         "robot": robot.name,
         "joints": len(robot.joint_names),
