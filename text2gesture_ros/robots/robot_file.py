@@ -13,7 +13,7 @@ import yaml
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, dot, normalise, rotation_from_rpy
-from text2gesture_ros.resources import find_robot_file
+from text2gesture_ros.resources import find_robot_file, read_limited
 from text2gesture_ros.robots.robot import ARMS, BASE, Capsule, Chain, Hand, Robot
 from text2gesture_ros.robots.urdf import MAX_ANGLE, Description, load_urdf, read_urdf
 
@@ -42,10 +42,8 @@ _MORE_KEYS = ("urdf", "axes", *_CHAINS, "hands", "capsules", "ignored_pairs", "d
 def read_robot(path: Path, description: str | None = None) -> Robot:
     """Return the robot of a YAML file; see `robot.load_robot`."""
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ConfigurationError(f"{path}: larger than {_MAX_FILE_BYTES // 1024} kB")
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        data = yaml.safe_load(read_limited(path, _MAX_FILE_BYTES).decode("utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{path}: no readable YAML: {' '.join(str(error).split())}") from None
     return robot_of(data, path, description)
 
@@ -459,6 +457,4 @@ def load_robot(robot: str, description: str | None = None) -> Robot:
         ConfigurationError: there is no such robot, or its file is wrong: where, what was given, what is
         allowed.
     """
-    from text2gesture_ros.robots.robot_file import read_robot
-
     return read_robot(find_robot_file(robot), description)

@@ -15,6 +15,7 @@ import numpy as np
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, normalise, rotation_from_rpy
+from text2gesture_ros.resources import read_limited
 
 MAX_ANGLE = 2.0 * np.pi
 """More than this is no limit of a joint in radians: degrees, most likely [rad]."""
@@ -172,14 +173,7 @@ def urdf_text(path: Path) -> str:
         ConfigurationError: it cannot be read, or is too large.
     """
     try:
-        size = path.stat().st_size
-        if not (path.is_file() or path.is_dir()):  # a device has no size and no end
-            raise ConfigurationError(f"{path}: no readable URDF: not a file")
-        if size > _MAX_CHARACTERS:
-            raise ConfigurationError(f"{path}: larger than {_MAX_CHARACTERS // 1024**2} MB")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigurationError(f"{path}: no readable URDF: {error.strerror}") from None
+        return read_limited(path, _MAX_CHARACTERS).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path}: no readable URDF: not UTF-8. Allowed: UTF-8") from None
 

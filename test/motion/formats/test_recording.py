@@ -59,13 +59,6 @@ def test_clips_with_some_of_the_joints_are_filled(tmp_path):
     assert recording.motion.gesture == "nod"
 
 
-def test_a_clip_with_joints_twice_or_unknown_says_which(tmp_path):
-    for names, wrong in ((["pelvis", "head", "head"], "head"), (["pelvis", "head", "tail"], "tail")):
-        np.savez(tmp_path / "a.npz", positions=np.zeros((2, 3, 3)), joints=names, fps=60.0)
-        with pytest.raises(InputError, match=rf"a\.npz: joint '{wrong}' is unknown or given twice"):
-            read_recording(tmp_path / "a.npz")
-
-
 def test_a_cut_holds_what_lies_in_it(swing):
     whole = read_recording(swing).motion
     part = read_recording(swing, start=0.5, end=1.5).motion
@@ -107,7 +100,7 @@ def test_what_is_no_recording_is_refused(tmp_path):
     huge = tmp_path / "huge.bvh"
     with huge.open("wb") as file:
         file.truncate(257 * 2**20)
-    with pytest.raises(InputError, match="at most 256 MB"):
+    with pytest.raises(InputError, match="larger than 256 MB"):
         read_recording(huge)
     (tmp_path / "dir.bvh").mkdir()
     with pytest.raises(InputError, match="no file"):

@@ -11,9 +11,9 @@ import numpy as np
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import Array, wrap
 from text2gesture_ros.motion.formats.completion import body_size, fill, missing_joints, shortest
-from text2gesture_ros.motion.formats.resampling import close_gaps, longest_gap, resample
 from text2gesture_ros.motion.formats.take import Take
 from text2gesture_ros.motion.motion import FRAME_RATE
+from text2gesture_ros.motion.resampling import close_gaps, longest_gap, resample
 from text2gesture_ros.skeleton import BONES, INDEX, JOINTS, bone_lengths, with_bone_lengths
 
 LONGEST_GAP = 0.25  # that is closed by a straight line [s]

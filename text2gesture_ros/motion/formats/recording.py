@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +16,7 @@ from text2gesture_ros.motion.formats.kinect import read_skeleton
 from text2gesture_ros.motion.formats.normalisation import place
 from text2gesture_ros.motion.formats.npz import read_npz
 from text2gesture_ros.motion.formats.qianim import read_qianim
-from text2gesture_ros.motion.formats.take import Take, check_size
+from text2gesture_ros.motion.formats.take import Take
 from text2gesture_ros.motion.motion import FRAME_RATE, Motion
 
 Reader = Callable[[Path], Take | Motion]
@@ -27,7 +28,7 @@ READERS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         ".skeleton": ("NTU RGB+D, Kinect v2", read_skeleton),
         ".npy": ("HumanML3D joints", read_joints),
         ".qianim": ("animation of Pepper", read_qianim),
-        ".npz": ("motion of this package, whole or in part", read_npz),
+        ".npz": ("motion of this package, or joint positions with names", read_npz),
     }
 )
 """What each suffix means, and who reads it."""
@@ -89,10 +90,13 @@ def read_recording(
     if suffix not in READERS:
         known = ", ".join(f"{known} ({what})" for known, (what, _) in READERS.items())
         raise InputError(f"{path}: unknown format {suffix!r}. Known: {known}")
-    check_size(path)
     read = READERS[suffix][1]
     try:
-        source = read_amc(path, Path(skeleton)) if suffix == ".amc" and skeleton else read(path)
+        if suffix == ".amc" and skeleton:
+            read = partial(read_amc, skeleton=Path(skeleton))
+        elif suffix == ".npz":
+            read = partial(read_npz, frame_rate=frame_rate)
+        source = read(path)
         source = source if frame_rate is None else replace(source, frame_rate=frame_rate)
         source = _cut(source, start, end)
         if isinstance(source, Motion):

@@ -8,6 +8,7 @@ import numpy as np
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import Array
+from text2gesture_ros.resources import read_limited
 
 LARGEST = 1e9  # number in a recording; more would overflow on the way
 MAX_BYTES = 256 * 1024 * 1024  # of a file
@@ -52,19 +53,16 @@ class Take:
             raise InputError(f"a joint is farther away than {LARGEST:g}, which no body is")
 
 
-def check_size(path: Path) -> None:
-    """Refuse a file that is missing, empty or larger than `MAX_BYTES`.
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a recording.
 
     Raises:
-        InputError: it is one of these.
+        InputError: it cannot be read, is empty or larger than `MAX_BYTES`.
     """
-    try:
-        size = path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from None
-    if not path.is_file() or not 0 < size <= MAX_BYTES:
-        what = f"{size} bytes" if path.is_file() else "no file"
-        raise InputError(f"{path}: {what}. Allowed: a file of at most {MAX_BYTES // 2**20} MB, not empty")
+    data = read_limited(path, MAX_BYTES, InputError)
+    if not data:
+        raise InputError(f"{path}: empty")
+    return data
 
 
 def read_lines(path: Path) -> list[str]:
@@ -73,11 +71,8 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         InputError: it cannot be read, is empty, too large or no text.
     """
-    check_size(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: no text (UTF-8): {error.reason} at byte {error.start}") from None
     if "\0" in text:
