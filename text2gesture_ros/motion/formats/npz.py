@@ -14,7 +14,7 @@ from text2gesture_ros.motion.formats.joint_names import map_joints
 from text2gesture_ros.motion.formats.joint_tree import axis_along, axis_name
 from text2gesture_ros.motion.formats.take import Take
 from text2gesture_ros.motion.motion import Motion, read_arrays
-from text2gesture_ros.skeleton import INDEX, JOINTS, order_joints
+from text2gesture_ros.skeleton import INDEX, JOINTS
 
 # The keys each array is looked for under, best first; its dimensions, kinds of NumPy, and both in words.
 _KEYS: Mapping[str, tuple[tuple[str, ...], int, str, str]] = {
@@ -70,13 +70,13 @@ def read_npz(path: Path, frame_rate: float | None = None) -> Take | Motion:
     if as_documented and len(joints) == len(JOINTS) and np.isfinite(taken).all():
         pelvis = np.linalg.norm(taken[:, INDEX["pelvis"]].mean(axis=0))
         if pelvis < _AT_ORIGIN:
-            return Motion(positions[:, order_joints(names, "joints")], rate, gesture, emotion)
+            return Motion(taken, rate, gesture, emotion)
     up = _Z if as_documented else axis_along(trunk) if trunk is not None else None
     if up is None:
         raise InputError(
             f"{path}: joints: {', '.join(names)[:200]}: which way is up? "
-            "Allowed: a trunk along an axis, of pelvis or both hips, and neck, head or both shoulders, by the "
-            "names that CMU, Mixamo, SMPL, COCO, Unity, VRM, Unreal or Blender give them"
+            "Allowed: a trunk along an axis (pelvis or hips; neck, head or shoulders), joints named as by CMU, "
+            "Mixamo, SMPL, COCO, Unity, VRM, Unreal or Blender"
         )
     used = set(columns.values())
     return Take(
