@@ -75,8 +75,8 @@ def read_npz(path: Path, frame_rate: float | None = None) -> Take | Motion:
     if up is None:
         raise InputError(
             f"{path}: joints: {', '.join(names)[:200]}: which way is up? "
-            "Allowed: a trunk along an axis (pelvis or hips; neck, head or shoulders), joints named as by CMU, "
-            "Mixamo, SMPL, COCO, Unity, VRM, Unreal or Blender"
+            "Allowed: a trunk along an axis (pelvis or hips; neck, head or shoulders), joints named as by "
+            "CMU, Mixamo, SMPL, COCO, Unity, VRM, Unreal or Blender"
         )
     used = set(columns.values())
     return Take(
