@@ -21,10 +21,6 @@ def test_tree_has_21_joints_and_parents_come_first():
     assert all(0 <= parent < child for child, parent in enumerate(skeleton.PARENTS) if child)
 
 
-def test_groups_partition_the_joints():
-    assert sorted(index for group in skeleton.GROUPS.values() for index in group) == list(range(K))
-
-
 def test_reference_is_symmetric_and_faces_forward():
     np.testing.assert_allclose(skeleton.mirror(skeleton.REFERENCE), skeleton.REFERENCE)
     nose, head = (skeleton.REFERENCE[skeleton.INDEX[name]] for name in ("nose", "head"))

@@ -12,7 +12,11 @@ Array = npt.NDArray[np.float64]
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
 
-_SMALLEST = 1e-9
+_MIN_LENGTH = 1e-9  # shorter vectors count as zero
+# (3, 9): row vectors times this are their cross product matrices, flat.
+_CROSS = np.array(
+    [[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]], float
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +53,17 @@ def rotation_from_rpy(roll: float, pitch: float, yaw: float) -> Array:
 
 def normalise(vectors: Array) -> Array:
     """Return the vectors (..., 3) at unit length; a vector of length zero stays zero."""
-    return np.asarray(vectors / np.maximum(np.sqrt(dot(vectors, vectors)), _SMALLEST)[..., None])
+    return np.asarray(vectors / np.maximum(np.sqrt(dot(vectors, vectors)), _MIN_LENGTH)[..., None])
 
 
 def dot(a: Array, b: Array) -> Array:
     """Return the scalar product over the last axis, (...)."""
     return np.asarray((a * b).sum(axis=-1))
+
+
+def cross(a: Array, b: Array) -> Array:
+    """Return the cross product over the last axis, (..., 3): faster than NumPy's for a few vectors."""
+    return np.asarray(((a @ _CROSS).reshape(*a.shape, 3) @ b[..., None])[..., 0])
 
 
 def wrap(angle: Array, around: Array | float) -> Array:

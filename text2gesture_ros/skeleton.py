@@ -59,15 +59,6 @@ _PARENT_NAMES = {
 PARENTS = tuple(INDEX[_PARENT_NAMES[name]] if name in _PARENT_NAMES else -1 for name in JOINTS)
 BONES = tuple((parent, child) for child, parent in enumerate(PARENTS) if parent >= 0)
 
-# Kinematic groups: the parts a retargeter or a mask may own.
-GROUPS = {
-    "torso": tuple(INDEX[name] for name in ("pelvis", "chest", "neck")),
-    "head": tuple(INDEX[name] for name in ("head", "nose")),
-    "left_arm": tuple(i for i, name in enumerate(JOINTS) if name.startswith("left_") and 5 <= i < 10),
-    "right_arm": tuple(i for i, name in enumerate(JOINTS) if name.startswith("right_") and 10 <= i < 15),
-    "legs": tuple(range(15, 21)),
-}
-
 # Index of the joint on the other side, for mirroring.
 MIRROR = tuple(
     INDEX[name.replace("left_", "right_") if name.startswith("left_") else name.replace("right_", "left_")]

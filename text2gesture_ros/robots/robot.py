@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from text2gesture_ros.geometry import Array, Axis, normalise, rotation
+from text2gesture_ros.gestures import ARMS
 
-ARMS = ("left_arm", "right_arm")
 BASE = -1
 """Stands for the base where a joint is asked for."""
 

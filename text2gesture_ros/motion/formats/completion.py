@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.geometry import Array, FloatArray, dot, normalise
+from text2gesture_ros.geometry import Array, FloatArray, cross, dot, normalise
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
 
 # Pairs whose distances say how large a body is: lengths of limbs, not widths, which differ more.
@@ -247,13 +247,6 @@ def _length(vectors: Array) -> Array:
     return np.asarray(np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
-def _cross(a: Array, b: Array) -> Array:
-    """Return the vector product, as np.cross, at a fraction of its overhead."""
-    return np.asarray(
-        a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]], dtype=np.float64
-    )
-
-
 def _apply(rotations: Array, vector: Array) -> Array:
     """Return vectors (..., 3) turned by rotations (..., 3, 3)."""
     return np.asarray(np.einsum("...ij,...j->...i", rotations, vector))
@@ -265,17 +258,17 @@ def basis(left: Array, up: Array) -> Array:
     Without a left or an up worth the name, the frame's own is taken.
     """
     up = normalise(np.where(_length(up) > _SMALL, up, np.array([0.0, 0.0, 1.0])))
-    forward = _cross(left, up)
-    forward = np.where(_length(forward) > _SMALL, forward, _cross(np.array([0.0, 1.0, 0.0]), up))
+    forward = cross(left, up)
+    forward = np.where(_length(forward) > _SMALL, forward, cross(np.array([0.0, 1.0, 0.0]), up))
     forward = normalise(forward)
-    return np.stack([forward, _cross(up, forward), up], axis=-1)
+    return np.stack([forward, cross(up, forward), up], axis=-1)
 
 
 def shortest(start: Array, goal: Array) -> Array:
     """Return the smallest rotation (..., 3, 3) that brings unit vector `start` to `goal` (Rodrigues)."""
     start, goal = np.broadcast_arrays(start, goal)
-    axis, cosine = _cross(start, goal), dot(start, goal)[..., None, None]
-    cross = np.zeros((*axis.shape, 3))
+    axis, cosine = cross(start, goal), dot(start, goal)[..., None, None]
+    turn = np.zeros((*axis.shape, 3))  # the cross product with the axis
     for row, column, entry in ((1, 0, 2), (2, 1, 0), (0, 2, 1)):
-        cross[..., row, column], cross[..., column, row] = axis[..., entry], -axis[..., entry]
-    return np.asarray(np.eye(3) + cross + cross @ cross / np.maximum(1.0 + cosine, _SMALL))
+        turn[..., row, column], turn[..., column, row] = axis[..., entry], -axis[..., entry]
+    return np.asarray(np.eye(3) + turn + turn @ turn / np.maximum(1.0 + cosine, _SMALL))

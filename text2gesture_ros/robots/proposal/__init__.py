@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from text2gesture_ros.geometry import Array
+from text2gesture_ros.gestures import ARMS
 from text2gesture_ros.robots.proposal.body import embody
 from text2gesture_ros.robots.proposal.landmarks import arm_points, head_points, landmarks, snapped
 from text2gesture_ros.robots.proposal.limbs import Limbs, is_a
 from text2gesture_ros.robots.proposal.proposal import Proposal, numbers, rounded, written
-from text2gesture_ros.robots.robot import ARMS, Chain
+from text2gesture_ros.robots.robot import Chain
 from text2gesture_ros.robots.urdf import MAX_ANGLE, Description, Joint
 
 __all__ = ["Proposal", "propose", "written"]

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from text2gesture_ros.gestures import ARMS
 from text2gesture_ros.robots.proposal.proposal import Proposal
-from text2gesture_ros.robots.robot import ARMS
 from text2gesture_ros.robots.urdf import Description, Joint
 
 _WORDS = {

@@ -9,10 +9,9 @@ import numpy as np
 import yaml
 
 from text2gesture_ros.geometry import Array
-from text2gesture_ros.robots.robot import ARMS, Robot
+from text2gesture_ros.gestures import GROUPS
+from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import robot_of
-
-_CHAIN_KEYS = ("waist", "head", *ARMS)
 
 
 @dataclass
@@ -46,7 +45,7 @@ def written(proposal: Proposal) -> str:
     for key, value in proposal.data.items():
         lines += [""] if isinstance(value, dict | list) else []
         lines += [f"# CHECK {note}." for note in proposal.notes.get(key, [])]
-        if key in _CHAIN_KEYS:
+        if key in GROUPS:
             lines += [f"{key}:", "  joints:"]
             for joint in value["joints"]:
                 first = {name: joint[name] for name in ("name", "xyz", "rpy", "axis")}
