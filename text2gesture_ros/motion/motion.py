@@ -1,4 +1,4 @@
-"""Motion: joint positions over time, with what it shows. The one exchange format of this package."""
+"""Motion: joint positions over time with labels, the exchange format of this package, and its files."""
 
 import io
 import lzma

@@ -19,13 +19,13 @@ from text2gesture_ros.robots.robot import BASE, Capsule, Chain, Hand, Robot
 from text2gesture_ros.robots.urdf import Description, load_urdf, read_urdf
 
 _MAX_FILE_BYTES = 256 * 1024
-# A pair of capsules each: more is no robot but a mistake that would take minutes to work with.
+# More capsules are a mistake: their pairs would take minutes to check.
 _MAX_CAPSULES = 64
-# Nearer than this, points count as one [m].
+# Points closer than this coincide [m].
 _SAME_PLACE = 1e-3
-# Smaller sines than this, and axes count as parallel.
+# Sine of the angle between two axes below which they count as parallel.
 _PARALLEL = 0.02
-# How many joints a chain may have, in the order of the joints of a robot.
+# Minimum and maximum number of joints of each chain, in the order of the joints of a robot.
 _CHAINS = {group: (2, 7) if group in ARMS else (1, 3) for group in GROUPS}
 _ARM_LANDMARKS = ("shoulder", "elbow", "wrist", "hand", "thumb")
 _LANDMARKS = {
@@ -64,7 +64,7 @@ def read_robot(path: Path, description: str | None = None) -> Robot:
 
 
 def robot_of(data: Any, path: Path, description: str | None = None) -> Robot:
-    """Return the robot of what YAML gave; `path` is the file that messages name, and whose name it has.
+    """Return the robot of a parsed file; `path` is named in errors and gives the robot its name.
 
     Raises:
         ConfigurationError: as `load_robot`.
@@ -73,7 +73,7 @@ def robot_of(data: Any, path: Path, description: str | None = None) -> Robot:
 
 
 class _RobotFile(CheckedValues):
-    """Turns what YAML gave into a Robot; every complaint names the file and the key."""
+    """Reads a Robot from the values of its file."""
 
     def __init__(self, path: Path, description: str | None) -> None:
         super().__init__(path)
@@ -201,7 +201,7 @@ class _RobotFile(CheckedValues):
     def _from_description(
         self, description: Description, joint: dict[str, Any], here: str, before: str
     ) -> dict[str, Any]:
-        """Return what the URDF says of a joint; what is in doubt there has to be in the YAML."""
+        """Return a joint as the URDF has it; limits that are invalid there must be in the YAML."""
         written = description.driven(joint["name"])
         for key, doubt in written.doubts().items():
             if key not in joint:
@@ -213,7 +213,7 @@ class _RobotFile(CheckedValues):
             "xyz": place.tolist(),
             "rotation": turn,
             "axis": written.axis.tolist(),
-            # A continuous joint is let go half a turn either way: nobody's arm needs more.
+            # A continuous joint may turn half a turn either way, as much as an arm needs.
             "lower": -np.pi if written.kind == "continuous" else written.lower,
             "upper": np.pi if written.kind == "continuous" else written.upper,
             "velocity": written.velocity,
@@ -254,7 +254,7 @@ class _RobotFile(CheckedValues):
         return {name: result[name] for name in known}
 
     def _check_geometry(self, chain: Chain, where: str, names: list[str]) -> None:
-        """Refuse what nobody can solve: a bone of no length or one that no joint turns, an axis twice."""
+        """Refuse chains without a solution: a bone of no length, or that no joint turns; coinciding axes."""
         axes = chain.zero_axes()
         turns, places = chain.frames(np.zeros(len(names)))
         for one, (axis, other) in enumerate(pairwise(axes)):

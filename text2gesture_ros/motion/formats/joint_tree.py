@@ -1,4 +1,4 @@
-"""A tree of turning joints, as BVH and ASF files hold it -> Take, with a nose where the head looks."""
+"""A tree of rotating joints, as in BVH and ASF files, and the take it gives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

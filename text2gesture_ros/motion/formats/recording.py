@@ -1,4 +1,4 @@
-"""Read a recording, whatever its format: the front door of the importers."""
+"""Reads a recording of any supported format."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from text2gesture_ros.motion.formats.asf import read_amc
 from text2gesture_ros.motion.formats.bvh import read_bvh
 from text2gesture_ros.motion.formats.humanml import read_joints
 from text2gesture_ros.motion.formats.kinect import read_skeleton
-from text2gesture_ros.motion.formats.normalisation import place
+from text2gesture_ros.motion.formats.normalisation import normalise_take
 from text2gesture_ros.motion.formats.npz import read_npz
 from text2gesture_ros.motion.formats.qianim import read_qianim
 from text2gesture_ros.motion.formats.take import Take
@@ -31,14 +31,14 @@ READERS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         ".npz": ("motion of this package, or joint positions with names", read_npz),
     }
 )
-"""What each suffix means, and who reads it."""
+"""The format of each suffix, and its reader."""
 
 FORMATS = tuple(READERS)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording as a motion, and what became of it on the way.
+    """A recording as a motion, and what was assumed and changed.
 
     Attributes:
         motion: 21 joints, 60 frames per second, metres, pelvis frame, looking along x.
@@ -102,7 +102,7 @@ def read_recording(
         if isinstance(source, Motion):
             recording = Recording(source.resampled(FRAME_RATE), suffix, source.frame_rate)
         else:
-            placed = place(source)
+            placed = normalise_take(source)
             motion = Motion(placed.positions, FRAME_RATE, source.gesture, source.emotion)
             recording = Recording(
                 motion, suffix, source.frame_rate, placed.filled, source.unmapped, placed.notes

@@ -1,4 +1,4 @@
-"""Take: what a recording holds, before it is brought to our skeleton; and how text files are read."""
+"""A take: joint positions as recorded, before normalisation; and reading of text files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.resources import read_limited
 
-LARGEST = 1e9  # number in a recording; more would overflow on the way
+MAX_VALUE = 1e9  # of a number in a recording; larger ones would overflow later
 MAX_BYTES = 256 * 1024 * 1024  # of a file
-_MOST_FRAMES = 2_000_000
+_MAX_FRAMES = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +45,12 @@ class Take:
     emotion: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.positions) <= _MOST_FRAMES:
-            raise InputError(f"{len(self.positions)} frames. Allowed: 1 to {_MOST_FRAMES}")
+        if not 0 < len(self.positions) <= _MAX_FRAMES:
+            raise InputError(f"{len(self.positions)} frames. Allowed: 1 to {_MAX_FRAMES}")
         if not 1.0 <= self.frame_rate <= 1000.0:
             raise InputError(f"{self.frame_rate:g} frames per second. Allowed: 1 to 1000")
-        if (np.abs(self.positions) > LARGEST).any():
-            raise InputError(f"a joint is farther away than {LARGEST:g}, which no body is")
+        if (np.abs(self.positions) > MAX_VALUE).any():
+            raise InputError(f"a joint is farther away than {MAX_VALUE:g} units")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -97,6 +97,6 @@ def numbers(words: Sequence[str], where: str, count: int | None = None) -> Array
         values = np.array(words, dtype=np.float64)
     except (ValueError, OverflowError):
         values = np.array([np.nan])
-    if not (np.abs(values) <= LARGEST).all():
-        raise InputError(f"{where}: {' '.join(words)[:40]!r} are not numbers, all within {LARGEST:g}")
+    if not (np.abs(values) <= MAX_VALUE).all():
+        raise InputError(f"{where}: {' '.join(words)[:40]!r} are not numbers, all within {MAX_VALUE:g}")
     return values
