@@ -12,7 +12,7 @@ from text2gesture_ros.generation.time_alignment import SHORTEST_TALK, Fit, Warp,
 from text2gesture_ros.geometry import FloatArray, minimum_jerk
 from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameBlock
 from text2gesture_ros.motion.phases import Phases, find_phases
-from text2gesture_ros.skeleton import between, bone_lengths, with_bone_lengths
+from text2gesture_ros.skeleton import bone_lengths, interpolated, with_bone_lengths
 
 BEGUN = 12
 """Frames that are sent as they are, so that a gesture may begin before all of it is known. The hands have
@@ -118,7 +118,7 @@ def play(pieces: list[Piece], times: FloatArray) -> tuple[FloatArray, FloatArray
         new, its_stops = piece.clip.at(piece.warp.at(times[later]))
         ratio = np.minimum(1.0, (times[later] - piece.begin) / max(piece.blend, 1e-9))
         weight = minimum_jerk(ratio)[0]
-        positions[later] = between(positions[later], new, weight[:, None, None])
+        positions[later] = interpolated(positions[later], new, weight[:, None, None])
         stops[later] = its_stops
     return positions, stops
 
