@@ -36,7 +36,7 @@ from benchmarks import motions
 from benchmarks.judging import clearance, judge
 from benchmarks.primitives import mjcf, moving, urdf
 from text2gesture_ros.geometry import Array, normalise
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
 from text2gesture_ros.retargeting.planner import Performer
 from text2gesture_ros.retargeting.retargeter import Retargeter
 from text2gesture_ros.robots.robot import BASE, Robot
@@ -132,9 +132,7 @@ def _resting(robot: Robot) -> Array:
 def _blocks(positions: Array, due: float, size: int) -> list[FrameBlock]:
     return [
         FrameBlock(
-            utterance_id="bench",
-            gesture="",
-            emotion="",
+            header=ClauseHeader("bench"),
             sequence=index,
             first_frame=first,
             frame_rate=motions.RATE,

@@ -24,6 +24,7 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilitie
 
 from benchmarks.parts import measured, parser, written
 from benchmarks.witness import Witness, witness
+from text2gesture_ros.gestures import GROUPS
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.measurement import resident
 from text2gesture_ros.skeleton import JOINTS, REFERENCE
@@ -161,8 +162,6 @@ class Hostile:
             emotion=self._prediction(EMOTIONS),
             accepted=self.one_of(True, False),
             duration=self.number(),
-            words=[self.text(20) for _ in range(int(self._chance.integers(5)))],
-            word_starts=self.numbers(5),
             priority=self.priority(),
         )
         message.header.stamp = self.stamp()
@@ -194,6 +193,8 @@ class Hostile:
             last=self.one_of(True, False),
             more=self.one_of(True, False),
             priority=self.priority(),
+            groups=self.one_of([], list(GROUPS), ["left_arm", "head"], ["head"] * 100, [self.text(100)]),
+            hand_opening=float(self.one_of(-1.0, 0.0, 1.0, 2.0, math.nan, math.inf)),
         )
         message.header.stamp = self.stamp()
         return message

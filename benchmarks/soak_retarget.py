@@ -30,10 +30,11 @@ from benchmarks.judging import Verdict, judge, judge_continuity
 from text2gesture_ros.errors import Text2GestureError
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.geometry import Array
-from text2gesture_ros.gestures import GROUPS, MODES
+from text2gesture_ros.gestures import GROUPS, needs_of
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.measurement import described
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
+from text2gesture_ros.parameters import MODES
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.retargeting.planner import Performer
 from text2gesture_ros.retargeting.reference import DEFAULTS
@@ -179,16 +180,14 @@ def blocks(take: Take, name: str, delivery: str, generator: np.random.Generator)
     """Return (when it comes [s], block) of a gesture, unchecked: the performer must stand whatever comes."""
     given: list[tuple[float, Any]] = []
     first, sequence = 0, 0
-    # What a gesture is called decides which joint groups it uses; unknown ones use all.
     label = str(generator.choice([*GESTURES, "", "", ""]))
+    header = ClauseHeader(name, gesture=label, needs=needs_of(label))
     while first < len(take.positions):
         size = 8 if delivery == "steady" else int(generator.integers(1, 40))
         positions = take.positions[first : first + size]
         due = take.start + first / take.rate
         block = FrameBlock(
-            utterance_id=name,
-            gesture=label,
-            emotion="",
+            header=header,
             sequence=sequence,
             first_frame=first,
             frame_rate=take.rate,

@@ -3,7 +3,8 @@
 import numpy as np
 
 from text2gesture_ros.geometry import Array
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.gestures import needs_of
+from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameBlock
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
@@ -69,13 +70,14 @@ def blocks_of(
     size: int = 8,
     complete: bool = True,
     clause: int = 0,
+    gesture: str = "wave",
+    more: bool = False,
 ) -> list[FrameBlock]:
     """Return a clip at 60 frames a second in blocks, the first frame due at `due` [s]."""
+    header = ClauseHeader(utterance_id, clause, gesture, "neutral", more, needs=needs_of(gesture))
     return [
         FrameBlock(
-            utterance_id=utterance_id,
-            gesture="wave",
-            emotion="neutral",
+            header=header,
             sequence=index,
             first_frame=start,
             frame_rate=60.0,
@@ -83,7 +85,11 @@ def blocks_of(
             positions=positions[start : start + size],
             stop_probabilities=np.zeros(len(positions[start : start + size])),
             last=complete and start + size >= len(positions),
-            clause=clause,
         )
         for index, start in enumerate(range(0, len(positions), size))
     ]
+
+
+def end_of(block: FrameBlock, reason: str = "", *, due: float | None = None, sequence: int = 0) -> ClauseEnd:
+    """Return what ends the clause of a block, in its place: `sequence` blocks later, due at another time."""
+    return ClauseEnd(block.header, block.sequence + sequence, block.due if due is None else due, reason)

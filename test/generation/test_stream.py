@@ -10,7 +10,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.generation.generator import Frame, GestureGenerator
 from text2gesture_ros.generation.stream import BEGUN, GestureStream
 from text2gesture_ros.labels import GESTURES, NEUTRAL
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameBlock
 from text2gesture_ros.skeleton import INDEX, REFERENCE, bone_lengths
 
 START, RATE = 100.0, 60.0
@@ -36,10 +36,7 @@ def stream(
     start = given.pop("start", START)
     return GestureStream(
         frames,
-        utterance_id="a",
-        clause=2,
-        gesture="wave",
-        emotion="neutral",
+        header=ClauseHeader("a", 2),
         start=start,
         frame_rate=RATE,
         block_size=block_size,
@@ -72,7 +69,7 @@ def positions_of(blocks: list[FrameBlock]) -> np.ndarray:
 def test_blocks_are_contiguous_and_what_is_not_timed_is_as_it_was_made(count: int, block_size: int) -> None:
     blocks = blocks_of(stream(wave(count, []), block_size=block_size))
     assert [block.sequence for block in blocks] == list(range(len(blocks)))
-    assert {block.name for block in blocks} == {("a", 2)}
+    assert {block.header.name for block in blocks} == {("a", 2)}
     assert [block.last for block in blocks] == [False] * (len(blocks) - 1) + [True]
     frame = 0
     for block in blocks:
@@ -105,9 +102,7 @@ def test_the_first_block_needs_no_more_frames_than_it_has() -> None:
 def test_what_is_cut_says_where_and_why() -> None:
     source = stream(wave(50, []))
     source.poll(START)
-    block = source.cut("enough")
-    assert (block.sequence, block.first_frame, len(block.positions), block.reason) == (1, 4, 0, "enough")
-    assert block.last
+    assert source.cut("enough") == ClauseEnd(ClauseHeader("a", 2), 1, START + 4 / RATE, "enough")
     assert source.poll(START + 1.0) is None
 
 

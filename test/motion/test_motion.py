@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
 from text2gesture_ros.motion.motion import Motion, load_motion
 from text2gesture_ros.skeleton import JOINTS, REFERENCE
 
@@ -21,7 +21,7 @@ def moving(frames: int = 30, rate: float = 60.0) -> Motion:
 
 def block(**changes) -> FrameBlock:
     motion = moving(6)
-    good = FrameBlock("u1", "wave", "positive", 0, 0, 60.0, 10.0, motion.positions, np.zeros(6), False)
+    good = FrameBlock(ClauseHeader("u1"), 0, 0, 60.0, 10.0, motion.positions, np.zeros(6), False)
     return dataclasses.replace(good, **changes)
 
 
@@ -167,6 +167,7 @@ def test_block_ends_one_frame_before_the_next_begins():
         {"due": float("inf")},
         {"positions": np.full((6, 21, 3), np.nan)},
         {"positions": np.zeros((6, 20, 3))},
+        {"positions": np.zeros((0, 21, 3)), "stop_probabilities": np.zeros(0)},
         {"frame_rate": 0.0},
     ],
 )

@@ -1,8 +1,6 @@
 """Blocks that continue the gesture that began last, or begin another, are performed; others are counted."""
 
-from dataclasses import replace
-
-from robot_cases import blocks_of
+from robot_cases import blocks_of, end_of
 
 from text2gesture_ros.retargeting.block_filter import Admission
 from text2gesture_ros.skeleton import REFERENCE
@@ -31,8 +29,8 @@ def test_a_block_that_comes_twice_is_no_new_performance():
 def test_what_was_ended_may_begin_anew_though_its_frames_are_still_due():
     admission = Admission()
     blocks = blocks_of(BODY, 1.0)
-    end = replace(blocks[3], positions=BODY[:0], stop_probabilities=[], last=True)
-    assert [admission.admits(block, 0.9) for block in (*blocks[:3], end, blocks[4])] == [
+    given = *blocks[:3], end_of(blocks[3]), blocks[4]
+    assert [admission.admits(block, 0.9) for block in given] == [
         *(["accepted"] * 3),
         "empty",
         "out_of_order",

@@ -1,10 +1,8 @@
 """Frames become joint angles in the order in which they came, so many at a time."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from robot_cases import blocks_of, lively
+from robot_cases import blocks_of, end_of, lively
 
 from text2gesture_ros.retargeting.frame_queue import Reader
 from text2gesture_ros.retargeting.reference import Settings
@@ -39,10 +37,6 @@ def read_all(reader):
     return times
 
 
-def ending(block, **changes):
-    return replace(block, positions=block.positions[:0], stop_probabilities=[], last=True, **changes)
-
-
 @pytest.mark.parametrize("size", [1, 8, 50, 300])
 def test_every_frame_is_read_once_and_the_last_one_ends_the_gesture(size):
     blocks = blocks_of(lively(ROBOT, 3.0), 1.0, size=size)
@@ -60,8 +54,8 @@ def test_no_more_is_read_at_a_time_than_may_be():
 
 def test_gestures_begin_and_end_in_the_order_in_which_that_was_told():
     a, b = blocks_of(lively(ROBOT, 0.4), 1.0), blocks_of(lively(ROBOT, 0.4), 2.0, utterance_id="b")
-    reader = given(*a[:2], ending(a[2]), *b[:2])
-    assert reader.changes(ending(b[2]))
+    reader = given(*a[:2], end_of(a[2]), *b[:2])
+    assert reader.changes(end_of(b[2]))
     assert reader.changes(a[0])
     assert not reader.changes(b[2])
     parts = [part for parts in read_all(reader) for part in parts]
@@ -78,7 +72,7 @@ def test_what_another_gesture_takes_the_place_of_is_not_read():
     (long,) = blocks_of(lively(ROBOT, 5.0), 1.0, size=300)
     reader = given(long)
     first = read(reader)
-    for block in (ending(long, sequence=1), *blocks_of(lively(ROBOT, 0.2), 1.0 + 0.9, utterance_id="b")):
+    for block in (end_of(long, sequence=1), *blocks_of(lively(ROBOT, 0.2), 1.0 + 0.9, utterance_id="b")):
         reader.take(block)
     reader.renew()
     clips = [part.clip for part in first + [part for parts in read_all(reader) for part in parts]]

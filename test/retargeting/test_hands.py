@@ -3,8 +3,6 @@ import pytest
 from robot_cases import ROBOTS, name_of
 
 from text2gesture_ros.control.verification import verify
-from text2gesture_ros.gestures import OPENINGS
-from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.retargeting.hands import with_hands
 from text2gesture_ros.retargeting.planner import retarget_motion
@@ -14,20 +12,20 @@ HANDED = [robot for robot in ROBOTS if robot.hands]
 pytestmark = pytest.mark.parametrize("robot", HANDED, ids=name_of)
 
 
-@pytest.mark.parametrize("gesture", [*GESTURES, "dance", ""])
-def test_a_hand_goes_with_its_arm_and_stays_within_its_limits(robot, gesture):
+@pytest.mark.parametrize("opening", [None, 0.0, 0.3, 1.0])
+def test_a_hand_goes_with_its_arm_and_stays_within_its_limits(robot, opening):
     generator = np.random.default_rng(0)
     angles = generator.uniform(robot.lower, robot.upper, (50, len(robot.rest)))
     left = list(robot.groups["left_arm"])
     hands = [robot.hands[name].joint for name in ("left_hand", "right_hand")]
     angles[:, hands] = robot.rest[hands]
     angles[:, left] = robot.rest[left]
-    found = with_hands(robot, angles, gesture)
+    found = with_hands(robot, angles, opening)
     others = np.delete(np.arange(len(robot.rest)), hands)
     np.testing.assert_array_equal(found[:, others], angles[:, others])
     assert (found[:, hands[0]] == robot.rest[hands[0]]).all()  # its arm is at rest
     assert ((found >= robot.lower - 1e-12) & (found <= robot.upper + 1e-12)).all()
-    if gesture not in OPENINGS:
+    if opening is None:
         np.testing.assert_array_equal(found, angles)
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from robot_cases import ROBOTS, blocks_of, lively, name_of
+from robot_cases import ROBOTS, blocks_of, end_of, lively, name_of
 
 from text2gesture_ros.control.verification import Report, Verifier, Violation, least_clearance, verify
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.gestures import MODES, USED_BY
+from text2gesture_ros.gestures import needs_of
+from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader
 from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.parameters import MODES
 from text2gesture_ros.retargeting.hands import with_hands
 from text2gesture_ros.retargeting.plan_builder import SEEN
 from text2gesture_ros.retargeting.planner import Performer, retarget_motion
@@ -135,7 +137,7 @@ class TestPerforming:
 
     def test_it_follows_the_retargeter_in_time(self, robot):
         body = lively(robot, 3.0, amplitude=0.1)
-        wanted = with_hands(robot, Retargeter(robot).motion(body), "wave")
+        wanted = with_hands(robot, Retargeter(robot).motion(body), 1.0)
         commands = perform(Performer(robot), blocks_of(body, 0.5), 3.5)
         times = np.arange(len(commands)) / RATE
         positions = np.stack([command.position for command in commands])
@@ -228,6 +230,7 @@ class TestPerforming:
     def test_blocks_that_do_not_belong_are_counted_and_change_nothing(self, robot):
         blocks = blocks_of(lively(robot, 1.0), 0.2)
         other = blocks_of(lively(robot, 1.0, seed=5), 0.2, utterance_id="other")
+        far = blocks_of(lively(robot, 1.0, seed=5), 0.2, utterance_id="far")[0]
         wanted = perform(Performer(robot), blocks, 3.0)
         performer = Performer(robot)
 
@@ -236,7 +239,7 @@ class TestPerforming:
 
         events = [
             (0.4, send(blocks[0], blocks[1])),
-            (0.4, send(other[3], replace(other[0], utterance_id="far", due=100.0))),
+            (0.4, send(other[3], replace(far, due=100.0))),
         ]
         commands = perform(performer, blocks, 3.0, events=events)
         np.testing.assert_array_equal(
@@ -271,7 +274,7 @@ class TestPerforming:
         assert [command.utterance_id for command in commands][round(2.2 * RATE)] == "a"
 
     def test_more_frames_than_anybody_plays_are_refused(self, robot):
-        with pytest.raises(InputError, match="allowed 1200"):
+        with pytest.raises(InputError, match="1200"):
             Performer(robot).receive(blocks_of(np.tile(REFERENCE, (1300, 1, 1)), 0.0, size=1300)[0], 0.0)
 
     def test_a_frame_that_is_no_body_is_refused_wherever_it_stands_and_plays_nothing(self, robot):
@@ -514,8 +517,7 @@ class TestPerforming:
             index = list(joints)
             for mode in MODES:
                 performer = Performer(robot, **{group: mode})
-                blocks = [replace(block, gesture="nod") for block in blocks_of(body, 0.2)]
-                commands = perform(performer, blocks, 3.0)
+                commands = perform(performer, blocks_of(body, 0.2, gesture="nod"), 3.0)
                 check(robot, commands)
                 for command in commands:
                     assert len(set(command.owned[index])) == 1
@@ -524,7 +526,7 @@ class TestPerforming:
                     away = np.abs(command.position - robot.rest)[index].max() > SEEN
                     assert command.owned[index[0]] or not away
                 owned = [bool(command.owned[index[0]]) for command in commands]
-                used = mode == "when_used" and group in USED_BY["nod"]
+                used = mode == "when_used" and group in needs_of("nod").groups
                 assert all(owned) == (mode == "always")
                 assert any(owned) == (mode == "always" or used)
 
@@ -641,7 +643,7 @@ class TestPerforming:
         seen = dict(zip(robot.joint_names, place, strict=True))
         for moment in (0.0, 0.35):
             performer = Performer(robot, head="when_used")
-            blocks = [replace(block, gesture="nod") for block in blocks_of(lively(robot, 1.0), 0.4)]
+            blocks = blocks_of(lively(robot, 1.0), 0.4, gesture="nod")
             look = partial(performer.observe, seen)
             events = [(moment, look), (1.0, look)]
             commands = perform(performer, blocks, 4.0, ahead=0.3, events=events)
@@ -676,10 +678,9 @@ class TestPerforming:
 
     def test_an_empty_last_block_ends_a_gesture_where_it_is(self, robot):
         blocks = blocks_of(lively(robot, 2.0), 0.2)
-        empty = {"positions": blocks[0].positions[:0], "stop_probabilities": [], "last": True}
         for due in (0.8, blocks[6].end + 0.3):
             performer = Performer(robot, frame_timeout=5.0)
-            end = replace(blocks[7], **empty, reason="the model broke", due=due)
+            end = end_of(blocks[7], "the model broke", due=due)
             commands = perform(performer, [*blocks[:7], end, *blocks[8:]], 4.0)
             check(robot, commands)
             assert at_rest(robot, commands[-1])
@@ -688,8 +689,7 @@ class TestPerforming:
             assert performer.progress("a").outcome == "failed"
             assert performer.progress("a").reason == "the model broke"
         performer = Performer(robot)
-        refused = replace(blocks[0], **empty, reason="cool-down")
-        commands = perform(performer, [refused], 1.0)
+        commands = perform(performer, [end_of(blocks[0], "cool-down")], 1.0)
         assert all(at_rest(robot, command) for command in commands)
         assert performer.progress("a").outcome == "refused"
         assert performer.counts["empty"] == 1
@@ -780,9 +780,10 @@ class TestPerforming:
         monkeypatch.setattr(Retargeter, "motion", counted)
         performer = Performer(robot)
         (long,) = blocks_of(lively(robot, 8.0), 0.2, size=480)
-        end = replace(long, positions=long.positions[:0], stop_probabilities=[], last=True, sequence=1)
+        end = end_of(long, sequence=1)
+        nothing = ClauseEnd(ClauseHeader("c"), 1, 0.2, "")
         other = blocks_of(lively(robot, 1.0, seed=2), 0.4, utterance_id="b")
-        events = {0: [long], 3: [end], 5: [other[0]], 6: [*other[1:], replace(end, utterance_id="c")]}
+        events = {0: [long], 3: [end], 5: [other[0]], 6: [*other[1:], nothing]}
         commands = []
         for step in range(500):
             for work in [partial(performer.receive, block, step / RATE) for block in events.get(step, [])]:

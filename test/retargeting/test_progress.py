@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from robot_cases import blocks_of
 
+from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader
 from text2gesture_ros.retargeting.progress import NEXT_CLAUSE, Ledger
 from text2gesture_ros.skeleton import REFERENCE
 
@@ -11,12 +12,9 @@ def blocks(seconds=1.0, due=1.0, **named):
     return blocks_of(REFERENCE[None].repeat(round(60 * seconds), axis=0), due, **named)
 
 
-def nothing(reason="no gesture", **changes):
-    """A block without frames."""
-    first = blocks()[0]
-    return replace(
-        first, positions=first.positions[:0], stop_probabilities=[], last=True, reason=reason, **changes
-    )
+def nothing(reason="no gesture", *, utterance_id="a", more=False, clause=0, sequence=0):
+    """The end of a clause, at first without any frames."""
+    return ClauseEnd(ClauseHeader(utterance_id, clause, more=more), sequence, 1.0, reason)
 
 
 def perform(ledger, name, begin, end):
@@ -53,7 +51,7 @@ def test_from_waiting_over_performing_and_returning_to_completed():
 
 
 def test_clauses_are_one_utterance_and_the_rest_pose_between_them_is_not_its_end():
-    ledger = heard([replace(block, more=True) for block in blocks()])
+    ledger = heard(blocks(more=True))
     perform(ledger, ("a", 0), 1.0, 2.0)
     ledger.ended(("a", 0))
     ledger.performs(None, 2.0)
@@ -70,7 +68,7 @@ def test_clauses_are_one_utterance_and_the_rest_pose_between_them_is_not_its_end
 
 
 def test_a_clause_that_never_comes_is_a_failure():
-    ledger = heard([replace(block, more=True) for block in blocks()])
+    ledger = heard(blocks(more=True))
     perform(ledger, ("a", 0), 1.0, 2.0)
     ledger.ended(("a", 0))
     ledger.settled(1.0 + NEXT_CLAUSE)
@@ -85,7 +83,7 @@ def test_without_motion_it_is_refused_with_the_reason():
     found = ledger.of("a")
     assert (found.state, found.outcome, found.reason) == ("over", "refused", "cool-down")
     # With motion in one clause it is performed, whatever became of the others.
-    ledger = heard([*(replace(block, more=True) for block in blocks()), nothing(clause=1)])
+    ledger = heard([*blocks(more=True), nothing(clause=1)])
     perform(ledger, ("a", 0), 1.0, 2.0)
     ledger.ended(("a", 0))
     ledger.settled(2.5)

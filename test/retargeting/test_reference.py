@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from robot_cases import ROBOTS, name_of
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.gestures import ALWAYS, GROUPS, MODES, NEVER, USED_BY, WHEN_USED, used_by
+from text2gesture_ros.gestures import GROUPS, needs_of
+from text2gesture_ros.parameters import ALWAYS, MODES, NEVER, WHEN_USED
 from text2gesture_ros.retargeting.reference import Clip, Fade, Score, Settings
 
 
@@ -118,19 +119,11 @@ def test_a_fade_begins_with_all_and_ends_with_nothing_and_never_jumps():
     np.testing.assert_array_equal(Fade(offset, 1.0, 0.0).at(np.array([1.0])), np.zeros((1, 3)))
 
 
-def test_mirrored_gestures_use_the_other_arm_and_unknown_ones_all():
-    assert used_by("wave", mirrored=True) == used_by("wave")
-    assert used_by("no such gesture") == frozenset(GROUPS)
-    assert all(groups and groups <= frozenset(GROUPS) for groups in USED_BY.values())
-    assert not Settings(head=WHEN_USED).commands("head", used_by("wave"))
-    assert Settings(head=WHEN_USED).commands("head", used_by("nod"))
-    assert not Settings(head=NEVER).commands("head", used_by("nod"))
-
-
-def test_every_gesture_says_which_groups_it_uses():
-    from text2gesture_ros.labels import GESTURES
-
-    assert set(USED_BY) == set(GESTURES)
+def test_a_group_is_commanded_where_the_gesture_needs_it():
+    wave, nod = needs_of("wave").groups, needs_of("nod").groups
+    assert not Settings(head=WHEN_USED).commands("head", wave)
+    assert Settings(head=WHEN_USED).commands("head", nod)
+    assert not Settings(head=NEVER).commands("head", nod)
 
 
 @pytest.mark.parametrize(

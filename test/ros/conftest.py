@@ -14,7 +14,8 @@ from rclpy.context import Context
 from rclpy.parameter import Parameter
 from text2gesture_ros.msg import GestureFrames
 
-from text2gesture_ros.motion.frame_block import FrameBlock
+from text2gesture_ros.gestures import needs_of
+from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
 from text2gesture_ros.ros import gesture_generator, gesture_retargeter, intent_classifier
 from text2gesture_ros.ros import managed_node as base
 from text2gesture_ros.ros.conversions import frames_message
@@ -120,11 +121,8 @@ class Graph:
 def models_loaded_once() -> Iterator[None]:
     """Let the nodes of a test file share each model: loading takes longer than most of what is tested."""
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in (
-            (gesture_generator, "GestureGenerator"),
-            (intent_classifier, "IntentClassifier"),
-        ):
-            patch.setattr(module, name, cache(getattr(module, name)))
+        patch.setattr(gesture_generator, "GestureGenerator", cache(gesture_generator.GestureGenerator))
+        patch.setattr(intent_classifier, "IntentClassifier", cache(intent_classifier.IntentClassifier))
         yield
 
 
@@ -158,11 +156,10 @@ def gesture(raised_arm: Callable[..., Any]) -> Callable[..., list[GestureFrames]
 
     def make(utterance_id: str, due: float, frames: int = 30, height: float = 0.3) -> list[GestureFrames]:
         positions, size = raised_arm(frames, height), 10
+        header = ClauseHeader(utterance_id, 0, "wave", "neutral", needs=needs_of("wave"))
         blocks = [
             FrameBlock(
-                utterance_id=utterance_id,
-                gesture="wave",
-                emotion="neutral",
+                header=header,
                 sequence=number,
                 first_frame=start,
                 frame_rate=60.0,

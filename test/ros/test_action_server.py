@@ -13,7 +13,7 @@ from std_srvs.srv import Trigger
 from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
 
-from text2gesture_ros.generation.stream import empty_block
+from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader
 from text2gesture_ros.ros import action_server as performing_action
 from text2gesture_ros.ros.conversions import frames_message, to_time
 from text2gesture_ros.skeleton import JOINTS
@@ -57,9 +57,8 @@ class Client:
 
     def refuse(self, utterance_id, reason):
         """Say that there will be no motion, as the generator does."""
-        labels = {"utterance_id": utterance_id, "gesture": "wave", "emotion": "neutral"}
-        block = empty_block(reason, due=self.stage.node.now(), **labels)
-        self.graph.publish("gesture_frames", frames_message(block, 0.0))
+        end = ClauseEnd(ClauseHeader(utterance_id), 0, self.stage.node.now(), reason)
+        self.graph.publish("gesture_frames", frames_message(end, 0.0))
 
     def answer(self, utterance_id):
         """Send the intent of a goal as the classifier does."""

@@ -11,7 +11,8 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilitie
 from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion.frame_block import MAX_BLOCK_FRAMES, PRIORITY
+from text2gesture_ros.gestures import ALL_GROUPS, GestureNeeds, needs_of
+from text2gesture_ros.motion.frame_block import MAX_BLOCK_FRAMES, PRIORITY, ClauseEnd, ClauseHeader
 from text2gesture_ros.ros.conversions import (
     LONGEST_ID,
     frames_message,
@@ -39,18 +40,24 @@ def test_frames_come_back_as_they_were_over_the_wire(message):
     received = read_frames(deserialize_message(data, GestureFrames), clock_offset=1.6e9)
     for name in ("positions", "stop_probabilities"):
         np.testing.assert_array_equal(getattr(received, name), getattr(sent, name))
-    for name in (
-        "utterance_id",
-        "clause",
-        "gesture",
-        "emotion",
-        "sequence",
-        "first_frame",
-        "frame_rate",
-        "last",
-    ):
+    assert received.header == sent.header == ClauseHeader("u", 3, "wave", "neutral", needs=needs_of("wave"))
+    for name in ("sequence", "first_frame", "frame_rate", "last"):
         assert getattr(received, name) == getattr(sent, name) == getattr(message, name)
     assert received.due == pytest.approx(sent.due, abs=1e-6)
+
+
+@pytest.mark.parametrize("opening", [None, 0.0, 0.25, 1.0])
+@pytest.mark.parametrize("groups", [ALL_GROUPS, {"head"}, {"left_arm", "waist"}])
+@pytest.mark.parametrize("reason", ["", "cool-down"])
+def test_what_a_motion_needs_and_why_it_ends_come_back(groups, opening, reason):
+    header = ClauseHeader("u", 1, "dance", "", more=True, needs=GestureNeeds(frozenset(groups), opening))
+    end = ClauseEnd(header, 4, 2.0, reason)
+    assert read_frames(frames_message(end, 0.0), 0.0) == end
+
+
+def test_a_motion_that_says_nothing_of_what_it_needs_needs_everything():
+    message = GestureFrames(utterance_id="u", joint_names=list(JOINTS), last=True)
+    assert read_frames(message, 0.0).header.needs == GestureNeeds()
 
 
 def test_joints_are_matched_by_name(message):
@@ -86,6 +93,9 @@ def test_joints_are_matched_by_name(message):
         {"frame_rate": -60.0},
         {"frame_rate": math.nan},
         {"frame_rate": math.inf},
+        {"groups": ["arm"]},
+        {"hand_opening": 1.5},
+        {"hand_opening": math.nan},
         {"utterance_id": ""},
         {"utterance_id": "u" * (LONGEST_ID + 1)},
     ],
@@ -115,7 +125,7 @@ def test_a_clause_begins_after_the_arrival_of_its_text_unless_that_is_another_cl
     message.header.stamp = to_time(stamp)
     request = read_intent(message, now=1000.0)
     assert request.begin == pytest.approx(believed + 1.25)
-    assert (request.clause, request.gesture, request.spoken) == (2, "wave", True)
+    assert (request.header.clause, request.header.gesture, request.spoken) == (2, "wave", True)
 
 
 @pytest.mark.parametrize("name", ["start", "stroke", "end"])
@@ -139,7 +149,7 @@ def test_a_start_that_is_no_time_is_refused(name, value):
 )
 def test_when_a_clause_is_spoken_is_told_or_unknown(given, read):
     request = read_intent(intent(**given), now=0.0)
-    assert (request.stroke, request.length, request.more) == read
+    assert (request.stroke, request.length, request.header.more) == read
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.999999999, 1.0, 1.7e9 + 0.25, 2147483647.5])

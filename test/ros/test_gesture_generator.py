@@ -12,6 +12,7 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent
 
 from text2gesture_ros.errors import ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
+from text2gesture_ros.motion.frame_block import ClauseEnd
 from text2gesture_ros.ros.conversions import read_frames, to_seconds, to_time
 from text2gesture_ros.ros.gesture_generator import GestureGeneratorNode
 from text2gesture_ros.skeleton import INDEX
@@ -81,8 +82,7 @@ def is_empty(block):
     """Return whether a block says that nothing more comes; hold it against what its message file promises."""
     if block.stop_probabilities:
         return False
-    read = read_frames(block, 0.0)
-    assert (read.last, len(read.positions)) == (True, 0)
+    assert isinstance(read_frames(block, 0.0), ClauseEnd)
     return True
 
 

@@ -20,7 +20,7 @@ from text2gesture_ros.msg import GestureFrames, GestureIntent
 from urdf_cases import urdf
 from visualization_msgs.msg import Marker, MarkerArray
 
-from text2gesture_ros.generation.stream import empty_block
+from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader
 from text2gesture_ros.parameters import GestureRetargeterParameters, specification
 from text2gesture_ros.robots.proposal import propose
 from text2gesture_ros.robots.robot_file import load_robot
@@ -256,10 +256,9 @@ def test_each_utterance_is_counted_once_whatever_comes_after_its_end(graph, gest
     graph.publish("gesture_cancel", String(data="one"))
     stage.until(stage.at_rest)
     stage.commands_for(0.2)
-    labels = {"utterance_id": "one", "gesture": "wave", "emotion": "neutral"}
     for _ in range(3):
-        message = frames_message(empty_block("cancelled", due=stage.seconds, **labels), 0.0)
-        graph.publish("gesture_frames", message)
+        end = ClauseEnd(ClauseHeader("one"), 0, stage.seconds, "cancelled")
+        graph.publish("gesture_frames", frames_message(end, 0.0))
         stage.commands_for(0.2)
     graph.publish("gesture_cancel", String(data="x" * 100_000))
     graph.spin_until(lambda: stage.node.rejected == 1)

@@ -82,7 +82,7 @@ sys.stdin.read()
 def test_what_is_read_from_a_bag_is_the_message_that_was_written(tmp_path):
     frames = GestureFrames(utterance_id="a", joint_names=["b"], positions=[0.5] * 3, stop_probabilities=[0.5])
     frames.header.stamp.sec = 7
-    intent = GestureIntent(text="Café", words=["Café"], word_starts=[0.25], reason="why")
+    intent = GestureIntent(text="Café", reason="why")
     intent.gesture.labels, intent.gesture.probabilities = ["wave"], [1.0]
     intent.subject.labels, intent.subject.probabilities = ["greeting"], [1.0]
     intent.emotion.labels, intent.emotion.probabilities = ["neutral"], [1.0]

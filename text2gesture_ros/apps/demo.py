@@ -20,7 +20,7 @@ from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.labels import GESTURES, TASKS
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.parameters import GestureGeneratorParameters, GestureRetargeterParameters
-from text2gesture_ros.retargeting.planner import retarget_motion
+from text2gesture_ros.retargeting.executor import retarget_motion
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot

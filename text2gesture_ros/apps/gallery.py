@@ -10,7 +10,7 @@ from text2gesture_ros.apps.rendering import Painter, Scene
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.parameters import GestureRetargeterParameters
-from text2gesture_ros.retargeting.planner import retarget_motion
+from text2gesture_ros.retargeting.executor import retarget_motion
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import INDEX, REFERENCE

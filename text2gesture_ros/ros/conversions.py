@@ -31,7 +31,7 @@ from text2gesture_ros.skeleton import JOINTS, order_joints
 from text2gesture_ros.understanding.utterance import Utterance
 
 if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
-    from text2gesture_ros.control.command import Command, Trajectory
+    from text2gesture_ros.control.command import Announcement, Command
     from text2gesture_ros.geometry import Array, BoolArray
     from text2gesture_ros.understanding.classifier import Intent, Prediction
 
@@ -344,7 +344,7 @@ def _owned_names(names: Sequence[str], owned: "BoolArray") -> list[str]:
     return [name for name, is_owned in zip(names, owned.tolist(), strict=True) if is_owned]
 
 
-def trajectory_message(names: Sequence[str], trajectory: "Trajectory", start: float) -> JointTrajectory:
+def trajectory_message(names: Sequence[str], trajectory: "Announcement", start: float) -> JointTrajectory:
     """Return a look-ahead as a message.
 
     Args:

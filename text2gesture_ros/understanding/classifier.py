@@ -12,24 +12,23 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from text2gesture_ros.errors import InputError, ModelError
+from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
+from text2gesture_ros.geometry import FloatArray, softmax
 from text2gesture_ros.labels import GATE, HEADS, NEUTRAL, TASKS
 from text2gesture_ros.model_directory import (
     GRAPH,
     INT8_GRAPH,
     ModelDirectory,
     choose_engine,
-    choose_precision,
     open_model,
-    read_limited,
 )
 from text2gesture_ros.parameters import IntentClassifierParameters
+from text2gesture_ros.resources import read_limited
 from text2gesture_ros.understanding.clauses import Span, clause_times, split, trimmed
 
 MAX_CHARACTERS = 10_000
@@ -40,6 +39,7 @@ BATCH_SIZE = 8
 
 TOKENIZER_FILE = "tokenizer.json"
 _MAX_TOKENIZER_BYTES = 64 << 20
+_PRECISIONS = ("auto", "float32", "int8")
 
 WITHOUT = "gesture_without"
 """The output of a graph that tells the logits of the gesture without each token; older graphs have none."""
@@ -114,7 +114,7 @@ class TextReader:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._tokenizer = Tokenizer.from_buffer(read_limited(path, _MAX_TOKENIZER_BYTES))
+            self._tokenizer = Tokenizer.from_buffer(read_limited(path, _MAX_TOKENIZER_BYTES, ModelError))
         except ValueError as error:
             raise ModelError(f"{path}: not a tokenizer: {error}") from None
         if self._tokenizer.truncation is None or self._tokenizer.padding is None:
@@ -144,13 +144,6 @@ def clean_text(text: str) -> str:
     return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
-def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Return the probabilities of `logits` / `temperature` along the last axis."""
-    scaled = np.asarray(logits, np.float64) / temperature
-    exponent = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return np.asarray(exponent / exponent.sum(axis=-1, keepdims=True))
-
-
 class IntentClassifier:
     """Reads sentences.
 
@@ -169,9 +162,10 @@ class IntentClassifier:
         self, model: str = "intent", *, device: str = "auto", threads: int = 1, precision: str = "auto"
     ) -> None:
         directory = open_model(model, "intent")
+        directory.check_labels(TASKS)
         self.name = directory.name
         self.engine = choose_engine(device)
-        self.precision = choose_precision(directory, INT8_GRAPH, self.engine, precision)
+        self.precision = _precision(directory, self.engine, precision)
         self._heads = _heads(directory)
         self._temperatures = _temperatures(directory, self._heads)
         self._tokens = TextReader(directory.path / TOKENIZER_FILE)
@@ -260,9 +254,9 @@ class IntentClassifier:
         for start in range(0, len(speaking), BATCH_SIZE):
             batch = speaking[start : start + BATCH_SIZE]
             logits = self._run(*self._tokens([cleaned[index] for index in batch]))
-            heads = [softmax(*pair) for pair in zip(logits, self._temperatures, strict=False)]
+            heads = [_probabilities(*pair) for pair in zip(logits, self._temperatures, strict=False)]
             if len(logits) > len(heads):
-                heads.append(softmax(logits[-1], self._temperatures[self._heads.index("gesture")]))
+                heads.append(_probabilities(logits[-1], self._temperatures[self._heads.index("gesture")]))
             for line, index in enumerate(batch):
                 found[index] = {
                     name: head[line] for name, head in zip((*self._heads, WITHOUT), heads, strict=False)
@@ -342,6 +336,10 @@ def _below(probability: float) -> str:
     return f"{math.floor(100 * probability) / 100:.2f}"  # rounded, it could read as the threshold itself
 
 
+def _probabilities(logits: FloatArray, temperature: float) -> FloatArray:
+    return softmax(np.asarray(logits, np.float64) / temperature)
+
+
 def has_words(text: str) -> bool:
     """Return whether there is anything to read in a text: a letter."""
     return any(character.isalpha() for character in text)
@@ -374,6 +372,22 @@ def _temperatures(directory: ModelDirectory, heads: Sequence[str]) -> list[float
             f"{directory.path}/config.json: 'temperature' must be above 0 for each head: {given!r}"
         )
     return [float(given.get(head, 1.0)) for head in heads]
+
+
+def _precision(directory: ModelDirectory, engine: str, precision: str) -> str:
+    """Return in which numbers the model computes: float32 or int8.
+
+    Raises:
+        ConfigurationError: the precision is unknown, or int8 anywhere but on a processor.
+    """
+    if precision not in _PRECISIONS:
+        raise ConfigurationError(f"unknown precision {precision!r}. Known: {', '.join(_PRECISIONS)}")
+    on_processor = engine == "onnxruntime-cpu"
+    if precision == "int8" and not on_processor:
+        raise ConfigurationError(f"precision 'int8' is for the device cpu, not for {engine}")
+    if precision == "auto":
+        return "int8" if on_processor and (directory.path / INT8_GRAPH).is_file() else "float32"
+    return precision
 
 
 def _engine(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.geometry import FloatArray, softmax
 from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.model_directory import open_model
 from text2gesture_ros.motion.motion import Motion
@@ -78,6 +78,7 @@ class Recogniser:
             ModelError: there is no such model, or it is damaged.
         """
         directory = open_model(model, "recogniser")
+        directory.check_labels({"gesture": GESTURES})
         self.threshold = directory.number("threshold", 0.0, 1.0)
         self._temperature = directory.number("temperature", 0.01, 100.0)
         self._session = directory.session(threads=threads)
@@ -185,12 +186,6 @@ def stacked(clips: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
         positions[index, : len(clip)] = clip
         mask[index, : len(clip)] = 1.0
     return positions, mask
-
-
-def softmax(logits: FloatArray) -> FloatArray:
-    """Return probabilities over the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def _starts(last: int) -> list[int]:

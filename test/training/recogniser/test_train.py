@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.geometry import softmax
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.training.recogniser import train as train_recogniser
@@ -19,7 +20,7 @@ from text2gesture_ros.training.recogniser.train import (
     load_config,
     train,
 )
-from text2gesture_ros.understanding.recogniser import LABELS, OTHER, Recogniser, softmax
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, Recogniser
 from text2gesture_ros.understanding.recognition_network import RecognitionNetworkConfig
 
 pytestmark = pytest.mark.usefixtures("studio_once")

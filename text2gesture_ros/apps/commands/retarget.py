@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from text2gesture_ros.control.verification import least_clearance
     from text2gesture_ros.control.verification import verify as check
     from text2gesture_ros.motion.formats import read_recording
-    from text2gesture_ros.retargeting.planner import retarget_motion
+    from text2gesture_ros.retargeting.executor import retarget_motion
     from text2gesture_ros.robots.clearance import Clearance
     from text2gesture_ros.robots.joint_csv import save_joints
     from text2gesture_ros.robots.robot_file import load_robot

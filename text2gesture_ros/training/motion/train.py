@@ -21,7 +21,7 @@ from text2gesture_ros.generation.motion_network import (
     network_config,
 )
 from text2gesture_ros.labels import GESTURES, TASKS
-from text2gesture_ros.model_directory import open_model, save_model
+from text2gesture_ros.model_directory import Slots, open_model, save_model
 from text2gesture_ros.motion.motion import FRAME_RATE, Motion
 from text2gesture_ros.skeleton import JOINTS
 from text2gesture_ros.training.epochs import EpochTraining
@@ -193,7 +193,7 @@ class MotionTraining(EpochTraining):
             self.network.embedder, self.network.generator, *optimizers, loader
         )
         self.optimizers = dict(zip(("embedder_optimizer", "optimizer"), prepared, strict=True))
-        self._exported = False
+        self.graphs: Mapping[str, Slots] = {}
 
     @property
     def finished(self) -> bool:
@@ -248,10 +248,9 @@ class MotionTraining(EpochTraining):
             "training": {k: v for k, v in asdict(self.config).items() if k not in ("name", "network")}
             | {"data": [Path(folder).name for folder in self.config.data]},  # where it lay concerns nobody
         }
-        save_model(self.output, config, weights)
-        if not self._exported:  # graphs depend on the sizes only
-            export_graphs(self.output, self.config.network)
-            self._exported = True
+        save_model(self.output, {**config, "graphs": self.graphs}, weights)
+        if not self.graphs:  # the graphs depend on the sizes alone
+            self.graphs = export_graphs(self.output, self.config.network)
 
     def _repertoire(self) -> dict[str, np.ndarray]:
         """Return what generation starts from: the clips' embeddings, or what stands for them."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.geometry import FloatArray, softmax
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.model_directory import open_model, save_model
 from text2gesture_ros.motion.motion import Motion
@@ -27,7 +27,7 @@ from text2gesture_ros.training.recogniser.export import export_graphs
 from text2gesture_ros.training.recogniser.recordings import read_recordings
 from text2gesture_ros.training.recogniser.wild import wild
 from text2gesture_ros.training.studio.synthesis import distractors, is_held_out, parts
-from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, WINDOW, Recogniser, softmax
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, WINDOW, Recogniser
 from text2gesture_ros.understanding.recognition_network import (
     RecognitionNetwork,
     RecognitionNetworkConfig,
@@ -285,7 +285,8 @@ class RecogniserTraining(EpochTraining):
         logits, _ = Recogniser(str(self.output.resolve())).outputs(motions)
         found = calibrated(logits, clips.labels, self.config.rejected)
         _LOG.info("calibrated on %d held-out clips: %s", len(motions), found)
-        save_model(self.output, {**config, **found}, weights)
+        exported = open_model(str(self.output.resolve())).config
+        save_model(self.output, {**exported, **found}, weights)
 
     def train_epoch(self) -> None:
         """Train on one epoch's batches."""

@@ -24,6 +24,7 @@ from text2gesture_ros.model_directory import (
     INT8_GRAPH,
     open_model,
     save_model,
+    save_slots,
     write_file,
 )
 from text2gesture_ros.training.epochs import EpochTraining
@@ -85,7 +86,7 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
 
 
 def export(model: Path) -> Path:
-    """Write graph.onnx and graph_int8.onnx of a model directory from its config.json and weights.
+    """Write graph.onnx and graph_int8.onnx of a model directory, and list their weights in config.json.
 
     Returns:
         the path of the first.
@@ -94,6 +95,7 @@ def export(model: Path) -> Path:
         ModelError: the directory is no complete intent model.
     """
     directory = open_model(str(model.resolve()), "intent")
+    directory.check_labels(TASKS)
     network = from_config(directory.config, directory.weights())
     # The same sums written out: a fifth fewer operations in the graph than PyTorch's fused attention leaves.
     network.encoder.set_attn_implementation("eager")
@@ -102,7 +104,7 @@ def export(model: Path) -> Path:
     sizes = {0: "batch", 1: "length"}
     heads = list(directory.config["labels"])
     outputs = [*heads, WITHOUT] if network.leaves_out else heads
-    export_graph(
+    slots = export_graph(
         network,
         (tokens, torch.ones_like(tokens)),
         directory.path / GRAPH,
@@ -110,7 +112,8 @@ def export(model: Path) -> Path:
         outputs,
         {name: {0: "batch"} if name in heads else sizes for name in ("tokens", "mask", *outputs)},
     )
-    export_int8_graph(directory.path / GRAPH, directory.path / INT8_GRAPH)
+    int8_slots = export_int8_graph(directory.path / GRAPH, directory.path / INT8_GRAPH)
+    save_slots(directory.path, {GRAPH: slots, INT8_GRAPH: int8_slots})
     return directory.path / GRAPH
 
 
