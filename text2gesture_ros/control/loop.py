@@ -70,12 +70,14 @@ class ControlLoop:
         self.take_over()
         self.clock.begin(now, self.buffer.row + 1)
         violations: tuple[Violation, ...] = ()
-        rows = self.clock.rows_due(now, self.buffer.row, self.buffer.over and self.buffer.sent.still)
-        self.skipped += rows - 1
-        for _ in range(rows):
-            if self.buffer.sent.still:
-                self.clock.catch_up()
+        rows = self._rows_due(now)
+        if not rows:
+            self.clock.pause(now, self.buffer.row)
+        self.skipped += max(0, rows - 1)
+        for _ in range(max(1, rows)):
             sample = self.buffer.advance()
+            if sample.still and self.buffer.sent.still:
+                self.clock.catch_up()
             violations = self._verifier.check(sample.position)
             if violations:
                 sample = self._brake(violations[0])
@@ -104,8 +106,11 @@ class ControlLoop:
             now: the present [s]; times count from it.
         """
         buffer, clock = self.buffer, self.clock
-        first = max(clock.time(buffer.row + 1), now) if clock.begun else now + clock.period
-        ahead, spans = buffer.rows(buffer.row, max(buffer.end, buffer.row + 1)), buffer.spans
+        first, last = now + clock.period, buffer.row
+        if clock.begun:
+            first = max(clock.time(last + 1), now)
+            last += max(1, self._rows_due(first)) - 1
+        ahead, spans = buffer.rows(last, max(buffer.end, last + 1)), buffer.spans
         return Announcement(
             times=first - now + clock.period * np.arange(len(ahead)),
             positions=ahead.positions,
@@ -114,6 +119,10 @@ class ControlLoop:
             owned=self._ownership.owned(ahead.positions, spans),
             utterance_id=max(spans, key=lambda span: (span.clause != IDLE, span.row)).clause[0],
         )
+
+    def _rows_due(self, now: float) -> int:
+        buffer = self.buffer
+        return self.clock.rows_due(now, buffer.row, buffer.over and buffer.sent.still)
 
     def stand(self, place: Array) -> None:
         """Let the robot stand still at `place` (N,) [rad], before the first command or after a silence."""

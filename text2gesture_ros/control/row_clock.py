@@ -51,11 +51,11 @@ class RowClock:
         return now < self.time(row) - _SET_BACK
 
     def rows_due(self, now: float, row: int, at_rest: bool) -> int:
-        """Return how many rows are due now [s] after `row` was sent, at least one.
+        """Return how many rows are due now [s] after `row` was sent, at least one; 0: motion has to pause.
 
         A loop that wakes up late goes on with the row that is due now: the rows in between belong to the same
         verified trajectory, so the step keeps every limit over the time that really passed. After a longer
-        pause (the process was suspended) the motion goes on where it was, and all rows are due later.
+        gap (the process was suspended) the motion pauses: it goes on where it was.
 
         Args:
             now: the present [s].
@@ -65,11 +65,13 @@ class RowClock:
         late = now - self.time(row + 1)
         if abs(late) <= self.period:
             return 1
-        if late > 0.0 and (at_rest or late <= _MAX_SKIP):
-            return 1 + int(late / self.period + 1e-6)
+        return 1 + int(late / self.period + 1e-6) if late > 0.0 and (at_rest or late <= _MAX_SKIP) else 0
+
+    def pause(self, now: float, row: int) -> None:
+        """Let the row after `row` be due now [s], and all others as much later."""
+        late = now - self.time(row + 1)
         self.origin += late
         self.lag += late
-        return 1
 
     def catch_up(self) -> None:
         """Let stamps come nearer to the due times by what one row at standstill allows."""
