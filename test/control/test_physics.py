@@ -21,7 +21,7 @@ from text2gesture_ros.robots.robot_file import load_robot
 mujoco = pytest.importorskip("mujoco")
 
 RATE = 100.0
-SECONDS = 60.0
+SECONDS = 30.0
 TIMESTEP = 0.002
 # Stiffness of a servo per largest torque: all of it is given at 1 degree from the command, which is
 # trailed by 8 to 42 ms then. Assumed.
