@@ -161,7 +161,6 @@ class Hostile:
             gesture=self._prediction(GESTURES),
             emotion=self._prediction(EMOTIONS),
             accepted=self.one_of(True, False),
-            duration=self.number(),
             priority=self.priority(),
         )
         message.header.stamp = self.stamp()

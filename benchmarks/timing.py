@@ -23,7 +23,7 @@ from text2gesture_ros.ros.graph_client import GraphClient
 from text2gesture_ros.skeleton import INDEX
 from text2gesture_ros.training.text.data import default_data
 from text2gesture_ros.training.text.utterances import read_utterances
-from text2gesture_ros.understanding.clauses import BREATH
+from text2gesture_ros.understanding.clauses import PAUSE
 
 ALLOWED = 0.2
 """The end of the last motion and the end of speech may be so far apart [s]."""
@@ -49,7 +49,7 @@ def sentences(count: int, seed: int) -> list[Speech]:
         lengths = lengths * random.uniform(0.8, 1.2, len(words)) / random.uniform(*_RATES)
         starts = np.cumsum([0.0, *lengths])
         speech = Speech(
-            utterance_id=f"sentence {number}", text=texts[index], duration=float(starts[-1]) + BREATH / 2
+            utterance_id=f"sentence {number}", text=texts[index], duration=float(starts[-1]) + PAUSE / 2
         )
         if number % 2:
             speech.words, speech.word_starts = words, starts[:-1].tolist()

@@ -15,6 +15,7 @@ from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.model_directory import open_model
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.skeleton import INDEX, REFERENCE, bone_lengths, mirror, with_bone_lengths
+from text2gesture_ros.understanding.prediction import softmax
 
 OTHER = "other"
 """What a motion that is none of the twelve gestures is called."""
@@ -124,7 +125,7 @@ class Recogniser:
         logits, _ = self._run([frames[start:end] for start, end in spans])
         return [
             Window(start / RATE, end / RATE, probabilities)
-            for (start, end), probabilities in zip(spans, softmax(logits / self._temperature), strict=True)
+            for (start, end), probabilities in zip(spans, softmax(logits, self._temperature), strict=True)
         ]
 
     def outputs(self, motions: Sequence[Motion]) -> tuple[FloatArray, FloatArray]:
@@ -185,12 +186,6 @@ def stacked(clips: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
         positions[index, : len(clip)] = clip
         mask[index, : len(clip)] = 1.0
     return positions, mask
-
-
-def softmax(logits: FloatArray) -> FloatArray:
-    """Return probabilities over the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def _starts(last: int) -> list[int]:

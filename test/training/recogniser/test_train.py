@@ -19,7 +19,8 @@ from text2gesture_ros.training.recogniser.train import (
     load_config,
     train,
 )
-from text2gesture_ros.understanding.recogniser import LABELS, OTHER, Recogniser, softmax
+from text2gesture_ros.understanding.prediction import softmax
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, Recogniser
 from text2gesture_ros.understanding.recognition_network import RecognitionNetworkConfig
 
 pytestmark = pytest.mark.usefixtures("studio_once")

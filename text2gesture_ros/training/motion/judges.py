@@ -9,7 +9,8 @@ from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.motion.candidates import ModelCandidate
-from text2gesture_ros.understanding.recogniser import Recogniser, softmax
+from text2gesture_ros.understanding.prediction import softmax
+from text2gesture_ros.understanding.recogniser import Recogniser
 
 
 class Judge(Protocol):

@@ -28,7 +28,8 @@ from text2gesture_ros.training.recogniser.export import export_graphs
 from text2gesture_ros.training.recogniser.wild import wild
 from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
 from text2gesture_ros.training.studio.synthesis import distractors, is_held_out, parts
-from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, WINDOW, Recogniser, softmax
+from text2gesture_ros.understanding.prediction import softmax
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, WINDOW, Recogniser
 from text2gesture_ros.understanding.recognition_network import (
     RecognitionNetwork,
     RecognitionNetworkConfig,
