@@ -37,7 +37,7 @@ from benchmarks.judging import clearance, judge
 from benchmarks.primitives import mjcf, moving, urdf
 from text2gesture_ros.geometry import Array, normalise
 from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
-from text2gesture_ros.retargeting.planner import Performer
+from text2gesture_ros.retargeting.executor import MotionExecutor
 from text2gesture_ros.retargeting.retargeter import Retargeter
 from text2gesture_ros.robots.robot import BASE, Robot
 from text2gesture_ros.robots.robot_file import load_robot
@@ -106,7 +106,7 @@ class OurWhole:
     """Ours from frames to verified commands: blocks of frames that come ahead of time, one tick a frame."""
 
     def __init__(self, robot: Robot, positions: Array, ahead: float = 0.5, block: int = BLOCK) -> None:
-        self._performer = Performer(robot, rate=motions.RATE)
+        self._executor = MotionExecutor(robot, rate=motions.RATE)
         self._blocks = _blocks(positions, ahead + 1.0, block)
         self._ahead, self._time = ahead, 0.0
         self.spread = block
@@ -119,8 +119,8 @@ class OurWhole:
     def step(self, frame: int) -> Array:
         """Return the angles (N,) for a frame."""
         while self._blocks and self._blocks[0].due - self._ahead <= self._time + 1e-6:
-            self._performer.receive(self._blocks.pop(0), self._time)
-        position = self._performer.tick(self._time).position
+            self._executor.receive(self._blocks.pop(0), self._time)
+        position = self._executor.tick(self._time).position
         self._time += PERIOD
         return position
 

@@ -1,6 +1,6 @@
 """Drive every robot with whatever may come, for a million control samples, and judge what it is told to do.
 
-Random and adversarial motion and generated gestures go through `Performer`, tick by tick, as blocks that
+Random and adversarial motion and generated gestures go through `MotionExecutor`, tick by tick, as blocks that
 come steadily, late, twice, in the wrong order or into each other, while settings change, utterances are
 cancelled and the robot is held. What comes out is recorded and judged by `judging`.
 
@@ -17,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -36,8 +36,7 @@ from text2gesture_ros.measurement import described
 from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
 from text2gesture_ros.parameters import MODES
 from text2gesture_ros.resources import share_directory
-from text2gesture_ros.retargeting.planner import Performer
-from text2gesture_ros.retargeting.reference import DEFAULTS
+from text2gesture_ros.retargeting.executor import DEFAULTS, MotionExecutor
 from text2gesture_ros.retargeting.retargeter import Retargeter
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
@@ -177,7 +176,7 @@ def takes(source: Source, delivery: str, seconds: float, generator: np.random.Ge
 
 
 def blocks(take: Take, name: str, delivery: str, generator: np.random.Generator) -> list[tuple[float, Any]]:
-    """Return (when it comes [s], block) of a gesture, unchecked: the performer must stand whatever comes."""
+    """Return (when it comes [s], block) of a gesture, unchecked: the executor must stand whatever comes."""
     given: list[tuple[float, Any]] = []
     first, sequence = 0, 0
     label = str(generator.choice([*GESTURES, "", "", ""]))
@@ -210,7 +209,7 @@ def blocks(take: Take, name: str, delivery: str, generator: np.random.Generator)
 def change(generator: np.random.Generator) -> dict[str, Any]:
     """Return some settings, as `ros2 param set` may change them."""
     possible: dict[str, Any] = {
-        "scale": float(generator.choice([0.0, 0.5, 1.0, 1.5, generator.uniform(0.0, 2.0)])),
+        "gesture_scale": float(generator.choice([0.0, 0.5, 1.0, 1.5, generator.uniform(0.0, 1.5)])),
         "mirror": bool(generator.random() < 0.5),
         "blend_time": float(generator.choice([0.0, 0.3, 2.0])),
         "frame_timeout": float(generator.uniform(0.05, 1.0)),
@@ -220,13 +219,13 @@ def change(generator: np.random.Generator) -> dict[str, Any]:
     return {key: value for key, value in possible.items() if generator.random() < 0.3}
 
 
-def order(performer: Performer, generator: np.random.Generator) -> None:
+def order(executor: MotionExecutor, generator: np.random.Generator) -> None:
     """Give some order, or none: let an utterance or all be cancelled, the robot be held or go on."""
     number = generator.integers(12)
     if number < 2:
-        performer.cancel(None if number else str(generator.integers(30)))
+        executor.cancel(None if number else str(generator.integers(30)))
     elif number < 6:
-        performer.hold(bool(number == 2))
+        executor.hold(bool(number == 2))
 
 
 # --- what comes out -----------------------------------------------------------------------------------------
@@ -235,7 +234,7 @@ def perform(
 ) -> tuple[Array, Array, Array, list[Array], Counter[str]]:
     """Play gestures; return positions, velocities, accelerations (S, N), what was announced, counts."""
     generator = np.random.default_rng(seed)
-    performer = Performer(robot, rate=rate)
+    executor = MotionExecutor(robot, rate=rate)
     events: list[tuple[float, int, Any]] = []
     for number, take in enumerate(given):
         events += [
@@ -258,19 +257,25 @@ def perform(
             _, _, event = events.pop(0)
             try:
                 if isinstance(event, FrameBlock):
-                    performer.receive(event, now)
+                    executor.receive(event, now)
                 else:
-                    performer.configure(**event)
-                    order(performer, generator)
+                    executor.configure(replace(executor.parameters, **event))
+                    order(executor, generator)
             except Text2GestureError as error:
                 refused[type(error).__name__] += 1
-        command = performer.tick(now)
+        command = executor.tick(now)
         recorded.append((command.position, command.velocity, command.acceleration))
         if tick % _LOOK == 50:
             before = [position for position, _, _ in recorded[-3:]]
-            ahead.append(np.stack([*before, *performer.look_ahead(now).positions]))
+            ahead.append(np.stack([*before, *executor.look_ahead(now).positions]))
     positions, velocities, accelerations = (np.stack(rows) for rows in zip(*recorded, strict=True))
-    return positions, velocities, accelerations, ahead, performer.counts + performer.plans + refused
+    return (
+        positions,
+        velocities,
+        accelerations,
+        ahead,
+        executor.counts + executor.planner.counts + Counter(withheld=executor.loop.withheld) + refused,
+    )
 
 
 def raw(robot: Robot, given: Sequence[Take], samples: int, rate: float) -> Array:

@@ -1,11 +1,14 @@
 """What the tests of the robot side share: every robot that ships, human bodies made from robot poses."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.gestures import needs_of
 from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameBlock
 from text2gesture_ros.resources import share_directory
+from text2gesture_ros.retargeting.executor import DEFAULTS, MotionExecutor
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
@@ -93,3 +96,13 @@ def blocks_of(
 def end_of(block: FrameBlock, reason: str = "", *, due: float | None = None, sequence: int = 0) -> ClauseEnd:
     """Return what ends the clause of a block, in its place: `sequence` blocks later, due at another time."""
     return ClauseEnd(block.header, block.sequence + sequence, block.due if due is None else due, reason)
+
+
+def executor_for(robot: Robot, *, rate: float = 100.0, start=None, **parameters) -> MotionExecutor:
+    """Return an executor with some parameters other than the defaults."""
+    return MotionExecutor(robot, replace(DEFAULTS, **parameters), rate=rate, start=start)
+
+
+def set_parameters(executor: MotionExecutor, **changes) -> None:
+    """Change some parameters of an executor."""
+    executor.configure(replace(executor.parameters, **changes))

@@ -10,7 +10,7 @@ from transformers import BertConfig, BertModel
 
 from text2gesture_ros.errors import ConfigurationError, ModelError
 from text2gesture_ros.labels import EMOTIONS, GESTURES, SUBJECTS
-from text2gesture_ros.model_directory import choose_engine, open_model, save_model
+from text2gesture_ros.model_directory import choose_engine, open_model, save_model, save_slots
 from text2gesture_ros.training.onnx_export import export_graph
 
 LABELS = {"subject": SUBJECTS, "gesture": GESTURES, "emotion": EMOTIONS}
@@ -55,7 +55,9 @@ def model_path(tmp_path: Path, classifier: TinyClassifier) -> Path:
     save_model(path, CONFIG, {**weights, "table": np.ones((2, 2)), "count": np.array(3)})
     tokens = torch.ones(1, 4, dtype=torch.long)
     axes = {"tokens": {0: "B", 1: "L"}, "mask": {0: "B", 1: "L"}, "logits": {0: "B"}}
-    export_graph(classifier, (tokens, tokens), path / "graph.onnx", ["tokens", "mask"], ["logits"], axes)
+    graph = path / "graph.onnx"
+    slots = export_graph(classifier, (tokens, tokens), graph, ["tokens", "mask"], ["logits"], axes)
+    save_slots(path, {"graph.onnx": slots})
     return path
 
 
@@ -117,11 +119,10 @@ def test_no_leftovers_beside_the_written_files(model_path: Path) -> None:
     ("change", "message"),
     [
         ({"kind": "motion"}, "'kind' is 'motion'"),
-        ({"kind": "painting"}, "'kind' must be one of intent, motion"),
+        ({"kind": "painting"}, "'kind' is 'painting', but a model of kind 'intent' is needed"),
+        ({"kind": 1}, "'kind' must be a text"),
         ({"format": 2}, "'format' must be 1 but is 2"),
         ({"name": " "}, "'name' must be a text"),
-        ({"labels": {**LABELS, "gesture": GESTURES[::-1]}}, "'labels' must name under 'gesture'"),
-        ({"labels": ["wave"]}, "'labels' must name under 'subject'"),
     ],
 )
 def test_a_wrong_config_is_named(model_path: Path, change: dict[str, object], message: str) -> None:
@@ -130,6 +131,60 @@ def test_a_wrong_config_is_named(model_path: Path, change: dict[str, object], me
     with pytest.raises(ModelError, match=r"config\.json") as error:
         open_model(str(model_path), "intent")
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "task"),
+    [
+        ({**LABELS, "gesture": GESTURES[::-1]}, "gesture"),
+        ({**LABELS, "gesture": [*GESTURES, "dance"]}, "gesture"),
+        ({**LABELS, "emotion": "positive"}, "emotion"),
+        (["wave"], "subject"),
+        (None, "subject"),
+    ],
+)
+def test_other_labels_than_its_loader_knows_are_named(model_path: Path, labels: object, task: str) -> None:
+    file = model_path / "config.json"
+    open_model(str(model_path)).check_labels(LABELS)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "labels": labels}))
+    with pytest.raises(ModelError, match=rf"config\.json: 'labels' must name under '{task}'"):
+        open_model(str(model_path)).check_labels(LABELS)
+
+
+def test_a_model_of_any_kind_is_opened(tmp_path: Path) -> None:
+    save_model(tmp_path / "painter", {"kind": "painting", "name": "painter"}, {"brush": np.ones(3)})
+    model = open_model(str(tmp_path / "painter"), "painting")
+    np.testing.assert_array_equal(model.weights()["brush"], np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("graphs", "message"),
+    [
+        (None, r"does not list the weights of graph\.onnx.*text2gesture export"),
+        ({}, r"does not list the weights of graph\.onnx.*text2gesture export"),
+        ({"graph.onnx": ["head.weight"]}, "must be lists of names"),
+        ({"graph.onnx": {"float64": ["head.weight"]}}, "float32, float16, int8"),
+        ({"graph.onnx": {"float32": [1]}}, "must be lists of names"),
+        ({"graph.onnx": {"float32": ["head.weight"]}}, r"graph\.onnx: does not load or does not fit"),
+        ({"graph.onnx": {"int8": ["head.bias"]}}, "head.bias"),
+    ],
+)
+def test_a_graph_whose_weights_are_not_listed_is_a_model_error(
+    model_path: Path, graphs: object, message: str
+) -> None:
+    file = model_path / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "graphs": graphs}))
+    with pytest.raises(ModelError, match=message):
+        open_model(str(model_path)).session()
+
+
+def test_a_config_keeps_everything_else_when_graphs_are_listed(model_path: Path) -> None:
+    before = dict(open_model(str(model_path)).config)
+    save_slots(model_path, {"other.onnx": {"float32": ["head.weight"]}})
+    after = dict(open_model(str(model_path)).config)
+    assert after.pop("graphs") == {"other.onnx": {"float32": ["head.weight"]}}
+    assert before.pop("graphs").keys() == {"graph.onnx"}
+    assert after == before
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "\xff\xfe", "[" * 100_000])

@@ -1,4 +1,4 @@
-"""Array types, vectors and rotations, and the minimum-jerk curve.
+"""Array types, vectors and rotations, the minimum-jerk curve and the softmax.
 
 All functions broadcast over leading axes; vectors are (..., 3), rotations (..., 3, 3), angles (...) [rad].
 """
@@ -90,3 +90,9 @@ def minimum_jerk(ratio: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]
         30.0 * (ratio * left) ** 2,
         60.0 * ratio * left * (left - ratio),
     )
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Return the probabilities of logits over the last axis, in their floating-point type."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))

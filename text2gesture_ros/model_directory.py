@@ -1,59 +1,43 @@
 """A model is a directory: config.json, weights.safetensors, graphs without weights. Nothing in it is pickled.
 
 The graphs (ONNX) carry the names of the PyTorch parameters in place of the numbers, and the numbers are put
-in from weights.safetensors when a session is made. So PyTorch and ONNX Runtime read the same bytes and
-cannot drift, and the weights are stored once. ONNX Runtime, safetensors and PyTorch are imported when needed.
+in from weights.safetensors when a session is made: PyTorch and ONNX Runtime read the same bytes and cannot
+differ. Which weights a graph takes, and in which type, stands in config.json under `graphs`. ONNX Runtime,
+safetensors and PyTorch are imported when needed.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    pass
-import json
-import os
-import re
-import stat
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy.typing as npt
-
 from text2gesture_ros.errors import ConfigurationError, ModelError
-from text2gesture_ros.labels import TASKS
-from text2gesture_ros.resources import find_model
+from text2gesture_ros.quantization import SCALE, quantise
+from text2gesture_ros.resources import check_file, find_model, read_limited
 
-if TYPE_CHECKING:
-    pass
-
-Weights = dict[str, npt.NDArray[Any]]
+Weights = dict[str, NDArray[Any]]
+Slots = Mapping[str, Sequence[str]]
+"""Names of the weights a graph takes, by the type it takes them in, one of `SLOT_TYPES`."""
 
 FORMAT = 1
-# Which vocabularies a model of each kind must have been trained on.
-KINDS = {
-    "intent": ("subject", "gesture", "emotion"),
-    "motion": ("gesture", "emotion"),
-    "recogniser": ("gesture",),
-}
+SLOT_TYPES = ("float32", "float16", "int8")
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "float32", "int8")
 
 CONFIG_FILE = "config.json"
 GRAPH = "graph.onnx"
 INT8_GRAPH = "graph_int8.onnx"
 INITIAL_GRAPH, STEP_GRAPH = "initial.onnx", "step.onnx"
 WEIGHTS_FILE = "weights.safetensors"
+
 _MAX_CONFIG_BYTES = 1 << 20
 _MAX_GRAPH_BYTES = 16 << 20
 _MAX_WEIGHTS_BYTES = 2 << 30
-_MAX_NAME = 120  # bytes; with an ending, 128 would need two bytes of length in a graph, see `_place`
-_INT8, _FLOAT16 = 3, 10  # onnx.TensorProto.DataType
 
 
 @dataclass(frozen=True)
@@ -86,6 +70,22 @@ class ModelDirectory:
             )
         return value
 
+    def check_labels(self, vocabularies: Mapping[str, Sequence[str]]) -> None:
+        """Check that the model was trained on the labels its loader knows, in their order.
+
+        Args:
+            vocabularies: the labels of each task.
+
+        Raises:
+            ModelError: config.json has other labels, or none.
+        """
+        labels = self.config.get("labels")
+        for task, known in vocabularies.items():
+            given = labels.get(task) if isinstance(labels, dict) else None
+            if not isinstance(given, list) or given != list(known):
+                where = f"{self.path / CONFIG_FILE}: 'labels'"
+                raise ModelError(f"{where} must name under {task!r} in this order: {', '.join(known)}")
+
     def weights(self) -> Weights:
         """Return every array of weights.safetensors, the floating ones as float32.
 
@@ -94,14 +94,12 @@ class ModelDirectory:
         """
         return {name: _as_float32(array) for name, array in self._stored()}
 
-    def _stored(
-        self, wanted: Callable[[str], bool] = lambda _: True
-    ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    def _stored(self, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield name and array of the weights whose name is wanted, one at a time, as they are stored."""
         from safetensors import SafetensorError, safe_open
 
         path = self.path / WEIGHTS_FILE
-        _check_size(path, _MAX_WEIGHTS_BYTES)
+        check_file(path, _MAX_WEIGHTS_BYTES, ModelError)
         try:
             with safe_open(path, framework="numpy") as file:
                 for name in filter(wanted, file.keys()):
@@ -122,14 +120,15 @@ class ModelDirectory:
             device: cpu, or cuda where ONNX Runtime has its CUDA provider.
 
         Raises:
-            ModelError: the graph is missing or damaged, or does not fit the weights.
+            ModelError: the graph is missing or damaged, its weights are not listed or do not fit.
         """
         import onnxruntime
 
         path = self.path / graph
         if Path(graph).name != graph:
             raise ModelError(f"{self.path}: {graph!r} is no file name of a model directory")
-        data = read_limited(path, _MAX_GRAPH_BYTES)
+        data = read_limited(path, _MAX_GRAPH_BYTES, ModelError)
+        slots = self._slots(graph)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -138,7 +137,7 @@ class ModelDirectory:
         # A weight that is not put in below would be looked for in whatever directory we are in: below a file
         # there is none.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path))
-        weights = self._placed(data)
+        weights = self._values(slots)
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
         providers = ["CUDAExecutionProvider"] if device == "cuda" else []
@@ -148,16 +147,35 @@ class ModelDirectory:
             reason = " ".join(str(error).split())
             raise ModelError(f"{path}: does not load or does not fit {WEIGHTS_FILE}: {reason}") from None
 
-    def _placed(self, graph: bytes) -> Weights:
-        """Return the weights a graph has places for, by name, each as the graph wants it."""
-        placed: Weights = {}
-        for name, array in self._stored(lambda name: _place(name, graph) != 0):
-            kind = _place(name, graph)
-            if kind == _INT8:
-                placed[name], placed[name + SCALE] = quantise(array)
+    def _slots(self, graph: str) -> Mapping[str, str]:
+        """Return the type in which a graph takes each of its weights, by the weight's name."""
+        graphs, where = self.config.get("graphs"), f"{self.path / CONFIG_FILE}: 'graphs'"
+        slots = graphs.get(graph) if isinstance(graphs, dict) else None
+        if slots is None:
+            raise ModelError(
+                f"{where} does not list the weights of {graph} (written by an earlier version?)."
+                f" Export the model again: text2gesture export {self.path}"
+            )
+        if not isinstance(slots, dict) or not all(
+            kind in SLOT_TYPES and isinstance(names, list) and all(isinstance(name, str) for name in names)
+            for kind, names in slots.items()
+        ):
+            raise ModelError(f"{where}, {graph}: must be lists of names under {', '.join(SLOT_TYPES)}")
+        return {name: kind for kind, names in slots.items() for name in names}
+
+    def _values(self, slots: Mapping[str, str]) -> Weights:
+        """Return the weights of a graph's slots by name, each in the type the graph takes."""
+        values: Weights = {}
+        for name, array in self._stored(slots.__contains__):
+            if slots[name] == "int8":
+                if array.ndim != 2:
+                    raise ModelError(
+                        f"{self.path / CONFIG_FILE}: 'graphs': {name!r} is no matrix, int8 is for these"
+                    )
+                values[name], values[name + SCALE] = quantise(array)
             else:
-                placed[name] = array if kind == _FLOAT16 else _as_float32(array)
-        return placed
+                values[name] = array.astype(slots[name])
+        return values
 
 
 def open_model(model: str, kind: str = "") -> ModelDirectory:
@@ -165,7 +183,7 @@ def open_model(model: str, kind: str = "") -> ModelDirectory:
 
     Args:
         model: name or path.
-        kind: what kind it must be, one of `KINDS`; empty: any.
+        kind: what kind it must be, such as `intent`; empty: any.
 
     Raises:
         ModelError: no such directory, config.json is missing or wrong, or the model is of another kind.
@@ -175,20 +193,16 @@ def open_model(model: str, kind: str = "") -> ModelDirectory:
     except ConfigurationError as error:
         raise ModelError(str(error)) from None
     file = path / CONFIG_FILE
-    try:
-        config = json.loads(read_limited(file, _MAX_CONFIG_BYTES))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{file}: no JSON: {error}") from None
-    _check_config(config, str(file))
+    config = _read_config(file)
     if kind and config["kind"] != kind:
         raise ModelError(f"{file}: 'kind' is {config['kind']!r}, but a model of kind {kind!r} is needed")
     return ModelDirectory(path, config)
 
 
-def save_model(path: Path, config: Mapping[str, Any], weights: Mapping[str, npt.NDArray[Any]]) -> None:
+def save_model(path: Path, config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> None:
     """Write config.json and weights.safetensors (floating arrays as float16) into a directory.
 
-    Each file appears whole or not at all. Graphs are written by `export_graph`.
+    Each file appears whole or not at all. Graphs are written afterwards, and listed by `save_slots`.
 
     Args:
         path: the directory; made when missing.
@@ -204,8 +218,6 @@ def save_model(path: Path, config: Mapping[str, Any], weights: Mapping[str, npt.
     _check_config(config, str(path / CONFIG_FILE))
     arrays: Weights = {}
     for name, array in weights.items():
-        if len(name.encode()) > _MAX_NAME:
-            raise ModelError(f"{path / WEIGHTS_FILE}: the name {name!r} is longer than {_MAX_NAME} bytes")
         array = np.asarray(array, order="C")
         if np.issubdtype(array.dtype, np.floating):
             if not (np.abs(array) <= np.finfo(np.float16).max).all():
@@ -215,6 +227,24 @@ def save_model(path: Path, config: Mapping[str, Any], weights: Mapping[str, npt.
     path.mkdir(parents=True, exist_ok=True)
     # The config comes last: a directory is found by its config, so a new one is complete when it is found.
     write_file(path / WEIGHTS_FILE, save(arrays))
+    _write_config(path, config)
+
+
+def save_slots(path: Path, graphs: Mapping[str, Slots]) -> None:
+    """List in config.json of a model directory which weights its graphs take; the lists of other graphs go.
+
+    Args:
+        path: the directory.
+        graphs: the weights of each graph, by its file name.
+
+    Raises:
+        ModelError: config.json is missing or wrong.
+    """
+    config = _read_config(path / CONFIG_FILE)
+    _write_config(path, {**config, "graphs": graphs})
+
+
+def _write_config(path: Path, config: Mapping[str, Any]) -> None:
     write_file(path / CONFIG_FILE, (json.dumps(config, indent=2) + "\n").encode())
 
 
@@ -254,28 +284,6 @@ def choose_engine(device: str) -> str:
     return "torch-cuda"
 
 
-def choose_precision(directory: ModelDirectory, int8_graph: str, engine: str, precision: str) -> str:
-    """Return with what a model computes: float32 or int8.
-
-    Args:
-        directory: the model.
-        int8_graph: file name of the graph that computes with integers, which a model may lack.
-        engine: what `choose_engine` returned.
-        precision: float32, int8, or auto: int8 on a processor where the model has that graph.
-
-    Raises:
-        ConfigurationError: unknown, or int8 anywhere but on a processor.
-    """
-    if precision not in PRECISIONS:
-        raise ConfigurationError(f"unknown precision {precision!r}. Known: {', '.join(PRECISIONS)}")
-    on_processor = engine == "onnxruntime-cpu"
-    if precision == "int8" and not on_processor:
-        raise ConfigurationError(f"precision 'int8' is for the device cpu, not for {engine}")
-    if precision == "auto":
-        return "int8" if on_processor and (directory.path / int8_graph).is_file() else "float32"
-    return precision
-
-
 def check_torch_device(device: str) -> None:
     """Raise ConfigurationError unless PyTorch can run on `device`: auto, cpu or cuda."""
     if device not in DEVICES:
@@ -288,65 +296,27 @@ def check_torch_device(device: str) -> None:
         raise ConfigurationError("device 'cuda': no CUDA device found. Use cpu or auto")
 
 
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(read_limited(file, _MAX_CONFIG_BYTES, ModelError))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{file}: no JSON: {error}") from None
+    _check_config(config, str(file))
+    return dict(config)
+
+
 def _check_config(config: Any, where: str) -> None:
     if not isinstance(config, dict):
         raise ModelError(f"{where}: must be a JSON object")
     if config.get("format") != FORMAT:
         raise ModelError(f"{where}: 'format' must be {FORMAT} but is {config.get('format')!r}")
-    kind = config.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ModelError(f"{where}: 'kind' must be one of {', '.join(KINDS)} but is {kind!r}")
-    if not isinstance(config.get("name"), str) or not config["name"].strip():
-        raise ModelError(f"{where}: 'name' must be a text but is {config.get('name')!r}")
-    labels = config.get("labels")
-    for task in KINDS[kind]:
-        given = labels.get(task) if isinstance(labels, dict) else None
-        if not isinstance(given, list | tuple) or tuple(given) != TASKS[task]:
-            raise ModelError(
-                f"{where}: 'labels' must name under {task!r} in this order: {', '.join(TASKS[task])}"
-            )
+    for key in ("kind", "name"):
+        if not isinstance(config.get(key), str) or not config[key].strip():
+            raise ModelError(f"{where}: {key!r} must be a text but is {config.get(key)!r}")
 
 
-def read_limited(path: Path, limit: int) -> bytes:
-    """Return what is in a file of a model directory.
-
-    Raises:
-        ModelError: it cannot be read, or has more than `limit` bytes.
-    """
-    _check_size(path, limit)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _check_size(path: Path, limit: int) -> None:
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # a device has no size and no end
-            raise ModelError(f"{path}: no file")
-        if found.st_size > limit:
-            raise ModelError(f"{path}: larger than {limit >> 20} MB")
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _as_float32(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
-
-
-def _place(name: str, graph: bytes) -> int:
-    """Return the type (TensorProto.DataType) a graph wants a weight in; 0: it has no place for it.
-
-    ONNX Runtime refuses weights that a graph does not know. In the bytes of a graph the place of a weight is
-    its type (field 2 of TensorProto, 0x10) and its name (field 8, 0x42 and the length): looking for these
-    spares the run time the onnx package.
-    """
-    encoded = name.encode()
-    if len(encoded) > _MAX_NAME:
-        return 0
-    found = re.search(rb"\x10(.)" + re.escape(bytes([0x42, len(encoded)]) + encoded), graph, re.DOTALL)
-    return found[1][0] if found else 0
 
 
 def _onnxruntime_errors() -> Any:
@@ -356,34 +326,3 @@ def _onnxruntime_errors() -> Any:
     return tuple(
         value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception)
     )
-
-
-WEIGHT_LEVELS = 64
-"""Weights become integers in [-64, 64]."""
-
-
-ACTIVATION_LEVELS = 127
-"""Activations become integers in [-127, 127], kept as 1 to 255 (unsigned with zero point 128)."""
-
-
-SCALE = ".scale"
-"""What the scales of a weight are called: its own name and this."""
-
-
-_ZERO_POINT = 128
-
-
-def quantise(weight: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return the integers of a linear layer and what its integer products are multiplied by.
-
-    Args:
-        weight: of `torch.nn.Linear`, (N, K) with N outputs.
-
-    Returns:
-        integers, (K, N), and scales, (N): weight.T is nearly integers * scales * `ACTIVATION_LEVELS`.
-    """
-    weight = np.asarray(weight, np.float32)
-    largest = np.abs(weight).max(axis=1)  # (N)
-    step = np.where(largest > 0.0, largest / WEIGHT_LEVELS, 1.0).astype(np.float32)
-    integers = np.rint(weight / step[:, None]).astype(np.int8)
-    return np.ascontiguousarray(integers.T), step / np.float32(ACTIVATION_LEVELS)

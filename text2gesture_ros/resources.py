@@ -1,10 +1,11 @@
-"""Where the package's files (robots, parameters, models) lie: in the source tree or installed."""
+"""Where the package's files (robots, parameters, models) lie, and how files of bounded size are read."""
 
 import os
+import stat
 import sys
 from pathlib import Path
 
-from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.errors import ConfigurationError, Text2GestureError
 
 PACKAGE = "text2gesture_ros"
 _LONGEST_NAME = 200  # characters of a path that are quoted in an error
@@ -74,3 +75,56 @@ def find_model(model: str) -> Path:
             f"no model {model!r} (no {path}/config.json). Known: {', '.join(known) or 'none'}, or a path"
         )
     return path
+
+
+def check_file(
+    path: Path | str,
+    limit: int,
+    error: type[Text2GestureError] = ConfigurationError,
+    *,
+    pipe: bool = False,
+) -> None:
+    """Refuse what is not a regular file of at most `limit` bytes.
+
+    Args:
+        path: the file.
+        limit: maximum size [bytes].
+        error: class of the error that is raised.
+        pipe: whether a named pipe is allowed, whose size is unknown.
+
+    Raises:
+        Text2GestureError: of class `error`: the file is missing, may not be read, is too large, or is a
+            directory, a device or a pipe.
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError) as trouble:  # ValueError: a zero byte in the name
+        raise error(f"{path}: cannot be read: {getattr(trouble, 'strerror', trouble)}") from None
+    # A device may have no end, and a pipe without a writer would block.
+    if not (stat.S_ISREG(found.st_mode) or (pipe and stat.S_ISFIFO(found.st_mode))):
+        raise error(f"{path}: no file")
+    if found.st_size > limit:
+        raise error(f"{path}: larger than {_size(limit)}")
+
+
+def read_limited(
+    path: Path | str,
+    limit: int,
+    error: type[Text2GestureError] = ConfigurationError,
+    *,
+    pipe: bool = False,
+) -> bytes:
+    """Return the content of a file of at most `limit` bytes; arguments and errors as `check_file`."""
+    check_file(path, limit, error, pipe=pipe)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as trouble:
+        raise error(f"{path}: cannot be read: {trouble.strerror}") from None
+    if len(data) > limit:
+        raise error(f"{path}: larger than {_size(limit)}")
+    return data
+
+
+def _size(limit: int) -> str:
+    return f"{limit >> 20} MB" if limit >= 1 << 20 else f"{limit >> 10} kB"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from text2gesture_ros.apps.rendering import GIF_RATE, Clip, Painter, draw_robot
+from text2gesture_ros.apps.rendering import GIF_RATE, Painter, Scene, draw_robot
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.resources import share_directory
@@ -43,7 +43,7 @@ def robot(request):
 def clip(robot):
     times = np.arange(150) / 100
     angles = robot.rest + (robot.upper - robot.rest) * np.linspace(0, 1, 150)[:, None]
-    return Clip("Hello!", waving(), times, angles)
+    return Scene("Hello!", waving(), times, angles)
 
 
 @every_robot
@@ -97,7 +97,7 @@ def test_a_robot_is_as_large_whatever_its_axes(robot, clip, tmp_path):
 
 
 def test_human_alone_needs_no_robot(tmp_path):
-    clip = Clip("", waving(30))
+    clip = Scene("", waving(30))
     assert Painter().save_gif(tmp_path / "human.gif", clip) == np.ceil(clip.duration * GIF_RATE) + 1
 
 

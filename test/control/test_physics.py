@@ -14,7 +14,7 @@ from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion.motion import Motion
-from text2gesture_ros.retargeting.planner import Performer
+from text2gesture_ros.retargeting.executor import MotionExecutor
 from text2gesture_ros.robots.robot_file import load_robot
 
 mujoco = pytest.importorskip("mujoco")
@@ -92,7 +92,7 @@ def gestures():
 
 def performed(name: str, clips: list[Motion], seconds: float = SECONDS) -> Array:
     """Return what the core commands (S, N) when frames come half a second ahead, as the generator's do."""
-    performer = Performer(load_robot(name), rate=RATE)
+    executor = MotionExecutor(load_robot(name), rate=RATE)
     blocks, due = [], 0.5
     for number, clip in enumerate(clips):
         for block in blocks_of(clip.positions, due, utterance_id=f"{number}"):
@@ -101,8 +101,8 @@ def performed(name: str, clips: list[Motion], seconds: float = SECONDS) -> Array
     commands = []
     for now in np.arange(0.0, seconds, 1.0 / RATE):
         while blocks and blocks[0].due - 0.5 <= now:
-            performer.receive(blocks.pop(0), now)
-        commands.append(performer.tick(now).position)
+            executor.receive(blocks.pop(0), now)
+        commands.append(executor.tick(now).position)
     return np.stack(commands)
 
 

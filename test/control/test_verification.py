@@ -125,7 +125,6 @@ class TestEveryRobot:
         good = smooth(robot, times, 0.999)
         verifier = Verifier(robot, 1.0 / RATE)
         assert not any(verifier.check(position) for position in good)
-        assert verifier.samples == len(good)
         for kind in ("position", "velocity", "acceleration", "jerk"):
             short = np.arange(4) / RATE
             bad = polynomial(robot, kind, short, 1.02)

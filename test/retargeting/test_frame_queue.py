@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from robot_cases import blocks_of, end_of, lively
 
-from text2gesture_ros.retargeting.frame_queue import Reader
-from text2gesture_ros.retargeting.reference import Settings
+from text2gesture_ros.parameters import GestureRetargeterParameters as Parameters
+from text2gesture_ros.retargeting.frame_queue import FrameQueue
 from text2gesture_ros.retargeting.retargeter import Retargeter
 from text2gesture_ros.robots.robot_file import load_robot
 
@@ -14,26 +14,26 @@ PERIOD = 0.01
 
 
 def given(*blocks):
-    reader = Reader(ROBOT, PERIOD)
+    queue = FrameQueue(ROBOT, PERIOD)
     for block in blocks:
-        reader.take(block)
-    return reader
+        queue.append(block)
+    return queue
 
 
-def read(reader):
+def read(queue):
     """Read all that may be read at a time."""
     parts = []
-    while reader.ready:
-        parts.append(reader.read(Settings()))
+    while queue.ready:
+        parts.append(queue.retarget(Parameters()))
     return parts
 
 
-def read_all(reader):
+def read_all(queue):
     """Read all, as many times as that takes."""
     times = []
-    while parts := read(reader):
+    while parts := read(queue):
         times.append(parts)
-        reader.renew()
+        queue.reset_budget()
     return times
 
 
@@ -54,12 +54,12 @@ def test_no_more_is_read_at_a_time_than_may_be():
 
 def test_gestures_begin_and_end_in_the_order_in_which_that_was_told():
     a, b = blocks_of(lively(ROBOT, 0.4), 1.0), blocks_of(lively(ROBOT, 0.4), 2.0, utterance_id="b")
-    reader = given(*a[:2], end_of(a[2]), *b[:2])
-    assert reader.changes(end_of(b[2]))
-    assert reader.changes(a[0])
-    assert not reader.changes(b[2])
-    parts = [part for parts in read_all(reader) for part in parts]
-    assert [(part.name[0], part.clip is None, part.begins, part.first) for part in parts] == [
+    queue = given(*a[:2], end_of(a[2]), *b[:2])
+    assert queue.changes(end_of(b[2]))
+    assert queue.changes(a[0])
+    assert not queue.changes(b[2])
+    parts = [part for parts in read_all(queue) for part in parts]
+    assert [(part.clause[0], part.clip is None, part.begins, part.first) for part in parts] == [
         ("a", False, True, True),
         ("a", False, False, False),
         ("a", True, False, False),
@@ -70,42 +70,42 @@ def test_gestures_begin_and_end_in_the_order_in_which_that_was_told():
 
 def test_what_another_gesture_takes_the_place_of_is_not_read():
     (long,) = blocks_of(lively(ROBOT, 5.0), 1.0, size=300)
-    reader = given(long)
-    first = read(reader)
+    queue = given(long)
+    first = read(queue)
     for block in (end_of(long, sequence=1), *blocks_of(lively(ROBOT, 0.2), 1.0 + 0.9, utterance_id="b")):
-        reader.take(block)
-    reader.renew()
-    clips = [part.clip for part in first + [part for parts in read_all(reader) for part in parts]]
-    of = {name: [clip for clip in clips if clip.name[0] == name] for name in "ab"}
+        queue.append(block)
+    queue.reset_budget()
+    clips = [part.clip for part in first + [part for parts in read_all(queue) for part in parts]]
+    of = {name: [clip for clip in clips if clip.clause[0] == name] for name in "ab"}
     assert of["a"][-1].end == pytest.approx(1.9, abs=0.02)
     assert not of["a"][-1].complete
     assert sum(len(clip.times) for clip in of["b"]) == 12
 
 
 def test_of_a_gesture_that_never_began_it_is_seen_that_another_took_its_place():
-    reader = given(
+    queue = given(
         *blocks_of(lively(ROBOT, 2.0), 3.0, size=120),
         *blocks_of(lively(ROBOT, 0.2), 1.0, utterance_id="b"),
     )
-    parts = [part for parts in read_all(reader) for part in parts]
-    assert [(part.name[0], len(part.clip.times)) for part in parts] == [("a", 1), ("b", 8), ("b", 4)]
+    parts = [part for parts in read_all(queue) for part in parts]
+    assert [(part.clause[0], len(part.clip.times)) for part in parts] == [("a", 1), ("b", 8), ("b", 4)]
 
 
 def test_what_is_forgotten_is_not_read():
     a, b = blocks_of(lively(ROBOT, 0.4), 1.0), blocks_of(lively(ROBOT, 0.4), 2.0, utterance_id="b")
-    reader = given(*a, *b)
-    reader.forget({"a"})
-    assert {part.name[0] for part in read(reader)} == {"b"}
-    reader.renew()
-    reader.clear()
-    assert not reader.ready
+    queue = given(*a, *b)
+    queue.forget({"a"})
+    assert {part.clause[0] for part in read(queue)} == {"b"}
+    queue.reset_budget()
+    queue.clear()
+    assert not queue.ready
 
 
 def test_how_gestures_are_read_may_change_from_the_next_one_on():
     body = lively(ROBOT, 0.4)
-    reader = given(*blocks_of(body, 1.0), *blocks_of(body, 2.0, clause=1))
+    queue = given(*blocks_of(body, 1.0), *blocks_of(body, 2.0, clause=1))
     straight, mirrored = (Retargeter(ROBOT, mirror=mirror).motion(body) for mirror in (False, True))
-    clips = [reader.read(Settings(mirror=number > 0)).clip for number in range(4)]
+    clips = [queue.retarget(Parameters(mirror=number > 0)).clip for number in range(4)]
     joints = slice(len(ROBOT.groups["head"]))
     np.testing.assert_allclose(clips[1].angles[:, joints], straight[8:16, joints], atol=1e-5)
     np.testing.assert_allclose(clips[3].angles[:, joints], mirrored[:8, joints], atol=1e-5)

@@ -4,8 +4,8 @@ from robot_cases import ROBOTS, name_of
 
 from text2gesture_ros.control.verification import verify
 from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.retargeting.executor import retarget_motion
 from text2gesture_ros.retargeting.hands import with_hands
-from text2gesture_ros.retargeting.planner import retarget_motion
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
 HANDED = [robot for robot in ROBOTS if robot.hands]

@@ -6,74 +6,79 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from robot_cases import ROBOTS, name_of
 
-from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.control.ownership import JointOwnership
 from text2gesture_ros.gestures import GROUPS, needs_of
-from text2gesture_ros.parameters import ALWAYS, MODES, NEVER, WHEN_USED
-from text2gesture_ros.retargeting.reference import Clip, Fade, Score, Settings
+from text2gesture_ros.parameters import ALWAYS, MODES, NEVER, WHEN_USED, GestureRetargeterParameters
+from text2gesture_ros.retargeting.executor import DEFAULTS
+from text2gesture_ros.retargeting.reference import BlendOffset, JointClip, Reference
 
 
 def clip(robot, start, count=60, shift=0.2, *, name=("a", 0), complete=True, used=frozenset(GROUPS)):
     """A clip that holds a pose `shift` of the way from rest to the middle of the range."""
     pose = robot.rest + shift * ((robot.lower + robot.upper) / 2.0 - robot.rest)
-    return Clip(name, start + np.arange(count) / 60.0, np.tile(pose, (count, 1)), complete, used)
+    return JointClip(name, start + np.arange(count) / 60.0, np.tile(pose, (count, 1)), complete, used)
+
+
+def reference_of(robot, **parameters):
+    return Reference(JointOwnership(robot, replace(DEFAULTS, **parameters)))
 
 
 @pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
 class TestEveryRobot:
     def test_a_gesture_begins_when_it_is_due_and_is_over_at_its_end(self, robot):
-        score = Score(robot, Settings())
-        score.next = clip(robot, 1.0)
-        assert score.cast(0.99) == (None, score.next)
-        assert score.cast(1.0) == (score.next, None)
-        score.advance(1.5)
-        playing = score.playing
+        reference = reference_of(robot)
+        reference.next = clip(robot, 1.0)
+        assert reference.active_and_next(0.99) == (None, reference.next)
+        assert reference.active_and_next(1.0) == (reference.next, None)
+        reference.advance(1.5)
+        playing = reference.playing
         assert playing is not None
-        assert score.cast(playing.end) == (playing, None)
-        assert score.cast(playing.end + 0.01) == (None, None)
+        assert reference.active_and_next(playing.end) == (playing, None)
+        assert reference.active_and_next(playing.end + 0.01) == (None, None)
 
     def test_one_that_is_due_takes_over_from_what_plays(self, robot):
-        score = Score(robot, Settings())
-        score.playing, score.next = clip(robot, 0.0), clip(robot, 0.5, name=("b", 0))
-        assert score.cast(0.4) == (score.playing, score.next)
-        score.advance(0.5)
-        assert score.playing.name == ("b", 0)
+        reference = reference_of(robot)
+        reference.playing, reference.next = clip(robot, 0.0), clip(robot, 0.5, name=("b", 0))
+        assert reference.active_and_next(0.4) == (reference.playing, reference.next)
+        reference.advance(0.5)
+        assert reference.playing.clause == ("b", 0)
 
     def test_missing_frames_are_waited_for_and_then_given_up(self, robot):
-        score = Score(robot, Settings(frame_timeout=0.4))
-        score.playing = clip(robot, 0.0, 30, complete=False)
-        end = score.playing.end
-        assert score.cast(end + 0.3)[0] is score.playing
-        assert not score.expired(end + 0.39)
-        assert score.expired(end + 0.41)
+        reference = reference_of(robot, frame_timeout=0.4)
+        reference.playing = clip(robot, 0.0, 30, complete=False)
+        end = reference.playing.end
+        assert reference.active_and_next(end + 0.3)[0] is reference.playing
+        assert not reference.timed_out(end + 0.39)
+        assert reference.timed_out(end + 0.41)
 
     @pytest.mark.parametrize("played", [False, True])
     def test_frames_join_what_is_played_or_pending(self, robot, played):
-        score = Score(robot, Settings())
+        reference = reference_of(robot)
         first = clip(robot, 0.0, 30, complete=False)
-        score.playing, score.next = (first, None) if played else (None, first)
-        score.extend(clip(robot, 0.5, 30), 0.1)
-        whole = score.playing if played else score.next
+        reference.playing, reference.next = (first, None) if played else (None, first)
+        reference.extend(clip(robot, 0.5, 30), 0.1)
+        whole = reference.playing if played else reference.next
         assert len(whole.times) == 60
         assert whole.complete
 
     def test_frames_long_played_are_forgotten(self, robot):
-        score = Score(robot, Settings())
-        score.playing = clip(robot, 0.0, complete=False)
+        reference = reference_of(robot)
+        reference.playing = clip(robot, 0.0, complete=False)
         for second in range(1, 50):
-            score.extend(clip(robot, float(second), complete=False), float(second))
-        assert len(score.playing.times) < 300
+            reference.extend(clip(robot, float(second), complete=False), float(second))
+        assert len(reference.playing.times) < 300
 
     def test_frames_after_the_robot_left_start_anew(self, robot):
-        score = Score(robot, Settings())
+        reference = reference_of(robot)
         late = clip(robot, 2.1, 10)
-        score.extend(late, 2.0)
-        assert score.next is late
+        reference.extend(late, 2.0)
+        assert reference.next is late
 
     def test_scale_counts_at_once(self, robot):
-        score, held, times = Score(robot, Settings()), clip(robot, 0.0), np.array([0.3, 0.5])
-        np.testing.assert_allclose(score.wanted(held, times), held.angles[:2], atol=1e-12)
-        score.settings = Settings(scale=0.0)
-        np.testing.assert_allclose(score.wanted(held, times), np.tile(robot.rest, (2, 1)), atol=1e-12)
+        reference, held, times = reference_of(robot), clip(robot, 0.0), np.array([0.3, 0.5])
+        np.testing.assert_allclose(reference.targets(held, times), held.angles[:2], atol=1e-12)
+        reference.ownership.configure(replace(DEFAULTS, gesture_scale=0.0))
+        np.testing.assert_allclose(reference.targets(held, times), np.tile(robot.rest, (2, 1)), atol=1e-12)
 
     def test_a_group_that_is_not_commanded_stays_at_rest(self, robot):
         times = np.array([0.5])
@@ -81,7 +86,7 @@ class TestEveryRobot:
         for group, joints in robot.groups.items():
             index = list(joints)
             for mode in MODES:
-                wanted = Score(robot, Settings(**{group: mode})).wanted(held, times)[0]
+                wanted = reference_of(robot, **{group: mode}).targets(held, times)[0]
                 moves = mode == ALWAYS or (mode == WHEN_USED and group == "left_arm")
                 np.testing.assert_allclose(wanted[index], (held.angles[0] if moves else robot.rest)[index])
                 others = np.setdiff1d(np.arange(len(wanted)), index)
@@ -93,7 +98,7 @@ class TestEveryRobot:
 
         frames = np.arange(60) / 60.0
         times = np.linspace(frames[0], frames[-1], 500)
-        smooth = Clip(("a", 0), frames, angles(frames), True)
+        smooth = JointClip(("a", 0), frames, angles(frames), True)
         inside = (times > frames[1]) & (times < frames[-2])
         np.testing.assert_allclose(smooth.at(times)[inside], angles(times)[inside], atol=2e-5)
         np.testing.assert_allclose(smooth.at(frames), smooth.angles, atol=1e-12)
@@ -109,42 +114,24 @@ class TestEveryRobot:
 
 def test_a_fade_begins_with_all_and_ends_with_nothing_and_never_jumps():
     offset = np.array([0.5, -2.0, 0.0])
-    fade = Fade(offset, 1.0, 0.4)
+    fade = BlendOffset(offset, 1.0, 0.4)
     times = np.linspace(0.8, 1.6, 801)
     left = fade.at(times)
     np.testing.assert_array_equal(left[times <= 1.0], np.tile(offset, ((times <= 1.0).sum(), 1)))
     np.testing.assert_allclose(left[times >= 1.4], 0.0, atol=1e-12)
     # A minimum-jerk move over a distance d in a time T is nowhere faster than 1.875 d / T.
     assert (np.abs(np.diff(left, axis=0)) <= 1.875 * np.abs(offset) / 0.4 * 0.001 * 1.01 + 1e-12).all()
-    np.testing.assert_array_equal(Fade(offset, 1.0, 0.0).at(np.array([1.0])), np.zeros((1, 3)))
+    np.testing.assert_array_equal(BlendOffset(offset, 1.0, 0.0).at(np.array([1.0])), np.zeros((1, 3)))
 
 
 def test_a_group_is_commanded_where_the_gesture_needs_it():
     wave, nod = needs_of("wave").groups, needs_of("nod").groups
-    assert not Settings(head=WHEN_USED).commands("head", wave)
-    assert Settings(head=WHEN_USED).commands("head", nod)
-    assert not Settings(head=NEVER).commands("head", nod)
+    assert not GestureRetargeterParameters(head=WHEN_USED).commands("head", wave)
+    assert GestureRetargeterParameters(head=WHEN_USED).commands("head", nod)
+    assert not GestureRetargeterParameters(head=NEVER).commands("head", nod)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"scale": -0.1},
-        {"scale": 3.0},
-        {"scale": np.nan},
-        {"blend_time": -1.0},
-        {"blend_time": np.inf},
-        {"frame_timeout": np.nan},
-        {"frame_timeout": 100.0},
-        {"head": "sometimes"},
-    ],
-)
-def test_settings_out_of_range_are_refused(wrong):
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        replace(Settings(), **wrong)
-
-
-class TestForeseen:
+class TestExtrapolation:
     @given(seed=st.integers(0, 2**32 - 1))
     @settings(max_examples=20, deadline=None)
     def test_a_parabola_goes_on(self, seed):
@@ -152,17 +139,17 @@ class TestForeseen:
         times = 3.0 + np.arange(12) / 60.0
         powers = (times[:, None] - 3.0) ** np.arange(3.0)
         factors = generator.normal(size=(3, 5))
-        soon = Clip(("a", 0), times, powers @ factors, False).foreseen(times[-1] + 0.05)
+        soon = JointClip(("a", 0), times, powers @ factors, False).extrapolated(times[-1] + 0.05)
         assert soon.end == times[-1] + 0.05
         expected = (soon.end - 3.0) ** np.arange(3.0) @ factors
         np.testing.assert_allclose(soon.angles[-1], expected, atol=1e-6)
 
     def test_noise_goes_nowhere(self):
         noise = np.random.default_rng(0).normal(size=(12, 2000)) * 0.02
-        clip = Clip(("a", 0), np.arange(12) / 60.0, noise, False)
-        gone = clip.foreseen(clip.end + 0.05).angles[-1] - noise[-1]
+        clip = JointClip(("a", 0), np.arange(12) / 60.0, noise, False)
+        gone = clip.extrapolated(clip.end + 0.05).angles[-1] - noise[-1]
         assert np.mean(gone == 0.0) > 0.8
 
     def test_few_frames_tell_nothing(self):
-        clip = Clip(("a", 0), np.arange(3) / 60.0, np.eye(3), False)
-        assert clip.foreseen(1.0) is clip
+        clip = JointClip(("a", 0), np.arange(3) / 60.0, np.eye(3), False)
+        assert clip.extrapolated(1.0) is clip

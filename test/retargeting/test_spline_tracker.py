@@ -8,12 +8,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from robot_cases import ROBOTS, name_of
 
-from text2gesture_ros.control.point_to_point import Limiter
-from text2gesture_ros.control.trajectory import JointState, joined, standing
+from text2gesture_ros.control.point_to_point import PointToPoint
+from text2gesture_ros.control.trajectory import JointSample, concatenated, standstill
 from text2gesture_ros.control.verification import verify
 from text2gesture_ros.motion.formats import qianim
-from text2gesture_ros.retargeting.reference import Clip
-from text2gesture_ros.retargeting.spline_tracker import Planner
+from text2gesture_ros.retargeting.reference import JointClip
+from text2gesture_ros.retargeting.spline_tracker import SplineTracker
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import REFERENCE
 
@@ -45,11 +45,11 @@ KINDS = ["white noise", "steps", "near the limits", "frozen", "ten times too fas
 
 
 def check(robot, start, samples, rate):
-    whole = joined(standing(start.position), samples)
+    whole = concatenated(standstill(start.position), samples)
     velocities = np.concatenate([start.velocity[None], samples.velocities])
     report = verify(robot, np.arange(len(whole)) / rate, whole.positions, velocities=velocities)
     assert not report.violations, report.violations[:3]
-    assert samples.state(-1).still
+    assert samples.sample(-1).still
 
 
 @pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
@@ -57,8 +57,8 @@ class TestEveryRobot:
     @pytest.mark.parametrize("kind", KINDS)
     def test_no_limit_is_exceeded_whatever_is_asked(self, robot, kind):
         rate = RATES[(ROBOTS.index(robot) + KINDS.index(kind)) % len(RATES)]  # every kind at every rate
-        planner = Planner(robot, 1.0 / rate)
-        start = standing(robot.rest).state(0)
+        planner = SplineTracker(robot, 1.0 / rate)
+        start = standstill(robot.rest).sample(0)
         samples, followed = planner.follow(start, storm(robot, kind, planner.grid(1.7)))
         check(robot, start, samples, rate)
         assert 1.6 * rate - 1 <= followed <= 1.7 * rate + 1
@@ -74,8 +74,8 @@ class TestEveryRobot:
     def test_wherever_a_plan_is_left_there_is_another(self, robot, seed, rate, kinds):
         """Also where it is about to stop: what it would have gone on with solves the next, if no shorter."""
         generator = np.random.default_rng(seed)
-        planner = Planner(robot, 1.0 / rate)
-        start = state = standing(robot.rest).state(0)
+        planner = SplineTracker(robot, 1.0 / rate)
+        start = state = standstill(robot.rest).sample(0)
         parts, left = [], 0.0
         for index, kind in enumerate(kinds):
             duration = max(generator.uniform(0.1, 0.6), left)
@@ -83,44 +83,46 @@ class TestEveryRobot:
             assert found is not None
             rows = int(generator.integers(1, len(found[0]) // planner.stride)) * planner.stride
             parts.append(found[0][:rows])
-            state, left = parts[-1].state(-1), (found[1] - rows + 1) / rate
+            state, left = parts[-1].sample(-1), (found[1] - rows + 1) / rate
         parts.append(found[0][rows:])
-        check(robot, start, joined(*parts), rate)
+        check(robot, start, concatenated(*parts), rate)
 
     def test_it_goes_on_from_a_way_to_a_target(self, robot):
-        limiter, planner = Limiter(robot, 0.01), Planner(robot, 0.01)
-        way = limiter.way(standing(robot.rest).state(0), (robot.lower + robot.upper) / 2.0)
+        limiter, planner = PointToPoint(robot, 0.01), SplineTracker(robot, 0.01)
+        way = limiter.trajectory(standstill(robot.rest).sample(0), (robot.lower + robot.upper) / 2.0)
         for row in range(0, len(way), 3):
-            state = way.state(row)
+            state = way.sample(row)
             samples, _ = planner.follow(state, storm(robot, "white noise", planner.grid(0.2)))
-            check(robot, standing(robot.rest).state(0), joined(way[: row + 1], samples), 100.0)
+            check(robot, standstill(robot.rest).sample(0), concatenated(way[: row + 1], samples), 100.0)
 
     def test_what_is_within_the_limits_comes_back_unchanged_and_without_lag(self, robot):
-        planner = Planner(robot, 0.01)
+        planner = SplineTracker(robot, 0.01)
         times = planner.grid(3.0)
         # From standstill, with less than half of every limit.
         swing = np.minimum(0.3, 0.4 * np.maximum(robot.upper - robot.rest, robot.rest - robot.lower))
         swing = swing * np.where(robot.upper - robot.rest > robot.rest - robot.lower, 1.0, -1.0)
         wave = (1.0 - np.cos(np.pi * times)) ** 2 / 4.0
-        samples, followed = planner.follow(standing(robot.rest).state(0), robot.rest + wave[:, None] * swing)
+        samples, followed = planner.follow(
+            standstill(robot.rest).sample(0), robot.rest + wave[:, None] * swing
+        )
         now = np.arange(1, followed + 1) * 0.01
         expected = robot.rest + ((1.0 - np.cos(np.pi * now)) ** 2 / 4.0)[:, None] * swing
         np.testing.assert_allclose(samples.positions[:followed], expected, atol=1e-3)
 
     def test_a_reference_that_is_known_to_the_end_does_not_depend_on_the_windows(self, robot):
-        planner = Planner(robot, 0.01)
+        planner = SplineTracker(robot, 0.01)
         reference = robot.rest + 0.1 * np.sin(3.0 * planner.grid(4.0))[:, None] ** 2
         reference = np.clip(reference, robot.lower, robot.upper)
-        long, _ = planner.follow(standing(robot.rest).state(0), reference)
-        short, followed = planner.follow(standing(robot.rest).state(0), reference[: 2 * 45])
+        long, _ = planner.follow(standstill(robot.rest).sample(0), reference)
+        short, followed = planner.follow(standstill(robot.rest).sample(0), reference[: 2 * 45])
         np.testing.assert_allclose(
             long.positions[: followed - 10], short.positions[: followed - 10], atol=2e-3
         )
 
     def test_where_the_solver_fails_none_is_returned(self, robot):
-        planner = Planner(robot, 0.01)
+        planner = SplineTracker(robot, 0.01)
         # Faster than allowed, and beyond the range: nothing within limits continues this.
-        state = standing(robot.upper + 1.0).state(0)
+        state = standstill(robot.upper + 1.0).sample(0)
         assert planner.follow(state, storm(robot, "frozen", planner.grid(0.3))) is None
 
 
@@ -151,7 +153,7 @@ def test_animations_come_back_unchanged_where_they_are_allowed(monkeypatch):
     pepper, rate, unchanged = load_robot("pepper"), 100.0, 0
     for path in animations():
         angles = angles_of(path, monkeypatch)
-        clip = Clip((path.stem, 0), np.arange(len(angles)) / 60.0, angles, True)
+        clip = JointClip((path.stem, 0), np.arange(len(angles)) / 60.0, angles, True)
         positions = clip.at(np.arange(int(clip.end * rate + 1e-6) + 1) / rate)
         needed = [np.abs(np.diff(positions, order, axis=0)).max(axis=0) * rate**order for order in (1, 2, 3)]
         names = ("velocity", "acceleration", "jerk")
@@ -164,12 +166,12 @@ def test_animations_come_back_unchanged_where_they_are_allowed(monkeypatch):
                 for name, most in zip(names, needed, strict=True)
             },
         )
-        planner = Planner(robot, 1.0 / rate)
+        planner = SplineTracker(robot, 1.0 / rate)
         # As it begins: some are moving in their first frame.
         speed = (4.0 * positions[1] - 3.0 * positions[0] - positions[2]) * rate / 2.0
         turn = (positions[0] - 2.0 * positions[1] + positions[2]) * rate**2
         speed = np.clip(speed, -robot.velocity, robot.velocity)
-        start = JointState(positions[0], speed, np.clip(turn, -robot.acceleration, robot.acceleration))
+        start = JointSample(positions[0], speed, np.clip(turn, -robot.acceleration, robot.acceleration))
         samples, followed = planner.follow(start, clip.at(planner.grid(clip.end)))
         off = np.abs(samples.positions[:followed] - positions[1 : followed + 1]).max(axis=0)
         smooth = needed[2] <= 3.0 * pepper.jerk

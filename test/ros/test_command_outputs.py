@@ -14,7 +14,7 @@ from std_msgs.msg import Float64MultiArray, Header
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.parameters import GestureRetargeterParameters
-from text2gesture_ros.retargeting.planner import Performer
+from text2gesture_ros.retargeting.executor import MotionExecutor
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros.command_outputs import Outputs
 from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
@@ -59,7 +59,7 @@ def naoqi(monkeypatch):
 
 def command(robot, **changes):
     """Return a command that moves every joint at half its speed."""
-    still = Performer(robot).tick(0.0)
+    still = MotionExecutor(robot).tick(0.0)
     return replace(still, velocity=0.5 * robot.velocity, utterance_id="one", **changes)
 
 
@@ -72,7 +72,7 @@ def test_every_form_carries_the_same_positions():
     )
     outputs, sample = Outputs(node, robot, given), command(robot)
     outputs.command(sample, 100.0)
-    outputs.plan(Performer(robot).look_ahead(0.0), 0.0)
+    outputs.plan(MotionExecutor(robot).look_ahead(0.0), 0.0)
     (state,), (positions,), (angles,) = (
         node.sent[topic] for topic in ("joint_command", "joint_positions", "joint_angles")
     )

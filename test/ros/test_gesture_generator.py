@@ -1,4 +1,4 @@
-"""The generator node: what its player hands out becomes messages, in time; laws of the player: test_player."""
+"""The generator node: what its player hands out becomes messages, in time."""
 
 import math
 

@@ -11,8 +11,7 @@ from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.understanding.clauses import ClauseTimes
 from text2gesture_ros.understanding.cool_down import CoolDown
-from text2gesture_ros.understanding.intent import Intent
-from text2gesture_ros.understanding.prediction import Prediction
+from text2gesture_ros.understanding.intent import Intent, Prediction
 
 NONE = Prediction((NEUTRAL,), np.ones(1), NEUTRAL)
 

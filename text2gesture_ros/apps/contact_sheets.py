@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from text2gesture_ros.apps.rendering import Clip, Painter
+from text2gesture_ros.apps.rendering import Painter, Scene
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.training.studio.repertoire import PERFORMANCES
 from text2gesture_ros.training.studio.synthesis import synthesise
@@ -23,7 +23,7 @@ def save_sheets(directory: Path, seed: int) -> list[Path]:
     paths = []
     for label, gesture in enumerate(GESTURES):
         rows = [
-            Clip(form, synthesise(gesture, emotion, np.random.default_rng([seed, label, row]), form))
+            Scene(form, synthesise(gesture, emotion, np.random.default_rng([seed, label, row]), form))
             for row, (form, emotion) in enumerate(zip(PERFORMANCES[gesture], cycle(EMOTIONS), strict=False))
         ]
         path = directory / f"{gesture}.png"

@@ -13,14 +13,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from text2gesture_ros.apps.rendering import Clip, Painter
+from text2gesture_ros.apps.rendering import Painter, Scene
 from text2gesture_ros.control.verification import least_clearance, verify
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.labels import GESTURES, TASKS
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.parameters import GestureGeneratorParameters, GestureRetargeterParameters
-from text2gesture_ros.retargeting.planner import retarget_motion
+from text2gesture_ros.retargeting.executor import retarget_motion
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
@@ -109,9 +109,9 @@ class Conversation:
             for violation in report.violations
         )
 
-    def clips(self) -> dict[str, Clip]:
+    def clips(self) -> dict[str, Scene]:
         """Return for each gesture that occurred its clearest performance, as it was sent and commanded."""
-        best: dict[str, tuple[float, Clip]] = {}
+        best: dict[str, tuple[float, Scene]] = {}
         gestures = [
             (performance, [block.message for block in blocks])
             for performance in self.performances
@@ -129,7 +129,7 @@ class Conversation:
                 best[gesture] = (clearness, clip)
         return {gesture: clip for gesture, (_, clip) in best.items()}
 
-    def _clip(self, performance: Performance, blocks: Sequence[Any], next_start: float) -> Clip | None:
+    def _clip(self, performance: Performance, blocks: Sequence[Any], next_start: float) -> Scene | None:
         """Return a gesture as a clip, or None if the next one, which starts then [s], took over too soon."""
         positions = np.concatenate([np.reshape(block.positions, (-1, len(JOINTS), 3)) for block in blocks])
         motion = Motion(positions, blocks[0].frame_rate, blocks[0].gesture, blocks[0].emotion)
@@ -140,7 +140,7 @@ class Conversation:
         shown = [item.message for item in self.commands if start <= _seconds(item.message.header) <= end]
         if not shown:
             return None
-        return Clip(
+        return Scene(
             performance.text,
             motion,
             np.array([_seconds(message.header) - start for message in shown]),
@@ -210,7 +210,7 @@ def draw(conversation: Conversation, output: Path, console: Console) -> list[Pat
                     conversation.robot, motion, GestureRetargeterParameters().rate
                 )
                 caption = "(not in the conversation: generated for this picture)"
-                clips[gesture] = Clip(caption, motion, times, angles)
+                clips[gesture] = Scene(caption, motion, times, angles)
             files.append(output / f"{gesture}.gif")
             painter.save_gif(files[-1], clips[gesture])
     files.append(output / "contact_sheet.png")

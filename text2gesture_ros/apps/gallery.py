@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from text2gesture_ros.apps.rendering import Clip, Painter
+from text2gesture_ros.apps.rendering import Painter, Scene
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.parameters import GestureRetargeterParameters
-from text2gesture_ros.retargeting.planner import retarget_motion
+from text2gesture_ros.retargeting.executor import retarget_motion
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import INDEX, REFERENCE
@@ -43,7 +43,7 @@ def save_gallery(directory: Path, robots: Sequence[str], gestures: Sequence[str]
     files, columns = [], []
     for gesture in gestures:
         motion = generator.generate(gesture, seed=0, variation=0.0)
-        clips = [Clip("human", motion), *(_performed(robot, motion) for robot in loaded)]
+        clips = [Scene("human", motion), *(_performed(robot, motion) for robot in loaded)]
         files.append(directory / f"{gesture}.gif")
         _save_gif(files[-1], painters, clips)
         at = stroke(motion)
@@ -65,12 +65,12 @@ def stroke(motion: Motion) -> float:
     return float((away @ np.array([1.0, 1.0, 6.0, 3.0, 3.0])).argmax() / motion.frame_rate)
 
 
-def _performed(robot: Robot, motion: Motion) -> Clip:
+def _performed(robot: Robot, motion: Motion) -> Scene:
     times, angles = retarget_motion(robot, motion, GestureRetargeterParameters().rate)
-    return Clip(robot.title.split(" (")[0], motion, times, angles)
+    return Scene(robot.title.split(" (")[0], motion, times, angles)
 
 
-def _save_gif(path: Path, painters: Sequence[Painter], clips: Sequence[Clip]) -> None:
+def _save_gif(path: Path, painters: Sequence[Painter], clips: Sequence[Scene]) -> None:
     count = int(np.ceil((clips[0].duration + _AFTERWARDS) * _RATE))
     width, height = _CELL
     pictures = []

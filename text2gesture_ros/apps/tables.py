@@ -10,8 +10,7 @@ from text2gesture_ros.labels import GATE
 
 if TYPE_CHECKING:
     from text2gesture_ros.understanding.explanation import Word
-    from text2gesture_ros.understanding.intent import Intent
-    from text2gesture_ros.understanding.prediction import Prediction
+    from text2gesture_ros.understanding.intent import Intent, Prediction
 
 
 def best(prediction: "Prediction") -> str:

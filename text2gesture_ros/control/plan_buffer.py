@@ -1,7 +1,6 @@
-"""The plan that is commanded, control period by control period, and when each of its rows is due.
+"""The plan in force, row by row: what was sent last, and what follows if nothing arrives.
 
-Rows count control periods; `row` was commanded last. Behind the end of the plan the robot stands still, so
-that any row may be asked for at any time.
+Rows count control periods. Behind its end the plan stands still, so that any row may be asked for.
 """
 
 from collections import deque
@@ -11,172 +10,129 @@ from dataclasses import replace
 import numpy as np
 
 from text2gesture_ros.control.trajectory import (
-    NOBODY,
-    JointState,
+    IDLE,
+    JointSample,
     Plan,
-    Samples,
+    SampledTrajectory,
     Span,
-    joined,
+    concatenated,
     padded,
-    standing,
+    standstill,
 )
 from text2gesture_ros.geometry import Array, BoolArray
 
-# A clock that falls back by more than this was set anew [s].
-_SET_BACK = 1.0
-# How much of the way it came is remembered, to go back on [s].
+# How much of the path that was taken is kept, to go back on [s].
 _TRAIL = 60.0
+# Earlier samples by which the next one is judged: a jerk takes four.
+_HISTORY = 3
 
 
-class Timeline:
-    """What was commanded last and what follows if nothing arrives.
+class PlanBuffer:
+    """Rows that were sent, and the rows of the plan in force that follow.
 
     Attributes:
-        row: what was commanded last.
-        sent: the state of that row.
-        lag: how much later rows are due than the time that commands tell [s].
-        followed: row at which the frames known to the plan end.
+        row: the row that was sent last, -1 before the first.
+        sent: the sample of that row.
+        number: number of the plan in force, larger for each one; negative where the loop itself made it.
+        history: positions (N,) of the rows sent last, at most three [rad].
     """
 
     def __init__(self, position: Array, period: float) -> None:
-        """Make a timeline that stands still.
-
-        Args:
-            position: (N,) where [rad].
-            period: time from row to row [s].
-        """
-        self._period = period
+        """Make a buffer whose robot stands still at `position` (N,) [rad], rows `period` [s] apart."""
         self.row = -1
-        self.lag = 0.0
-        self._origin = -np.inf  # when row 0 is due [s]
-        self._trail: deque[JointState] = deque(maxlen=max(4, round(_TRAIL / period)))
-        self.stand(position, 0)
+        self.number = 0
+        self.history: deque[Array] = deque(maxlen=_HISTORY)
+        self._trail: deque[JointSample] = deque(maxlen=max(4, round(_TRAIL / period)))
+        self._set(standstill(position), 0)
+        self.number = 0
+        self.sent = self.sample(0)
 
-    def stand(self, position: Array, row: int) -> None:
-        """Let the plan from a row on be to stand still at a position (N,)."""
-        self.replace(standing(position), row)
-        self.sent = self.state(row)
+    def stand(self, position: Array) -> None:
+        """Let the plan be to stand still at a position (N,) from the next row on, without a past."""
+        self._set(standstill(position), self.row + 1)
+        self.sent = self.sample(self.row + 1)
         self._trail.clear()
+        self.history.clear()
 
-    def replace(self, samples: Samples, row: int) -> None:
-        """Let samples be the plan from a row on, whatever was planned; nobody performs in it."""
-        self._plan, self._first, self._knot, self.followed = samples, row, row, row
-        self._spans = [Span(min(row, self.row), NOBODY, frozenset())]
+    def replace(self, samples: SampledTrajectory) -> None:
+        """Let samples be the plan from the row sent last on, in which nothing is performed."""
+        self._set(samples, self.row)
 
-    # The clock
+    def _set(self, samples: SampledTrajectory, row: int) -> None:
+        self._plan, self._first = samples, row
+        self._spans = [Span(min(row, self.row), IDLE, frozenset())]
+        self._change()
 
-    @property
-    def begun(self) -> bool:
-        """Whether it is known when rows are due."""
-        return self._origin > -np.inf
-
-    def begin(self, now: float) -> None:
-        """Let row 0 be due now [s], unless that is known already."""
-        if not self.begun:
-            self._origin = now
-
-    def time(self, row: int) -> float:
-        """Return when a row is due [s]."""
-        return self._origin + row * self._period
-
-    def before(self, time: float) -> int:
-        """Return the last row that is due before a time [s]."""
-        return int(np.ceil((time - self._origin) / self._period - 1e-6)) - 1
-
-    def set_back(self, now: float) -> bool:
-        """Return whether a clock that says `now` [s] was set back: a simulation was restarted, say."""
-        return now < self.time(self.row) - _SET_BACK
-
-    def follow(self, now: float) -> float:
-        """Let the next row be due `now` [s]; return by how much later that is than it was.
-
-        Zero where that is jitter of the caller, which is not to be seen.
-        """
-        if not self.begun:
-            self._origin = now - (self.row + 1) * self._period
-        late = now - self.time(self.row + 1)
-        if abs(late) > self._period:
-            self._origin += late
-            self.lag += late
-        else:
-            late = 0.0
-        return late
-
-    # The plan
+    def _change(self) -> None:
+        self.number = -abs(self.number) - 1
 
     @property
     def end(self) -> int:
-        """The last row of the plan; behind it the robot stands still."""
+        """The last row of the plan."""
         return self._first + len(self._plan) - 1
 
     @property
     def over(self) -> bool:
-        """Whether all of the plan was commanded."""
+        """Whether all of the plan was sent."""
         return self.row >= self.end
 
-    def state(self, row: int) -> JointState:
+    def sample(self, row: int) -> JointSample:
         """Return what is planned for a row."""
-        return self._plan.state(min(max(row - self._first, 0), len(self._plan) - 1))
+        return self._plan.sample(min(max(row - self._first, 0), len(self._plan) - 1))
 
-    def rows(self, after: int, last: int) -> Samples:
+    def rows(self, after: int, last: int) -> SampledTrajectory:
         """Return the rows after `after` up to `last`."""
         return padded(self._plan[max(0, after + 1 - self._first) :] or self._plan[-1:], last - after)
 
-    def base(self, row: int, stride: int) -> int:
-        """Return the first row from `row` on behind which a plan is well begun: a knot, or a standstill."""
-        while (row - self._knot) % stride and not self.state(row).still:
-            row += 1
-        return row
-
     def span(self, row: int) -> Span:
-        """Return who performs at a row."""
+        """Return what is performed at a row."""
         return next(span for span in reversed(self._spans) if span.row <= row)
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """Who performs from the next row on."""
+        """What is performed from the next row on."""
         return (self.span(self.row + 1), *(span for span in self._spans if span.row > self.row + 1))
 
-    def install(self, base: int, plan: Plan) -> None:
-        """Let a plan follow a row."""
-        self._plan, self._first = joined(self.rows(self.row, base), plan.samples), self.row + 1
+    def install(self, plan: Plan) -> None:
+        """Let a plan be in force that continues the present one behind a row that was not passed yet."""
+        base = plan.commit_row - 1
+        self._plan, self._first = concatenated(self.rows(self.row, base), plan.samples), self.row + 1
         spans = [span for span in self._spans if span.row <= base]
         past = [span for span in spans if span.row <= self.row][:-1]
-        self._spans = spans[len(past) :] + [replace(span, row=base + span.row) for span in plan.spans]
-        self._knot, self.followed = base, base + plan.followed
+        self._spans = spans[len(past) :]
+        self._spans += [replace(span, row=plan.commit_row + span.row) for span in plan.spans]
+        self.number = plan.number
 
     def forget(self, utterance_ids: Iterable[str]) -> None:
-        """Let nobody perform where some utterances would."""
+        """Perform nothing where some utterances would be performed; the trajectory stays."""
         self._spans = [
-            Span(span.row, NOBODY, frozenset()) if span.name[0] in utterance_ids else span
+            Span(span.row, IDLE, frozenset()) if span.clause[0] in utterance_ids else span
             for span in self._spans
         ]
 
-    def displace(self, joints: BoolArray, place: Array) -> None:
-        """Let some joints (N,), which nobody commands, be elsewhere: at `place` (N,) [rad]."""
-        self._plan = replace(self._plan, positions=np.where(joints, place, self._plan.positions))
-        self.sent = replace(self.sent, position=np.where(joints, place, self.sent.position))
+    def displace(self, joints: BoolArray, positions: Array) -> None:
+        """Let some joints (N,), which are not commanded, be elsewhere: at `positions` (N,) [rad]."""
+        self._plan = replace(self._plan, positions=np.where(joints, positions, self._plan.positions))
+        self.sent = replace(self.sent, position=np.where(joints, positions, self.sent.position))
+        self.history = deque((np.where(joints, positions, old) for old in self.history), maxlen=_HISTORY)
         self._trail.clear()
+        self._change()
 
-    # What was commanded
-
-    def advance(self) -> JointState:
+    def advance(self) -> JointSample:
         """Go on by a row and return what is planned for it."""
-        if self.sent.still:
-            # Time that passes at standstill breaks no limit; it must go on, though, unless the clock was set.
-            self.lag = 0.0 if not -_SET_BACK < self.lag < 0.0 else min(0.0, self.lag + self._period / 2.0)
         self.row += 1
-        return self.state(self.row)
+        return self.sample(self.row)
 
-    def note(self, state: JointState, rests: bool) -> None:
-        """Take note of what was commanded in place of the row, and whether the robot rests there."""
-        if rests:
+    def note(self, sample: JointSample, at_rest: bool) -> None:
+        """Take note of what was sent for the row, and whether the robot is at rest there."""
+        if at_rest:
             self._trail.clear()
-        if not (state.still and self.sent.still and self._trail):
-            self._trail.append(state)
-        self.sent = state
+        if not (sample.still and self.sent.still and self._trail):
+            self._trail.append(sample)
+        self.sent = sample
+        self.history.append(sample.position)
 
     @property
-    def trail(self) -> Sequence[JointState]:
-        """The way from rest to where the robot stands; empty where it does not stand."""
+    def trail(self) -> Sequence[JointSample]:
+        """The path from rest to where the robot stands; empty while it moves."""
         return list(self._trail) if self.over else []

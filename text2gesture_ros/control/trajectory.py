@@ -7,11 +7,13 @@ import numpy as np
 
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.retargeting.reference import Fade
+
+IDLE: ClauseId = ("", 0)
+"""The clause of a span in which no motion is performed."""
 
 
 @dataclass(frozen=True, eq=False)
-class JointState:
+class JointSample:
     """Position [rad], velocity [rad/s] and acceleration [rad/s^2] of every joint, each (N,)."""
 
     position: Array
@@ -25,8 +27,8 @@ class JointState:
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """States one control period apart.
+class SampledTrajectory:
+    """Samples one control period apart.
 
     Attributes:
         positions: (P, N) [rad].
@@ -41,76 +43,75 @@ class Samples:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, rows: slice) -> "Samples":
-        return Samples(self.positions[rows], self.velocities[rows], self.accelerations[rows])
+    def __getitem__(self, rows: slice) -> "SampledTrajectory":
+        return SampledTrajectory(self.positions[rows], self.velocities[rows], self.accelerations[rows])
 
     @classmethod
-    def of(cls, states: Sequence[JointState]) -> "Samples":
-        """Return states as rows."""
+    def of(cls, samples: Sequence[JointSample]) -> "SampledTrajectory":
+        """Return samples as rows."""
         return cls(
-            np.stack([state.position for state in states]),
-            np.stack([state.velocity for state in states]),
-            np.stack([state.acceleration for state in states]),
+            np.stack([sample.position for sample in samples]),
+            np.stack([sample.velocity for sample in samples]),
+            np.stack([sample.acceleration for sample in samples]),
         )
 
-    def state(self, row: int) -> JointState:
-        """Return the state of one row."""
-        return JointState(self.positions[row], self.velocities[row], self.accelerations[row])
+    def sample(self, row: int) -> JointSample:
+        """Return one row."""
+        return JointSample(self.positions[row], self.velocities[row], self.accelerations[row])
 
-    def reversed(self) -> "Samples":
-        """Return the same path gone backwards: it keeps every limit that the path keeps."""
-        return Samples(self.positions[::-1], -self.velocities[::-1], self.accelerations[::-1])
+    def reversed(self) -> "SampledTrajectory":
+        """Return the same path backwards: it keeps every limit that the path keeps."""
+        return SampledTrajectory(self.positions[::-1], -self.velocities[::-1], self.accelerations[::-1])
 
 
-def standing(position: Array) -> Samples:
+def standstill(position: Array) -> SampledTrajectory:
     """Return one row that stands still at `position` (N,)."""
     zero = np.zeros((1, len(position)))
-    return Samples(np.array(position, dtype=np.float64)[None], zero, zero)
+    return SampledTrajectory(np.array(position, dtype=np.float64)[None], zero, zero)
 
 
-def joined(*parts: Samples) -> Samples:
+def concatenated(*parts: SampledTrajectory) -> SampledTrajectory:
     """Return the rows of all parts, one after the other."""
-    return Samples(
+    return SampledTrajectory(
         np.concatenate([part.positions for part in parts]),
         np.concatenate([part.velocities for part in parts]),
         np.concatenate([part.accelerations for part in parts]),
     )
 
 
-NOBODY: ClauseId = ("", 0)
-"""Who performs when no gesture does."""
+def padded(samples: SampledTrajectory, rows: int) -> SampledTrajectory:
+    """Return the first `rows` rows; a trajectory that is shorter stands still at its end."""
+    missing = rows - len(samples)
+    if missing <= 0:
+        return samples[:rows]
+    last = standstill(samples.positions[-1])
+    return concatenated(samples, *[last] * missing)
 
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """From which sample on a gesture performs, and which joint groups it uses."""
+    """From which row on a clause is performed, and which joint groups it uses."""
 
     row: int
-    name: ClauseId
-    used: frozenset[str]
+    clause: ClauseId
+    groups: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A plan behind a state.
+    """A verified trajectory to standstill that replaces the rest of another one.
 
     Attributes:
-        samples: what is commanded; the last one stands still.
-        spans: who performs.
-        followed: how many samples it takes to the end of the frames that are known.
-        fade: how the last gesture in it takes over, and from which sample on.
+        number: what the plan goes by.
+        parent: number of the plan that it continues.
+        commit_row: the first row it replaces. Nothing at or behind that row may have been sent when it is
+            taken over.
+        samples: what is commanded from that row on; the last one stands still.
+        spans: what is performed, rows counted from the commit row on; the first is 0.
     """
 
-    samples: Samples
+    number: int
+    parent: int
+    commit_row: int
+    samples: SampledTrajectory
     spans: tuple[Span, ...]
-    followed: int = 0
-    fade: tuple[ClauseId, int, Fade] | None = None
-
-
-def padded(samples: Samples, rows: int) -> Samples:
-    """Return the first rows; behind its end a plan stands still."""
-    missing = rows - len(samples)
-    if missing <= 0:
-        return samples[:rows]
-    last = standing(samples.positions[-1])
-    return joined(samples, *[last] * missing)

@@ -213,11 +213,6 @@ class Verifier:
         self._samples = 0
 
     @property
-    def samples(self) -> int:
-        """How many samples have passed."""
-        return self._samples
-
-    @property
     def history(self) -> tuple[Array, ...]:
         """The positions (N,) that the next one continues, at most three."""
         return tuple(self._history)

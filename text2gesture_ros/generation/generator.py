@@ -91,6 +91,7 @@ class GestureGenerator:
             ConfigurationError: the device is unknown or not there.
         """
         directory = open_model(model, "motion")
+        directory.check_labels({"gesture": GESTURES, "emotion": EMOTIONS})
         self._where = str(directory.path)
         self.name = directory.name
         self.frame_rate = float(directory.number("frame_rate", 1.0, 1000.0))

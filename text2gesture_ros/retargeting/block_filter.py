@@ -1,4 +1,4 @@
-"""Which blocks of frames are performed: those that continue the gesture that began last, or begin another."""
+"""Admission of frame blocks: a block continues the clause that began last, or begins another one."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
@@ -10,17 +10,17 @@ from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 K = TypeVar("K")
 V = TypeVar("V")
 
-_REMEMBERED = 256  # gestures and cancelled utterances
-# Frames due later than this are a mistake of somebody's clock [s].
+_CAPACITY = 256  # clauses and cancelled utterances that are remembered
+# Frames due later than this show that clocks differ [s].
 _MAX_AHEAD = 10.0
-# An utterance that was cancelled may begin anew so much later [s]: what comes sooner was on its way.
-_FORGIVEN = 1.0
-# A sequence number that none exceeds.
-_NO_MORE = 1 << 32
+# Time after a cancel in which blocks of the utterance count as still on their way [s].
+_CANCEL_TIME = 1.0
+# Above any sequence number.
+_ENDED = 1 << 32
 
 
-class Admission:
-    """Tells blocks that are performed from others, and counts both.
+class BlockFilter:
+    """Admits blocks of frames or rejects them, and counts both.
 
     Attributes:
         counts: how many blocks were accepted, how many rejected for which reason (stale, duplicate,
@@ -49,7 +49,7 @@ class Admission:
                 # One that is stale counts as begun, so that what follows it can still be seen.
                 verdict = "stale" if block.end < now else "accepted"
             elif block.header.name in self._gestures:
-                self._gestures[block.header.name] = _NO_MORE, *self._gestures[block.header.name][1:]
+                self._gestures[block.header.name] = _ENDED, *self._gestures[block.header.name][1:]
         self.counts[verdict] += 1
         return verdict
 
@@ -73,7 +73,7 @@ class Admission:
         """Return why a block does not continue the latest gesture nor begin another, empty if it does."""
         when = self._cancelled.get(block.header.utterance_id)
         if when is not None:
-            if block.header.clause or block.sequence or now <= when + _FORGIVEN:
+            if block.header.clause or block.sequence or now <= when + _CANCEL_TIME:
                 return "cancelled"
             del self._cancelled[block.header.utterance_id]
         sequence, end, begin = self._gestures.get(block.header.name, (-1, float("-inf"), float("-inf")))
@@ -99,5 +99,5 @@ def _remember(known: "OrderedDict[K, V]", key: K, value: V) -> None:
     """Note a value as the newest, and forget the oldest of too many."""
     known[key] = value
     known.move_to_end(key)
-    if len(known) > _REMEMBERED:
+    if len(known) > _CAPACITY:
         known.popitem(last=False)

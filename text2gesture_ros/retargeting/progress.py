@@ -1,6 +1,6 @@
-"""How every utterance goes, from its first block of frames to its end.
+"""Progress of utterances, from the first block of frames to the end.
 
-Told from three things: the blocks that arrive, what each command performs, and when the robot is at rest.
+Derived from the blocks that arrive, what each command performs, and when the robot is at rest.
 """
 
 from collections import OrderedDict, deque
@@ -12,15 +12,15 @@ from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 
 WAITING, PERFORMING, RETURNING, OVER = STATES = ("waiting", "performing", "returning", "over")
-"""No motion yet, a clause is performed, on the way to rest or between clauses, the end."""
+"""Waiting for motion; a clause is performed; on the way to rest or between clauses; ended."""
 
 COMPLETED, CANCELLED, PREEMPTED, REFUSED, FAILED = OUTCOMES = (
     *("completed", "cancelled", "preempted", "refused", "failed"),
 )
-"""How an utterance may end: refused: there was no motion and somebody said why."""
+"""How an utterance may end. Refused: there was no motion, for the reason given."""
 
 NEXT_CLAUSE = 30.0
-"""After so long without its next clause an utterance has failed [s]."""
+"""Timeout for the next clause of an utterance [s]."""
 
 _REMEMBERED = 256
 
@@ -85,8 +85,8 @@ class _Utterance:
         self.blocks.clear()
 
 
-class Ledger:
-    """Keeps account of the utterances of late. All times are of one clock [s]."""
+class UtteranceTracker:
+    """Follows the latest utterances from their first block to their end. All times are of one clock [s]."""
 
     def __init__(self) -> None:
         self._utterances: OrderedDict[str, _Utterance] = OrderedDict()
@@ -98,8 +98,8 @@ class Ledger:
         """The utterances that are not over."""
         return tuple(name for name, utterance in self._utterances.items() if not utterance.over)
 
-    def of(self, utterance_id: str) -> Progress | None:
-        """Return how an utterance goes; None where nothing of it has come, or long ago."""
+    def get(self, utterance_id: str) -> Progress | None:
+        """Return the progress of an utterance; None where nothing of it has come, or long ago."""
         found = self._utterances.get(utterance_id)
         if found is None:
             return None
@@ -116,8 +116,8 @@ class Ledger:
             duration=found.ended - found.began if found.began is not None else 0.0,
         )
 
-    def received(self, block: FrameMessage, now: float) -> None:
-        """Take note of a block that was taken in."""
+    def on_block(self, block: FrameMessage, now: float) -> None:
+        """Take note of a block that was admitted."""
         header = block.header
         utterance = self._utterances.get(header.utterance_id)
         if utterance is None or utterance.over:
@@ -140,8 +140,8 @@ class Ledger:
             elif not (header.more or utterance.pending or utterance.began is not None):
                 utterance.close()
 
-    def performs(self, name: ClauseId | None, time: float) -> None:
-        """Take note of what the command of a time performs: a clause of an utterance, or nothing."""
+    def on_command(self, name: ClauseId | None, time: float) -> None:
+        """Take note of the clause that the command of a time performs, None: of none."""
         elapsed, before = max(0.0, time - self._time), self._performing
         self._performing, self._time = name, time
         if name is None or (utterance := self._utterances.get(name[0])) is None:
@@ -167,9 +167,9 @@ class Ledger:
         for other in self.live:
             found = self._utterances[other]
             if other != utterance_id and found.began is not None:
-                self.dropped(other, utterance_id)
+                self.on_preempted(other, utterance_id)
 
-    def dropped(self, utterance_id: str, by: str) -> None:
+    def on_preempted(self, utterance_id: str, by: str) -> None:
         """Take note that another utterance takes the place of one."""
         found = self._utterances.get(utterance_id)
         if found is None or found.over or utterance_id == by:
@@ -179,18 +179,18 @@ class Ledger:
             found.end(PREEMPTED, f"{by} took over")
         found.close()
 
-    def ended(self, name: ClauseId, reason: str = "") -> None:
-        """Take note that no more is performed of a clause, and why if it was not whole."""
+    def on_clause_end(self, name: ClauseId, reason: str = "") -> None:
+        """Take note that no more of a clause is performed; why, if it was not performed to its end."""
         found = self._utterances.get(name[0])
         if found is None or found.over or name[1] != found.latest:
             return
         found.pending = False
         if not reason and (found.began is None or found.clause != name[1]):
-            reason = "no way to perform it within the limits was found"
+            reason = "no plan within the limits was found for it"
         if reason:
             found.outcome, found.reason = FAILED, found.reason or reason
 
-    def stopped(self, utterance_ids: Iterable[str], outcome: str, reason: str) -> None:
+    def on_abort(self, utterance_ids: Iterable[str], outcome: str, reason: str) -> None:
         """Take note that nothing more of some utterances is performed: cancelled or failed, and why."""
         for name in utterance_ids:
             found = self._utterances.get(name)
@@ -200,8 +200,8 @@ class Ledger:
                 if found.began is None:
                     found.close()
 
-    def settled(self, time: float) -> None:
-        """Take note that the robot stands still at rest, or for good, at a time."""
+    def on_settled(self, time: float) -> None:
+        """Take note that the robot stands still at rest, or cannot leave where it stands, at a time."""
         for name in self.live:
             found = self._utterances[name]
             if found.more and not found.pending and time - found.heard > NEXT_CLAUSE:

@@ -1,98 +1,43 @@
-"""What the joints ought to do at any time: which gesture plays, how it takes over. No limits yet."""
+"""The joint reference: which clip of joint angles is played at a time, and how it takes over.
 
+Velocity, acceleration and clearance are not regarded yet: that is what plans are made for.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.geometry import Array, BoolArray, FloatArray, minimum_jerk
-from text2gesture_ros.gestures import GROUPS
+from text2gesture_ros.control.ownership import JointOwnership
+from text2gesture_ros.geometry import Array, FloatArray, minimum_jerk
+from text2gesture_ros.gestures import ALL_GROUPS
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.parameters import ALWAYS, MODES, NEVER, GestureRetargeterParameters
-from text2gesture_ros.retargeting.retargeter import FOREARM_WEIGHTS, MAX_SCALE, scaled
-from text2gesture_ros.robots.robot import Robot
+from text2gesture_ros.retargeting.retargeter import scaled
 
-# The node's defaults are ours.
-DEFAULTS = GestureRetargeterParameters()
-
-# Frames from which the next moments are foreseen, and by how many of its standard deviations a rate of change
-# is trusted less.
-_FORESEEN_FROM, _DOUBT = 8, 4.0
-# Frames played this long ago are forgotten [s].
+# Extrapolation: number of frames that a parabola is fitted to, and by how many standard deviations the
+# magnitude of its slope and curvature is reduced.
+_FIT_FRAMES, _SHRINKAGE = 8, 4.0
+# Frames that were due this long ago are dropped [s].
 _MEMORY = 1.0
-# Range of each setting that is a number.
-_RANGES = {
-    "scale": (0.0, MAX_SCALE),
-    "forearm_weight": FOREARM_WEIGHTS,
-    "blend_time": (0.0, 10.0),
-    "frame_timeout": (0.0, 60.0),
-    "idle_motion": (0.0, 1.0),
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What may change while the robot moves.
-
-    Attributes:
-        scale: size of the gestures, in [0, 2]; counts at once.
-        mirror: exchange left and right; counts from the next gesture on.
-        forearm_weight: weight of the forearm's direction relative to the upper arm's where both cannot be
-            reached, in [0.1, 10]; from the next gesture on.
-        blend_time: how long taking over from the present command lasts [s], in [0, 10].
-        frame_timeout: how long the last frame is held when no more come [s], in [0, 60].
-        idle_motion: size of a movement like breathing while the robot is at rest, in [0, 1].
-        waist, head, left_arm, right_arm: when the group is commanded, one of `parameters.MODES`.
-
-    Raises:
-        ConfigurationError: a value is out of its range.
-    """
-
-    scale: float = DEFAULTS.gesture_scale
-    mirror: bool = DEFAULTS.mirror
-    forearm_weight: float = DEFAULTS.forearm_weight
-    blend_time: float = DEFAULTS.blend_time
-    frame_timeout: float = DEFAULTS.frame_timeout
-    idle_motion: float = DEFAULTS.idle_motion
-    waist: str = DEFAULTS.waist
-    head: str = DEFAULTS.head
-    left_arm: str = DEFAULTS.left_arm
-    right_arm: str = DEFAULTS.right_arm
-
-    def __post_init__(self) -> None:
-        for name, (least, most) in _RANGES.items():
-            if not least <= getattr(self, name) <= most:
-                given = getattr(self, name)
-                raise ConfigurationError(f"{name} must be in [{least:g}, {most:g}] but is {given}")
-        for name in GROUPS:
-            if getattr(self, name) not in MODES:
-                raise ConfigurationError(
-                    f"{name} must be one of {', '.join(MODES)} but is {getattr(self, name)!r}"
-                )
-
-    def commands(self, group: str, used: frozenset[str]) -> bool:
-        """Return whether a group is commanded while a gesture uses the groups `used`."""
-        mode = getattr(self, group)
-        return bool(mode == ALWAYS or (mode != NEVER and group in used))
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
-    """Joint angles of one gesture, as far as they have come.
+class JointClip:
+    """Joint angles of the motion of one clause, as far as they have come.
 
     Attributes:
-        name: which gesture.
+        clause: which clause is performed.
         times: (T,) when each frame is due [s], increasing.
         angles: (T, N) unscaled [rad].
-        complete: whether the gesture ends with the last frame.
-        used: the joint groups it uses.
+        complete: whether the motion ends with the last frame.
+        groups: the joint groups it uses.
     """
 
-    name: ClauseId
+    clause: ClauseId
     times: Array
     angles: Array
     complete: bool
-    used: frozenset[str] = frozenset(GROUPS)
+    groups: frozenset[str] = ALL_GROUPS
 
     @property
     def begin(self) -> float:
@@ -104,18 +49,18 @@ class Clip:
         """When the last frame is due [s]."""
         return float(self.times[-1])
 
-    def until(self, time: float) -> "Clip":
+    def until(self, time: float) -> "JointClip":
         """Return the clip as if no frame were known that is due later than a time [s]."""
         count = max(1, int(np.searchsorted(self.times, time, side="right")))
         return replace(self, times=self.times[:count], angles=self.angles[:count], complete=False)
 
-    def foreseen(self, time: float) -> "Clip":
-        """Return the clip with a frame more at a time [s] soon after its end, where the joints seem to go.
+    def extrapolated(self, time: float) -> "JointClip":
+        """Return the clip with one more frame, extrapolated to a time [s] soon after its end.
 
-        Speed and acceleration are those of the parabola nearest to the last frames (least squares). Each is
-        trusted the less the less it stands out of the noise, which is what these frames are off the parabola.
+        Velocity and acceleration are those of a parabola through the last frames (least squares), each
+        shrunk towards zero by its standard error, which is estimated from the residuals.
         """
-        times, angles = self.times[-_FORESEEN_FROM:] - self.end, self.angles[-_FORESEEN_FROM:]
+        times, angles = self.times[-_FIT_FRAMES:] - self.end, self.angles[-_FIT_FRAMES:]
         powers = times[:, None] ** np.arange(3.0)
         spare = len(times) - powers.shape[1]
         if spare < 1 or time <= self.end:
@@ -123,8 +68,8 @@ class Clip:
         fit = np.linalg.pinv(powers)
         rates = (fit @ angles)[1:]
         noise = ((angles - powers @ (fit @ angles)) ** 2).sum(axis=0) / spare
-        unsure = _DOUBT**2 * (fit[1:] ** 2).sum(axis=1)[:, None] * noise
-        trust = np.maximum(0.0, 1.0 - unsure / np.maximum(rates * rates, 1e-12))
+        uncertainty = _SHRINKAGE**2 * (fit[1:] ** 2).sum(axis=1)[:, None] * noise
+        trust = np.maximum(0.0, 1.0 - uncertainty / np.maximum(rates * rates, 1e-12))
         ahead = self.angles[-1] + np.array([time - self.end, (time - self.end) ** 2]) @ (trust * rates)
         return replace(
             self, times=np.append(self.times, time), angles=np.concatenate([self.angles, ahead[None]])
@@ -158,38 +103,40 @@ class Clip:
 
 
 @dataclass(frozen=True, eq=False)
-class Fade:
-    """A distance (N,) [rad] that vanishes in `duration` from `start` on [s], along a minimum-jerk curve."""
+class BlendOffset:
+    """An offset (N,) [rad] that decays to zero in `duration` from `start` on [s], along a minimum-jerk curve.
+
+    It lets a clip take over from any pose without a jump (inertialization).
+    """
 
     offset: Array
     start: float
     duration: float
 
     def at(self, times: FloatArray) -> Array:
-        """Return what is left of the distance (M, N) at times (M,) [s]."""
+        """Return what is left of the offset (M, N) at times (M,) [s]."""
         elapsed = np.maximum(0.0, times - self.start)
         ratio = np.minimum(1.0, elapsed / self.duration) if self.duration > 0.0 else np.ones_like(elapsed)
         return np.asarray((1.0 - minimum_jerk(ratio)[0])[:, None] * self.offset)
 
 
-class Score:
-    """What is played and what comes next.
+class Reference:
+    """Where the joints ought to be at any time, without regard to velocity, acceleration and clearance.
 
     Attributes:
-        home: (N,) where the robot is between gestures: the rest pose, and joints of others where they are.
-        playing: the gesture that has begun, None: none has.
-        next: one that will take over when its first frame is due, None: none will.
+        ownership: which joints are commanded, where the others are, and the parameters.
+        playing: the clip that has begun, None: none has.
+        next: a clip that takes over when its first frame is due, None: none will.
     """
 
-    def __init__(self, robot: Robot, settings: Settings) -> None:
-        self.robot = robot
-        self.home: Array = robot.rest
-        self.settings = settings
-        self.playing: Clip | None = None
-        self.next: Clip | None = None
+    def __init__(self, ownership: JointOwnership) -> None:
+        """Make a reference with nothing to play."""
+        self.ownership = ownership
+        self.playing: JointClip | None = None
+        self.next: JointClip | None = None
 
-    def cast(self, time: float) -> tuple[Clip | None, Clip | None]:
-        """Return what plays at a time [s], as far as is known now, and what takes over after it."""
+    def active_and_next(self, time: float) -> tuple[JointClip | None, JointClip | None]:
+        """Return the clip that plays at a time [s], as far as is known now, and the one that comes next."""
         if self.next is not None and time >= self.next.begin:
             return self.next, None
         playing = self.playing
@@ -198,55 +145,49 @@ class Score:
         return playing, self.next
 
     def advance(self, time: float) -> None:
-        """Let what begins by a time [s] begin, and what is complete end."""
-        self.playing, self.next = self.cast(time)
+        """Begin the clip that is due by a time [s], and end one that is complete."""
+        self.playing, self.next = self.active_and_next(time)
 
-    def expired(self, time: float) -> bool:
-        """Return whether frames have been missing for so long at a time [s] that no more are waited for."""
+    def timed_out(self, time: float) -> bool:
+        """Return whether frames have been missing for longer than the timeout at a time [s]."""
         playing = self.playing
-        return playing is not None and time > playing.end + self.settings.frame_timeout
+        return playing is not None and time > playing.end + self.ownership.parameters.frame_timeout
 
-    def wanted(self, clip: Clip, times: FloatArray) -> Array:
+    def targets(self, clip: JointClip, times: FloatArray) -> Array:
         """Return where the joints ought to be (M, N) at times (M,) [s] of a clip, within position limits."""
-        angles = scaled(self.robot, clip.at(times), self.settings.scale)
-        return np.where(self.commanded(clip.used), angles, self.home)
+        ownership = self.ownership
+        angles = scaled(ownership.robot, clip.at(times), ownership.parameters.gesture_scale)
+        return np.where(ownership.commanded(clip.groups), angles, ownership.home)
 
-    def commanded(self, used: frozenset[str]) -> BoolArray:
-        """Return which joints (N,) are commanded while a gesture uses the groups `used`."""
-        found = np.zeros(len(self.robot.rest), dtype=np.bool_)
-        for group, joints in self.robot.groups.items():
-            found[list(joints)] = self.settings.commands(group, used)
-        return found
-
-    def drop(self, utterance_id: str) -> None:
-        """Forget the frames of an utterance."""
-        if self.playing is not None and self.playing.name[0] == utterance_id:
+    def drop(self, utterance_ids: Collection[str]) -> None:
+        """Forget the clips of some utterances."""
+        if self.playing is not None and self.playing.clause[0] in utterance_ids:
             self.playing = None
-        if self.next is not None and self.next.name[0] == utterance_id:
+        if self.next is not None and self.next.clause[0] in utterance_ids:
             self.next = None
 
-    def finish(self, name: ClauseId) -> None:
-        """Let a gesture end with the frames that have come."""
-        if self.playing is not None and self.playing.name == name:
+    def finish(self, clause: ClauseId) -> None:
+        """Let a clip end with the frames that have come."""
+        if self.playing is not None and self.playing.clause == clause:
             self.playing = replace(self.playing, complete=True)
-        if self.next is not None and self.next.name == name:
+        if self.next is not None and self.next.clause == clause:
             self.next = replace(self.next, complete=True)
 
-    def extend(self, clip: Clip, now: float) -> None:
-        """Append `clip` to what is to be played of its gesture; `now` is the present [s]."""
+    def extend(self, clip: JointClip, now: float) -> None:
+        """Append frames to the clip they continue; `now` is the present [s]."""
         known = self.next or self.playing
-        if known is None or known.name != clip.name:
-            # Its frames had stopped coming for so long that the robot left for rest: it takes up from there.
+        if known is None or known.clause != clip.clause:
+            # Its frames had timed out and the robot left for rest: it blends in from there.
             self.next = clip
             return
         kept = known.times >= now - _MEMORY
         kept[-1] = True
-        joined = Clip(
-            clip.name,
+        joined = JointClip(
+            clip.clause,
             np.concatenate([known.times[kept], clip.times]),
             np.concatenate([known.angles[kept], clip.angles]),
             clip.complete,
-            clip.used,
+            clip.groups,
         )
         if self.next is not None:
             self.next = joined

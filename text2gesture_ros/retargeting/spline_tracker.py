@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import piqp
 
-from text2gesture_ros.control.trajectory import JointState, Samples, joined
+from text2gesture_ros.control.trajectory import JointSample, SampledTrajectory, concatenated
 from text2gesture_ros.geometry import Array, FloatArray
 from text2gesture_ros.robots.robot import Robot
 
@@ -129,7 +129,7 @@ def _program(tracked: int, tail: int, knot: float, jerk: float) -> _Program:
     )
 
 
-class Planner:
+class SplineTracker:
     """Follows references within the limits of a robot.
 
     Attributes:
@@ -166,7 +166,7 @@ class Planner:
         """Return the times after the start [s] of a reference of `count` rows."""
         return np.arange(1, count + 1) * self._knot / 2.0
 
-    def follow(self, start: JointState, reference: Array) -> tuple[Samples, int] | None:
+    def follow(self, start: JointSample, reference: Array) -> tuple[SampledTrajectory, int] | None:
         """Return samples that follow a reference and then stop.
 
         Args:
@@ -180,7 +180,7 @@ class Planner:
         """
         window = round(_WINDOW / self._knot)
         kept = max(1, round(_KEPT / self._knot) // self._knots_per_row) * self._knots_per_row
-        parts: list[Samples] = []
+        parts: list[SampledTrajectory] = []
         while True:
             ahead = reference[: 2 * window]
             chunk = self._chunk(start, ahead)
@@ -189,11 +189,11 @@ class Planner:
             if len(reference) == len(ahead):
                 break
             parts.append(chunk[: kept * self.stride // self._knots_per_row])
-            start, reference = parts[-1].state(-1), reference[2 * kept :]
+            start, reference = parts[-1].sample(-1), reference[2 * kept :]
         followed = sum(map(len, parts)) + len(ahead) // 2 * self.stride // self._knots_per_row
-        return joined(*parts, chunk), followed
+        return concatenated(*parts, chunk), followed
 
-    def _chunk(self, start: JointState, reference: Array) -> Samples | None:
+    def _chunk(self, start: JointSample, reference: Array) -> SampledTrajectory | None:
         tracked = len(reference) // 2
         state = np.stack([start.position, start.velocity, start.acceleration])
         points = np.empty((tracked + self._tail + 3, reference.shape[1]))
@@ -202,7 +202,7 @@ class Planner:
             if found is None:
                 return None
             points[:, joints] = found
-        return Samples(*(self._sampling(tracked) @ points))
+        return SampledTrajectory(*(self._sampling(tracked) @ points))
 
     def _points(
         self, tracked: int, jerk: float, joints: Indices, state: Array, reference: Array

@@ -1,4 +1,4 @@
-"""What the retargeter tells about its utterances: how they ended, how fast they came, what is missing."""
+"""Statistics of utterances: how they ended, latency from text to command, frames that are missing."""
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
@@ -8,13 +8,13 @@ import numpy as np
 from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 from text2gesture_ros.retargeting.progress import FAILED, OUTCOMES, OVER, Progress
 
-_LATEST = 500  # of so many figures percentiles are told
-_REMEMBERED = 100  # texts that have not become motion yet
-_OLDEST = 60.0  # a text that seems older has another clock's stamp [s]
-_TOLD = 10.0  # how long what went wrong stays a warning [s]
+_WINDOW = 500  # figures that percentiles are taken of, the latest ones
+_CAPACITY = 100  # utterances that are remembered
+_MAX_LATENCY = 60.0  # a longer one comes from a stamp of another clock [s]
+_WARNING_TIME = 10.0  # for which a failure stays a warning [s]
 
 
-class Tally:
+class UtteranceStatistics:
     """Counts and measures utterances. Times are of one clock [s].
 
     Args:
@@ -27,8 +27,8 @@ class Tally:
         self._live: OrderedDict[str, FrameMessage] = OrderedDict()  # the latest block of each
         self._over: OrderedDict[str, None] = OrderedDict()  # counted already
         self._ended: Counter[str] = Counter()
-        self._latencies: deque[float] = deque(maxlen=_LATEST)
-        self._aheads: deque[float] = deque(maxlen=_LATEST)
+        self._latencies: deque[float] = deque(maxlen=_WINDOW)
+        self._aheads: deque[float] = deque(maxlen=_WINDOW)
         self._trouble, self._troubled = "", -np.inf
 
     @property
@@ -36,14 +36,14 @@ class Tally:
         """The utterances of which there is a text and no motion yet."""
         return tuple(self._texts)
 
-    def text_came(self, utterance_id: str, time: float) -> None:
+    def on_text(self, utterance_id: str, time: float) -> None:
         """Take note of when the text of an utterance arrived."""
         self._texts[utterance_id] = time
-        if len(self._texts) > _REMEMBERED:
+        if len(self._texts) > _CAPACITY:
             self._texts.popitem(last=False)
 
-    def block_came(self, block: FrameMessage, now: float) -> None:
-        """Take note of a block of frames that has gone to the performer."""
+    def on_block(self, block: FrameMessage, now: float) -> None:
+        """Take note of a block of frames that has gone to the executor."""
         if isinstance(block, FrameBlock):
             self._aheads.append(block.due - now)
         name, progress = block.header.utterance_id, self._progress(block.header.utterance_id)
@@ -51,14 +51,14 @@ class Tally:
             return  # was not taken, or comes after the end
         self._live[name] = block
         self._over.pop(name, None)
-        if len(self._live) > _REMEMBERED:
+        if len(self._live) > _CAPACITY:
             self._live.popitem(last=False)
 
-    def planned(self, utterance_id: str, now: float) -> None:
+    def on_announced(self, utterance_id: str, now: float) -> None:
         """Take note that the first plan of an utterance went out."""
         if (text := self._texts.pop(utterance_id, None)) is not None:
             latency = now - text
-            if 0.0 <= latency <= _OLDEST:
+            if 0.0 <= latency <= _MAX_LATENCY:
                 self._latencies.append(latency)
 
     def settle(self, now: float) -> Iterator[tuple[str, Progress]]:
@@ -69,7 +69,7 @@ class Tally:
                 del self._live[name]
             if progress is not None and progress.state == OVER:
                 self._over[name] = None
-                if len(self._over) > _REMEMBERED:
+                if len(self._over) > _CAPACITY:
                     self._over.popitem(last=False)
                 self._ended[progress.outcome] += 1
                 if progress.outcome == FAILED:
@@ -93,4 +93,4 @@ class Tally:
             for name, block in self._live.items()
             if isinstance(block, FrameBlock) and not block.last and now > block.end
         ]
-        return counts, missing + [self._trouble] * (now < self._troubled + _TOLD)
+        return counts, missing + [self._trouble] * (now < self._troubled + _WARNING_TIME)

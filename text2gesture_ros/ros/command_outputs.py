@@ -11,7 +11,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from text2gesture_ros.control.command import Command, Trajectory
+from text2gesture_ros.control.command import Announcement, Command
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.parameters import ALWAYS, GestureRetargeterParameters, listed
 from text2gesture_ros.robots.robot import Robot
@@ -82,7 +82,7 @@ class Outputs:
             limits = self._robot.velocity
             self._speeds.publish(joint_angles_message(self._speed_type, names, command, limits, offset))
 
-    def plan(self, trajectory: Trajectory, start: float) -> None:
+    def plan(self, trajectory: Announcement, start: float) -> None:
         """Publish what is ahead; it starts at `start` [s], on the ROS clock."""
         if self._trajectories is not None and trajectory.owned.any():
             self._trajectories.publish(trajectory_message(self._robot.joint_names, trajectory, start))

@@ -29,12 +29,11 @@ from text2gesture_ros.motion.motion import FRAME_RATE
 from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
 from text2gesture_ros.skeleton import JOINTS, order_joints
 from text2gesture_ros.understanding.clauses import ClauseTimes
-from text2gesture_ros.understanding.intent import Intent
-from text2gesture_ros.understanding.prediction import Prediction
+from text2gesture_ros.understanding.intent import Intent, Prediction
 from text2gesture_ros.understanding.utterance import Utterance
 
 if TYPE_CHECKING:
-    from text2gesture_ros.control.command import Command, Trajectory
+    from text2gesture_ros.control.command import Announcement, Command
     from text2gesture_ros.geometry import Array, BoolArray
 
 MAX_ID_LENGTH = 128  # characters of an utterance id
@@ -346,7 +345,7 @@ def _owned_names(names: Sequence[str], owned: "BoolArray") -> list[str]:
     return [name for name, is_owned in zip(names, owned.tolist(), strict=True) if is_owned]
 
 
-def trajectory_message(names: Sequence[str], trajectory: "Trajectory", start: float) -> JointTrajectory:
+def trajectory_message(names: Sequence[str], trajectory: "Announcement", start: float) -> JointTrajectory:
     """Return a look-ahead as a message.
 
     Args:

@@ -21,7 +21,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -34,13 +34,12 @@ from visualization_msgs.msg import MarkerArray
 from text2gesture_ros.control.command import Command
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.geometry import FloatArray
-from text2gesture_ros.gestures import GROUPS
 from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
-from text2gesture_ros.retargeting.planner import Performer
+from text2gesture_ros.retargeting.executor import MotionExecutor
 from text2gesture_ros.retargeting.progress import Progress
-from text2gesture_ros.retargeting.statistics import Tally
+from text2gesture_ros.retargeting.statistics import UtteranceStatistics
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros.action_server import Goals
 from text2gesture_ros.ros.command_outputs import Outputs, check_outputs
@@ -74,7 +73,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._markers = self.create_lifecycle_publisher(MarkerArray, "gesture_markers", 10)
         self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 100)
         self._own_cancels: list[str] = []  # published, and not come back yet
-        self._tally = Tally(self._progress)
+        self._statistics = UtteranceStatistics(self._progress)
         self._goals = Goals(self, self._progress, self._cancel, self.loop_now)
         self.subscribe(GestureFrames, "gesture_frames", self._receive, 100)
         self.subscribe(GestureIntent, "gesture_intent", self._note_intent, MAX_CLAUSES)
@@ -93,7 +92,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         description = self._description() if self.parameters.robot_description else None
         self._robot = load_robot(self.parameters.robot, description)
         self._outputs = Outputs(self, self._robot, self.parameters)
-        self._make_performer()
+        self._make_executor()
         self.get_logger().info(f"commands {self._robot.title} at {self.parameters.rate:g} Hz")
 
     def _description(self) -> str:
@@ -120,11 +119,11 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Begin to command the robot, from where it is."""
         place = self._place()
         if place:
-            self._performer.begin_from(place)
+            self._executor.begin_from(place)
             self.get_logger().info("starts from where joint_states tells that the robot is")
         else:
             self.get_logger().info("starts from the rest pose: bring the robot there first")
-        self._performer.configure(**_settings(self.parameters))
+        self._executor.configure(self.parameters)
         self._own_cancels.clear()
         self._goals.open()
         self._begin_loop()
@@ -132,7 +131,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _begin_loop(self) -> None:
         self._last_tick = self.loop_now()
         self._announced = None
-        self._timer = self.create_timer(self._performer.period, self._tick, clock=self.loop_clock)
+        self._timer = self.create_timer(self._executor.period, self._tick_now, clock=self.loop_clock)
 
     def _place(self) -> dict[str, float]:
         """Return where the robot's joints are [rad], as far as somebody tells; nothing: at rest."""
@@ -178,23 +177,20 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def stop(self) -> None:
         """Bring the robot to rest, and only then fall silent."""
         self.destroy_timer(self._timer)
-        now = self.loop_now()
-        self._performer.configure(idle_motion=0.0)
-        self._performer.to_rest()
-        self._publish_trajectory(now)
+        self._executor.configure(replace(self.parameters, idle_motion=0.0))
+        self._executor.to_rest()
         # The loop's own clock may stand still here: simulated time needs the executor, which waits for us.
-        beginning, period = time.monotonic(), self._performer.period
+        now, beginning, period = self.loop_now(), time.monotonic(), self._executor.period
         for step in range(1, round(LONGEST_RETURN / period)):
-            moving = self._command(now + step * period).moving
-            if not moving or self._performer.stuck:
-                break  # it is at rest, or stands still and no way there is safe
-            self._performer.prepare()
+            self._tick(now + step * period)
+            if not self._moving or self._executor.planner.stuck:
+                break  # it is at rest, or stands still and no trajectory there is safe
             time.sleep(max(0.0, beginning + step * period - time.monotonic()))
         self._goals.close()
 
     def check(self, new: GestureRetargeterParameters) -> None:
         """Refuse another rate while the robot performs: every sample sent so far was made for the old one."""
-        if self._moving and new.rate != self.parameters.rate and not self._performer.breathing:
+        if self._moving and new.rate != self.parameters.rate and not self._executor.planner.breathing:
             raise ConfigurationError("rate can be changed only while the robot is at rest, and it moves")
         if self.configured:
             check_outputs(self._robot, new)
@@ -203,25 +199,27 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Let new parameters take effect without a jump."""
         if not self.configured:
             return
-        self._performer.configure(**_settings(self.parameters))
+        self._executor.configure(self.parameters)
         if self.parameters.rate != self._rate:
             if self._moving:
-                self._performer.configure(idle_motion=0.0)  # it breathes, and is at rest in a moment
+                self._executor.configure(
+                    replace(self.parameters, idle_motion=0.0)
+                )  # it breathes, and is at rest in a moment
             else:
                 self._change_rate()
 
     def _change_rate(self) -> None:
-        held = self._performer.held
-        self._make_performer()
-        self._performer.hold(held)
+        held = self._executor.held
+        self._make_executor()
+        self._executor.hold(held)
         if self.active:
             self.destroy_timer(self._timer)
             self._begin_loop()
 
-    def _make_performer(self) -> None:
+    def _make_executor(self) -> None:
         given = self.parameters
         self._rate = given.rate
-        self._performer = Performer(self._robot, rate=given.rate, **_settings(given))
+        self._executor = MotionExecutor(self._robot, given)
 
     # What arrives
 
@@ -229,8 +227,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         now = self.loop_now()
         block = read_frames(message, self.clock_offset())
         self._goals.frames_came(block)
-        taken = self._performer.receive(block, now)
-        self._tally.block_came(block, now)
+        taken = self._executor.receive(block, now)
+        self._statistics.on_block(block, now)
         if not taken or not isinstance(block, FrameBlock):
             return
         self._shown.append(block)
@@ -250,10 +248,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._goals.intent_came(message.utterance_id, self.loop_now() + max(times))
         if message.clause == 0:
             arrival = to_seconds(message.header.stamp) - self.clock_offset()
-            self._tally.text_came(message.utterance_id, arrival)
+            self._statistics.on_text(message.utterance_id, arrival)
 
     def _observe(self, message: JointState) -> None:
-        self._performer.observe(read_joint_states(message))
+        self._executor.observe(read_joint_states(message))
 
     # What ends it
 
@@ -272,10 +270,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._cancels.publish(String(data=utterance_id))
 
     def _end(self, utterance_id: str) -> None:
-        self._performer.cancel(utterance_id or None)
+        self._executor.cancel(utterance_id or None)
         if not utterance_id:  # also what was said, of which nothing has come yet
-            for name in {*self._goals.names, *self._tally.awaited}:
-                self._performer.cancel(name)
+            for name in {*self._goals.names, *self._statistics.awaited}:
+                self._executor.cancel(name)
         self._goals.cancelled(utterance_id)
 
     def _serve_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -284,14 +282,14 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if self.active:
             response.message = "the robot goes to rest" if self._moving else "the robot is at rest"
             self._cancel("")
-            self._performer.hold(False)
+            self._executor.hold(False)
         return response
 
     def _serve_hold(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         response.success = self.active
         response.message = "the node is not active"
         if self.active:
-            self._performer.hold(request.data)
+            self._executor.hold(request.data)
             response.message = "the robot stands still until hold is false" if request.data else "it goes on"
         return response
 
@@ -299,29 +297,32 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _prepare(self, now: float) -> None:
         """Plan what arrived, and say so."""
-        if self._performer.prepare():
+        if self._executor.prepare():
             self._publish_trajectory(now)
             self._prepared = True
 
     def _publish_trajectory(self, now: float) -> None:
-        trajectory = self._performer.look_ahead(now)
+        trajectory = self._executor.look_ahead(now)
         if trajectory.utterance_id != self._announced:
-            self._tally.planned(trajectory.utterance_id, self.loop_now())
+            self._statistics.on_announced(trajectory.utterance_id, self.loop_now())
         self._announced = trajectory.utterance_id
         if self._outputs is not None:
             self._outputs.plan(trajectory, now + self.clock_offset())
 
-    def _tick(self) -> None:
+    def _tick_now(self) -> None:
         now = self.loop_now()
-        self._late += now - self._last_tick > 1.5 * self._performer.period
+        self._late += now - self._last_tick > 1.5 * self._executor.period
         self._last_tick = now
+        self._tick(now)
+
+    def _tick(self, now: float) -> None:
         command = self._command(now)
         self._ticks += 1
         self._prepared = False
         self._prepare(now)
         if self._is_turn(_FEEDBACK_RATE):
             self._goals.follow()
-            for name, progress in self._tally.settle(now):
+            for name, progress in self._statistics.settle(now):
                 self.get_logger().debug(f"utterance {name!r} {progress.outcome} {progress.reason}")
         wanted = self.parameters.publish_markers and self._is_turn(_MARKER_RATE)
         if wanted and self._markers.get_subscription_count():
@@ -348,7 +349,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         return np.asarray(block.positions[frame])
 
     def _command(self, now: float) -> Command:
-        command = self._performer.step(now)
+        command = self._executor.step(now)
         self._violations += len(command.violations)
         self._moving = command.moving
         if self._outputs is not None:
@@ -356,7 +357,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         return command
 
     def _progress(self, utterance_id: str) -> Progress | None:
-        return self._performer.progress(utterance_id)
+        return self._executor.progress(utterance_id)
 
     def destroy_node(self) -> None:
         """Take the node away, with its action."""
@@ -372,33 +373,21 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             "commands late": self._late,
             "limit violations withheld": self._violations,
         }
-        figures, warnings = self._tally.report(self.loop_now())
+        figures, warnings = self._statistics.report(self.loop_now())
         counts |= figures
         if self.configured:
-            counts |= {f"blocks {what.replace('_', ' ')}": n for what, n in self._performer.counts.items()}
-            counts |= {f"plans {what}": number for what, number in self._performer.plans.items()}
-            for kind, worst in self._performer.worst.items():
+            counts |= {f"blocks {what.replace('_', ' ')}": n for what, n in self._executor.counts.items()}
+            counts |= {f"plans {what}": number for what, number in self._executor.planner.counts.items()}
+            for kind, worst in self._executor.planner.worst.items():
                 unit = "smallest [m]" if kind == "clearance" else "share of limit used"
                 counts[f"{kind}, {unit}"] = f"{worst:.4g}"
         if self._violations:
             warnings.append(f"{self._violations} commands would have exceeded a limit and were withheld")
-        if self.configured and self._performer.stuck:
+        if self.configured and self._executor.planner.stuck:
             warnings.append("no way to rest is within limits and clear: the robot stands still")
         if self._ticks >= _FEWEST and self._late > _LATE_ALLOWED * self._ticks:
             warnings.append(f"{self._late} of {self._ticks} commands were late")
         return counts | {"warning": "; ".join(warnings)}
-
-
-def _settings(given: GestureRetargeterParameters) -> dict[str, Any]:
-    return {
-        "scale": given.gesture_scale,
-        "mirror": given.mirror,
-        "forearm_weight": given.forearm_weight,
-        "blend_time": given.blend_time,
-        "frame_timeout": given.frame_timeout,
-        "idle_motion": given.idle_motion,
-        **{group: getattr(given, group) for group in GROUPS},
-    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,22 +1,17 @@
 """PyTorch modules as ONNX graphs without weights, and the same graphs in eight-bit arithmetic."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from text2gesture_ros.model_directory import _ZERO_POINT, ACTIVATION_LEVELS, WEIGHTS_FILE, write_file
-
-if TYPE_CHECKING:
-    import onnx
 import copy
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from text2gesture_ros.model_directory import SCALE
+from text2gesture_ros.model_directory import SLOT_TYPES, WEIGHTS_FILE, Slots, write_file
+from text2gesture_ros.quantization import ACTIVATION_LEVELS, SCALE, ZERO_POINT
 
 if TYPE_CHECKING:
+    import onnx
     import torch
 
 
@@ -27,8 +22,8 @@ def export_graph(
     input_names: Sequence[str],
     output_names: Sequence[str],
     dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
-) -> None:
-    """Write a module as an ONNX graph without weights; each weight's place carries its name in state_dict.
+) -> Slots:
+    """Write a module as an ONNX graph without weights; each weight's slot carries its name in state_dict.
 
     The graph depends on the module's structure alone, not on what it has learnt.
 
@@ -39,6 +34,9 @@ def export_graph(
         input_names: names of the graph's inputs, in the order of `example_inputs`.
         output_names: names of the graph's outputs.
         dynamic_axes: axes of inputs and outputs that vary, by name; None for none.
+
+    Returns:
+        the weights the graph takes, for `model_directory.save_slots`.
     """
     import onnx
     import torch
@@ -71,33 +69,50 @@ def export_graph(
             tensor.data_location = onnx.TensorProto.EXTERNAL
             tensor.external_data.add(key="location", value=WEIGHTS_FILE)
     write_file(path, model.SerializeToString())
+    return _slots(model)
 
 
-def export_int8_graph(graph: Path, path: Path) -> None:
+def export_int8_graph(graph: Path, path: Path) -> Slots:
     """Write the graph that computes the same as another of `export_graph`, mostly with integers.
 
-    It too has places for the weights of weights.safetensors and no weights; see `quantization`.
+    It too has slots for the weights of weights.safetensors and no weights; see `quantization`.
 
     Args:
         graph: the .onnx file to read.
         path: the .onnx file to write.
+
+    Returns:
+        the weights the graph takes, for `model_directory.save_slots`.
     """
     import onnx
 
     model = onnx.load(graph, load_external_data=False)
     quantise_graph(model)
     write_file(path, model.SerializeToString())
+    return _slots(model)
+
+
+def _slots(model: "onnx.ModelProto") -> Slots:
+    """Return the weights a graph takes, by type; scales are not listed, they come with their int8 weight."""
+    from onnx import TensorProto
+
+    types = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.INT8: "int8"}
+    slots: dict[str, list[str]] = {kind: [] for kind in SLOT_TYPES}
+    for tensor in model.graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL and not tensor.name.endswith(SCALE):
+            slots[types[tensor.data_type]].append(tensor.name)
+    return {kind: sorted(names) for kind, names in slots.items() if names}
 
 
 def quantise_graph(model: "onnx.ModelProto") -> None:
     """Let a graph without weights compute with integers where it multiplies rows by a weight (MatMul).
 
-    The places of the weights stay: one that is multiplied by becomes int8, turned, and gets another place
+    The slots of the weights stay: one that is multiplied by becomes int8, transposed, and gets another slot
     beside it for its scales (`SCALE`); one that rows are taken from (word embeddings) becomes float16, as it
     is stored. Layers that read one row (Gemm) stay as they are.
 
     Args:
-        model: as `checkpoints.export_graph` writes it, of opset 18 or later; changed in place.
+        model: as `export_graph` writes it, of opset 18 or later; changed in place.
     """
     from onnx import TensorProto, helper
 
@@ -138,7 +153,7 @@ def quantise_graph(model: "onnx.ModelProto") -> None:
     for name, kind, dims, value in (
         ("int8/axes", TensorProto.INT64, [1], -1),
         ("int8/step", TensorProto.FLOAT, [], 1.0 / ACTIVATION_LEVELS),
-        ("int8/zero", TensorProto.UINT8, [], _ZERO_POINT),
+        ("int8/zero", TensorProto.UINT8, [], ZERO_POINT),
     ):
         graph.initializer.append(helper.make_tensor(name, kind, dims, [value]))
 

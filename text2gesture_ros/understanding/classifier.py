@@ -17,21 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from text2gesture_ros.errors import InputError, ModelError
+from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
+from text2gesture_ros.geometry import FloatArray, softmax
 from text2gesture_ros.labels import GATE, HEADS, NEUTRAL, TASKS
 from text2gesture_ros.model_directory import (
     GRAPH,
     INT8_GRAPH,
     ModelDirectory,
     choose_engine,
-    choose_precision,
     open_model,
-    read_limited,
 )
 from text2gesture_ros.parameters import IntentClassifierParameters
+from text2gesture_ros.resources import read_limited
 from text2gesture_ros.understanding.clauses import ClauseTimes, Span, clause_times, split, trimmed
-from text2gesture_ros.understanding.intent import Intent, has_words
-from text2gesture_ros.understanding.prediction import Prediction, softmax
+from text2gesture_ros.understanding.intent import Intent, Prediction, has_words
 from text2gesture_ros.understanding.utterance import Utterance
 
 MAX_CHARACTERS = 10_000
@@ -42,6 +41,7 @@ BATCH_SIZE = 8
 
 TOKENIZER_FILE = "tokenizer.json"
 _MAX_TOKENIZER_BYTES = 64 << 20
+_PRECISIONS = ("auto", "float32", "int8")
 
 WITHOUT = "gesture_without"
 """The output of a graph that gives the logits of the gesture without each token; older graphs have none."""
@@ -61,7 +61,7 @@ class TextReader:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._tokenizer = Tokenizer.from_buffer(read_limited(path, _MAX_TOKENIZER_BYTES))
+            self._tokenizer = Tokenizer.from_buffer(read_limited(path, _MAX_TOKENIZER_BYTES, ModelError))
         except ValueError as error:
             raise ModelError(f"{path}: not a tokenizer: {error}") from None
         if self._tokenizer.truncation is None or self._tokenizer.padding is None:
@@ -116,9 +116,10 @@ class IntentClassifier:
         engine: Engine | None = None,
     ) -> None:
         directory = open_model(model, "intent")
+        directory.check_labels(TASKS)
         self.name = directory.name
         self.engine = choose_engine(device)
-        self.precision = choose_precision(directory, INT8_GRAPH, self.engine, precision)
+        self.precision = _precision(directory, self.engine, precision)
         self._heads = _heads(directory)
         self._temperatures = _temperatures(directory, self._heads)
         self._tokens = TextReader(directory.path / TOKENIZER_FILE)
@@ -190,11 +191,10 @@ class IntentClassifier:
         found: dict[int, dict[str, NDArray[np.float64]]] = {}
         for start in range(0, len(speaking), BATCH_SIZE):
             batch = speaking[start : start + BATCH_SIZE]
-            outputs = self._run(*self._tokens([cleaned[index] for index in batch]))
-            logits = [np.asarray(values, np.float64) for values in outputs]
-            heads = [softmax(*pair) for pair in zip(logits, self._temperatures, strict=False)]
+            logits = self._run(*self._tokens([cleaned[index] for index in batch]))
+            heads = [_probabilities(*pair) for pair in zip(logits, self._temperatures, strict=False)]
             if len(logits) > len(heads):
-                heads.append(softmax(logits[-1], self._temperatures[self._heads.index("gesture")]))
+                heads.append(_probabilities(logits[-1], self._temperatures[self._heads.index("gesture")]))
             for line, index in enumerate(batch):
                 found[index] = {
                     name: head[line] for name, head in zip((*self._heads, WITHOUT), heads, strict=False)
@@ -276,6 +276,10 @@ def _below(probability: float) -> str:
     return f"{math.floor(100 * probability) / 100:.2f}"  # rounded, it could read as the threshold itself
 
 
+def _probabilities(logits: FloatArray, temperature: float) -> FloatArray:
+    return softmax(np.asarray(logits, np.float64) / temperature)
+
+
 def _certainly_neutral(labels: tuple[str, ...]) -> Prediction:
     return Prediction(labels, np.array([float(label == NEUTRAL) for label in labels]), NEUTRAL)
 
@@ -303,6 +307,22 @@ def _temperatures(directory: ModelDirectory, heads: Sequence[str]) -> list[float
             f"{directory.path}/config.json: 'temperature' must be above 0 for each head: {given!r}"
         )
     return [float(given.get(head, 1.0)) for head in heads]
+
+
+def _precision(directory: ModelDirectory, engine: str, precision: str) -> str:
+    """Return in which numbers the model computes: float32 or int8.
+
+    Raises:
+        ConfigurationError: the precision is unknown, or int8 anywhere but on a processor.
+    """
+    if precision not in _PRECISIONS:
+        raise ConfigurationError(f"unknown precision {precision!r}. Known: {', '.join(_PRECISIONS)}")
+    on_processor = engine == "onnxruntime-cpu"
+    if precision == "int8" and not on_processor:
+        raise ConfigurationError(f"precision 'int8' is for the device cpu, not for {engine}")
+    if precision == "auto":
+        return "int8" if on_processor and (directory.path / INT8_GRAPH).is_file() else "float32"
+    return precision
 
 
 def _engine(

@@ -2,9 +2,26 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.understanding.clauses import ClauseTimes, Span
-from text2gesture_ros.understanding.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The outcome of one task of the classifier.
+
+    Attributes:
+        labels: the class names, (C).
+        probabilities: in the order of `labels`, (C,), summing to 1.
+        chosen: the label to act on.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    chosen: str
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.geometry import FloatArray, softmax
 from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.model_directory import open_model
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.skeleton import INDEX, REFERENCE, bone_lengths, mirror, with_bone_lengths
-from text2gesture_ros.understanding.prediction import softmax
 
 OTHER = "other"
 """What a motion that is none of the twelve gestures is called."""
@@ -79,6 +78,7 @@ class Recogniser:
             ModelError: there is no such model, or it is damaged.
         """
         directory = open_model(model, "recogniser")
+        directory.check_labels({"gesture": GESTURES})
         self.threshold = directory.number("threshold", 0.0, 1.0)
         self._temperature = directory.number("temperature", 0.01, 100.0)
         self._session = directory.session(threads=threads)
@@ -125,7 +125,7 @@ class Recogniser:
         logits, _ = self._run([frames[start:end] for start, end in spans])
         return [
             Window(start / RATE, end / RATE, probabilities)
-            for (start, end), probabilities in zip(spans, softmax(logits, self._temperature), strict=True)
+            for (start, end), probabilities in zip(spans, softmax(logits / self._temperature), strict=True)
         ]
 
     def outputs(self, motions: Sequence[Motion]) -> tuple[FloatArray, FloatArray]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion.formats import read_recording
 from text2gesture_ros.motion.formats.qianim import _sampled, human_of
-from text2gesture_ros.retargeting.planner import retarget_motion
+from text2gesture_ros.retargeting.executor import retarget_motion
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import INDEX, REFERENCE, bone_lengths
 

@@ -9,7 +9,8 @@ from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.skeleton import INDEX, REFERENCE, bone_lengths
-from text2gesture_ros.training.recogniser.data import Augmentation, Clips, drawn, read_recordings, read_table
+from text2gesture_ros.training.recogniser.data import Augmentation, Clips, drawn
+from text2gesture_ros.training.recogniser.recordings import read_recordings, read_table
 from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, normalised
 
 NONE = Augmentation(

@@ -10,7 +10,7 @@ from text2gesture_ros.labels import HEADS, TASKS
 from text2gesture_ros.training.text.data import (
     cut_validation,
     default_data,
-    read_config,
+    load_config,
     read_lines,
     read_outliers,
     stratify,
@@ -76,7 +76,7 @@ def test_missing_and_binary_files(tmp_path):
         for read, kind in (
             (read_utterances, InputError),
             (read_outliers, InputError),
-            (read_config, ConfigurationError),
+            (load_config, ConfigurationError),
         ):
             with pytest.raises(kind) as error:
                 read(tmp_path / name)
@@ -108,7 +108,7 @@ def test_every_beginning_has_each_gesture_in_proportion():
 
 
 def settings_with(tmp_path, **entries):
-    return read_config(change(CONFIG, tmp_path / "text.yaml", **entries))
+    return load_config(change(CONFIG, tmp_path / "text.yaml", **entries))
 
 
 def test_fewer_lines_are_some_of_the_same_lines_whatever_the_seed(tmp_path):
@@ -156,13 +156,13 @@ def test_shipped_utterances_cover_all_labels_and_keep_the_splits_apart():
 
 
 def test_shipped_training_file_is_valid():
-    settings = read_config(CONFIG)
+    settings = load_config(CONFIG)
     assert (settings.hidden, settings.dropout, settings.batch_size) == (256, 0.3, 32)  # the paper's
     assert (CONFIG.parent / settings.data[0]).resolve() == default_data().resolve()
 
 
 def test_the_training_file_of_the_paper_says_what_the_paper_says():
-    settings = read_config(CONFIG.with_name("text_paper.yaml"))
+    settings = load_config(CONFIG.with_name("text_paper.yaml"))
     assert settings.heads == list(TASKS)
     assert settings.encoder_learning_rate == settings.head_learning_rate == 1e-5
     assert (settings.layer_decay, settings.decay, settings.warm_up, settings.train_embeddings) == (
@@ -198,7 +198,7 @@ def test_wrong_settings_are_one_clear_line(tmp_path, old, new, message):
     assert old in text
     path = write(tmp_path / "text.yaml", text.replace(old, new))
     with pytest.raises(ConfigurationError) as error:
-        read_config(path)
+        load_config(path)
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)

@@ -21,8 +21,7 @@ from text2gesture_ros.training.text.evaluate import (
 )
 from text2gesture_ros.understanding.classifier import IntentClassifier
 from text2gesture_ros.understanding.clauses import ClauseTimes
-from text2gesture_ros.understanding.intent import Intent
-from text2gesture_ros.understanding.prediction import Prediction
+from text2gesture_ros.understanding.intent import Intent, Prediction
 
 LINES = [
     {"text": "1", "subject": "greeting", "gesture": "wave", "gesture_ok": ["wave"], "emotion": "positive"},

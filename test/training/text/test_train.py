@@ -1,5 +1,6 @@
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -9,16 +10,9 @@ from text_cases import LINES, OUTLIERS, change, write_training
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import GATE, HEADS, TASKS
 from text2gesture_ros.model_directory import open_model
-from text2gesture_ros.training.text import train as train_text
-from text2gesture_ros.training.text.data import read_config, read_lines
-from text2gesture_ros.training.text.train import (
-    Collator,
-    EpochBatches,
-    Run,
-    class_weights,
-    train,
-    write_tokenizer,
-)
+from text2gesture_ros.training.text.batches import Collator, EpochBatches, class_weights
+from text2gesture_ros.training.text.data import load_config, read_lines
+from text2gesture_ros.training.text.train import IntentTraining, train, write_tokenizer
 from text2gesture_ros.training.text.utterances import read_utterances
 from text2gesture_ros.understanding.classifier import TOKENIZER_FILE, IntentClassifier, TextReader
 from text2gesture_ros.understanding.intent_network import MISSING, find_plm
@@ -35,21 +29,25 @@ def reader(config):
     return TextReader(config.parent / TOKENIZER_FILE)
 
 
-def make_run(config, reader):
-    settings = read_config(config)
+def training_of(config, reader, output=None):
+    settings = load_config(config)
     plm = find_plm(settings.plm, config.parent)
-    return Run(settings, plm, reader, read_lines(settings, config.parent), "cpu")
+    return IntentTraining(settings, plm, reader, read_lines(settings, config.parent), "cpu", output)
 
 
-def losses(caplog):
-    return [float(record.args[1]) for record in caplog.records if record.msg.startswith("epoch")]
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return a training file and the model directory it led to."""
+    config = write_training(tmp_path_factory.mktemp("trained"))
+    return config, train(config, config.parent / "run", device="cpu")
 
 
-def test_training_lowers_the_loss_and_writes_a_model_that_runs(config, tmp_path, caplog):
-    caplog.set_level("INFO")
-    model = train(config, tmp_path / "run", device="cpu")
-    assert len(losses(caplog)) == 6
-    assert losses(caplog)[-1] < losses(caplog)[0]
+def test_training_lowers_the_loss_and_writes_a_model_that_runs(trained):
+    model = trained[1]
+    log = (model / "training" / "log.txt").read_text()
+    losses = [float(loss) for loss in re.findall(r"epoch \d+: loss ([\d.]+)", log)]
+    assert len(losses) == 6
+    assert losses[-1] < losses[0]
     assert list((model / "training").rglob("events.out.tfevents*"))
     (intent,) = IntentClassifier(str(model), device="cpu").classify(["hello friend"], 0.0)
     assert intent.gesture.probabilities.sum() == pytest.approx(1.0)
@@ -60,19 +58,12 @@ def test_training_lowers_the_loss_and_writes_a_model_that_runs(config, tmp_path,
     assert not list(model.rglob("*.pkl"))
 
 
-def test_an_interrupted_training_resumes_to_the_same_weights(config, tmp_path, monkeypatch):
-    whole = train(config, tmp_path / "whole", device="cpu")
-    epoch = train_text.Run.epoch
-
-    def stop_after_two(run):
-        if run.done == 2:
-            raise KeyboardInterrupt
-        epoch(run)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train_text.Run, "epoch", stop_after_two)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, tmp_path / "halves", device="cpu")
+def test_an_interrupted_training_resumes_to_the_same_weights(trained, tmp_path):
+    config, whole = trained
+    write_tokenizer(config.parent / "plm", 32, tmp_path / TOKENIZER_FILE)
+    interrupted = training_of(config, TextReader(tmp_path / TOKENIZER_FILE), tmp_path / "halves")
+    interrupted.run_epoch()
+    interrupted.run_epoch()
     halves = train(config, tmp_path / "halves", resume=True, device="cpu")
     ours, theirs = (open_model(str(path), "intent").weights() for path in (whole, halves))
     assert ours.keys() == theirs.keys()
@@ -81,8 +72,8 @@ def test_an_interrupted_training_resumes_to_the_same_weights(config, tmp_path, m
     assert json.loads((whole / "config.json").read_text()) == json.loads((halves / "config.json").read_text())
 
 
-def test_the_gate_is_an_output_of_its_own_after_the_tasks(config, tmp_path):
-    model = open_model(str(train(change(config, epochs=1), tmp_path / "run", device="cpu")), "intent")
+def test_the_gate_is_an_output_of_its_own_after_the_tasks(trained):
+    model = open_model(str(trained[1]), "intent")
     assert list(model.config["labels"]) == [*TASKS, GATE]
     assert model.config["labels"][GATE] == ["no", "yes"]
     tokens = np.ones((2, 5), np.int64)
@@ -91,7 +82,7 @@ def test_the_gate_is_an_output_of_its_own_after_the_tasks(config, tmp_path):
 
 
 def test_outliers_teach_the_gate_and_nothing_else(config, reader):
-    lines = read_lines(read_config(config), config.parent)
+    lines = read_lines(load_config(config), config.parent)
     *_, labels = Collator(reader, list(HEADS))([*lines.training, *lines.validation])
     gate = labels[:, list(HEADS).index(GATE)].tolist()
     assert (gate.count(0), gate.count(1)) == (len(OUTLIERS), len(LINES))
@@ -114,34 +105,36 @@ def test_a_model_directory_needs_the_three_tasks(config, tmp_path):
 
 
 def test_one_head_trains_alone_and_writes_nothing(config, reader):
-    run = make_run(change(config, heads=["gesture"]), reader)
+    training = training_of(change(config, heads=["gesture"]), reader)
     before = set(config.parent.rglob("*"))
-    run.finish()
-    assert run.done == 6
-    validation = read_lines(run.settings, config.parent).validation
-    assert run.test(validation) == {"gesture": pytest.approx(run.best_score[0])}
+    training.run()
+    assert training.epoch == 6
+    validation = read_lines(training.settings, config.parent).validation
+    assert training.test(validation) == {"gesture": pytest.approx(training.selection.score[0])}
     assert set(config.parent.rglob("*")) == before
 
 
 def test_the_average_is_the_mean_over_the_last_epochs(config, reader):
-    run = make_run(change(config, epochs=4, average_from=0.5), reader)
+    training = training_of(change(config, epochs=4, average_from=0.5), reader)
     ends = []
-    while not run.finished:
-        run.epoch()
-        ends.append([value.detach().clone() for value in run.network.parameters()])
-    for average, *values in zip(run.average.module.parameters(), *ends[2:], strict=True):
+    while not training.finished:
+        training.run_epoch()
+        ends.append([value.detach().clone() for value in training.network.parameters()])
+    for average, *values in zip(training.selection.average.module.parameters(), *ends[2:], strict=True):
         torch.testing.assert_close(average, torch.stack(values).mean(0))
 
 
 @pytest.mark.parametrize("decay", [False, True])
 def test_rates_fall_to_zero_or_stay(config, reader, decay):
-    run = make_run(change(config, decay=decay, warm_up=0.0), reader)
-    before = [value.clone() for value in run.network.parameters()]
-    run._set_rates(run.settings.epochs)
-    assert [group["lr"] for group in run.optimizer.param_groups] == [0.0 if decay else r for r in run.rates]
-    run._set_rates(0.0)
-    assert [group["lr"] for group in run.optimizer.param_groups] == run.rates
-    assert all(map(torch.equal, before, run.network.parameters()))
+    training = training_of(change(config, decay=decay, warm_up=0.0), reader)
+    before = [value.clone() for value in training.network.parameters()]
+    rates = [group["lr"] for group in training.optimizer.param_groups]
+    training.set_rates(training.settings.epochs)
+    fallen = [group["lr"] for group in training.optimizer.param_groups]
+    assert fallen == [0.0 if decay else rate for rate in rates]
+    training.set_rates(0.0)
+    assert [group["lr"] for group in training.optimizer.param_groups] == rates
+    assert all(map(torch.equal, before, training.network.parameters()))
 
 
 def test_each_epoch_has_every_own_line_once_and_a_new_draw_of_the_others():
@@ -171,11 +164,11 @@ def test_the_corpora_have_their_share_of_an_epoch(config, reader):
     (config.parent / "more.csv").write_text("text,gesture\n" + "\n".join(f"yes {n},nod" for n in range(50)))
     entry = "{format: utterances, source: us, licence: ours, train: more.csv}"
     (config.parent / "corpora.yaml").write_text(f"root: .\ncorpora:\n  mine: {entry}\n")
-    run = make_run(change(config, corpora="corpora.yaml", corpora_share=0.5, batch_size=1), reader)
-    own = len(read_lines(run.settings, config.parent).training)
-    assert len(run.batches) == 2 * own
-    run.epoch()
-    assert run.done == 1
+    training = training_of(change(config, corpora="corpora.yaml", corpora_share=0.5, batch_size=1), reader)
+    own = len(read_lines(training.settings, config.parent).training)
+    assert len(training.batches) == 2 * own
+    training.run_epoch()
+    assert training.epoch == 1
 
 
 def test_resuming_without_a_checkpoint_is_one_clear_line(config, tmp_path):

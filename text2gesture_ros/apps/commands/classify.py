@@ -14,8 +14,7 @@ from text2gesture_ros.parameters import IntentClassifierParameters
 
 if TYPE_CHECKING:
     from text2gesture_ros.understanding.explanation import Word
-    from text2gesture_ros.understanding.intent import Intent
-    from text2gesture_ros.understanding.prediction import Prediction
+    from text2gesture_ros.understanding.intent import Intent, Prediction
 
 
 def add(verbs: Verbs) -> None:

@@ -87,11 +87,11 @@ def run(args: argparse.Namespace) -> Outcome:
     )
     motion.save(output)
     if gif is not None:
-        from text2gesture_ros.apps.rendering import Clip, Painter
-        from text2gesture_ros.retargeting.planner import retarget_motion
+        from text2gesture_ros.apps.rendering import Painter, Scene
+        from text2gesture_ros.retargeting.executor import retarget_motion
 
         commands = retarget_motion(robot, motion, GestureRetargeterParameters().rate) if robot else ()
-        Painter(robot).save_gif(gif, Clip(args.text or "", motion, *commands))
+        Painter(robot).save_gif(gif, Scene(args.text or "", motion, *commands))
     data = {
         "gesture": gesture,
         "reason": reason,

@@ -74,9 +74,9 @@ def run(args: argparse.Namespace) -> Outcome:
         motion.save(target)
         gif = target.with_suffix(".gif") if args.gif else None
         if gif is not None:
-            from text2gesture_ros.apps.rendering import Clip, Painter
+            from text2gesture_ros.apps.rendering import Painter, Scene
 
-            Painter().save_gif(gif, Clip(file.name, motion))
+            Painter().save_gif(gif, Scene(file.name, motion))
         data.append(
             {
                 "file": str(file),

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> Outcome:
     from text2gesture_ros.control.verification import least_clearance
     from text2gesture_ros.control.verification import verify as check
     from text2gesture_ros.motion.formats import read_recording
-    from text2gesture_ros.retargeting.planner import retarget_motion
+    from text2gesture_ros.retargeting.executor import retarget_motion
     from text2gesture_ros.robots.clearance import Clearance
     from text2gesture_ros.robots.joint_csv import save_joints
     from text2gesture_ros.robots.robot_file import load_robot
@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> Outcome:
     clearance = Clearance(robot)
     report = check(robot, times, angles, clearance=clearance, least=least_clearance(robot, clearance))
     if gif is not None:
-        from text2gesture_ros.apps.rendering import Clip, Painter
+        from text2gesture_ros.apps.rendering import Painter, Scene
 
-        Painter(robot).save_gif(gif, Clip(robot.title, motion, times, angles))
+        Painter(robot).save_gif(gif, Scene(robot.title, motion, times, angles))
     data = {
         "robot": robot.name,
         "joints": len(robot.joint_names),

@@ -1,5 +1,6 @@
 """What a training of the motion model depends on: a YAML file, checked."""
 
+import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,15 @@ class MotionTrainingConfig:
     def steps(self) -> int:
         """Steps of the generator that make a clip of N frames."""
         return (self.frames - 1) // self.network.frames_per_step
+
+    def true_frames_share(self, passed: float) -> float:
+        """Return how often a step goes on from a true frame after a part of the training has passed."""
+        until = self.true_frames_until
+        return self.true_frames * max(0.0, 1.0 - passed / until) if until else 0.0
+
+    def rate_factor(self, passed: float) -> float:
+        """Return the factor on the learning rates after a part of the generator's training has passed."""
+        return 0.5 + 0.5 * math.cos(math.pi * passed) if self.cosine else 1.0
 
 
 _PARTS: dict[str, type] = {"network": MotionNetworkConfig, "losses": LossWeights}

@@ -1,12 +1,13 @@
 """The motion generator as two ONNX graphs: the first frame, and one autoregressive step."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from text2gesture_ros.generation.motion_network import MotionGenerator, MotionNetworkConfig, State
-from text2gesture_ros.model_directory import INITIAL_GRAPH, STEP_GRAPH
+from text2gesture_ros.model_directory import INITIAL_GRAPH, STEP_GRAPH, Slots, save_slots
 from text2gesture_ros.training.onnx_export import export_graph
 
 
@@ -47,22 +48,29 @@ def step_names(config: MotionNetworkConfig) -> tuple[list[str], list[str]]:
     return ["frame", *states], ["frames", "stop_probabilities", *(f"next_{name}" for name in states)]
 
 
-def export_graphs(path: Path, config: MotionNetworkConfig) -> None:
-    """Write initial.onnx and step.onnx, for one clip at a time, into a model directory."""
+def export_graphs(path: Path, config: MotionNetworkConfig) -> Mapping[str, Slots]:
+    """Write initial.onnx and step.onnx, for one clip at a time, into a model directory; list their weights.
+
+    Returns:
+        what config.json says under `graphs` now.
+    """
     generator = MotionGenerator(config)
     frame, state = generator.initial(torch.zeros(1, config.embedding_width))
     names, outputs = step_names(config)
-    export_graph(
+    initial = export_graph(
         _InitialGraph(generator),
         (torch.zeros(1, config.embedding_width),),
         path / INITIAL_GRAPH,
         ["embedding"],
         names,
     )
-    export_graph(
+    step = export_graph(
         StepGraph(generator),
         (frame.detach(), *(part.detach() for part in state[: len(names) - 1])),
         path / STEP_GRAPH,
         names,
         outputs,
     )
+    graphs = {INITIAL_GRAPH: initial, STEP_GRAPH: step}
+    save_slots(path, graphs)
+    return graphs

@@ -5,11 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
-from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.geometry import FloatArray, softmax
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.motion.candidates import ModelCandidate
-from text2gesture_ros.understanding.prediction import softmax
 from text2gesture_ros.understanding.recogniser import Recogniser
 
 

@@ -1,19 +1,16 @@
-"""Train the motion model: the embedder first, then the generator (paper, sec. 3.2)."""
+"""Training of the motion model: the embedder first, then the generator (paper, sec. 3.2)."""
 
 import logging
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from sklearn.decomposition import PCA
-from torch import Tensor
-from torch.func import functional_call
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
 from text2gesture_ros.errors import ConfigurationError, InputError
@@ -24,32 +21,22 @@ from text2gesture_ros.generation.motion_network import (
     network_config,
 )
 from text2gesture_ros.labels import GESTURES, TASKS
-from text2gesture_ros.model_directory import check_torch_device, open_model, save_model
+from text2gesture_ros.model_directory import Slots, open_model, save_model
 from text2gesture_ros.motion.motion import FRAME_RATE, Motion
-from text2gesture_ros.skeleton import GROUPS, JOINTS
-from text2gesture_ros.training.log import log_file
-from text2gesture_ros.training.motion import losses
+from text2gesture_ros.skeleton import JOINTS
+from text2gesture_ros.training.epochs import EpochTraining
 from text2gesture_ros.training.motion.config import MotionTrainingConfig, load_config
 from text2gesture_ros.training.motion.data import Batch, MotionClips, Normalisation, furthest_step, split
 from text2gesture_ros.training.motion.export import export_graphs
 from text2gesture_ros.training.motion.health import health
+from text2gesture_ros.training.motion.objective import GeneratorObjective, head_factors
 from text2gesture_ros.training.motion.recordings import load_recordings, missing_gestures
 from text2gesture_ros.training.motion.repertoire import Repertoire
-from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
 from text2gesture_ros.training.studio.synthesis import parts
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches
-_MOTION_LOSSES: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-    "first": lambda given, real, _: losses.first_frame_loss(given, real),
-    "motion": losses.motion_loss,
-    "squared": losses.squared_loss,
-    "velocity": losses.velocity_loss,
-    "squared_velocity": losses.squared_velocity_loss,
-    "acceleration": losses.acceleration_loss,
-    "squared_acceleration": losses.squared_acceleration_loss,
-}
-_EXAMINED = 48  # held-out clips that are looked at after every epoch of the generator
+_EXAMINED = 48  # held-out clips on which figures are logged after each epoch of the generator
 
 
 def train(
@@ -82,7 +69,7 @@ def train(
     values = load_config(config)
     if data or studio:
         values = replace(values, data=(*values.data, *data), studio=studio or values.studio)
-    MotionTraining(values, output, device).run(resume)
+    MotionTraining(values, output, device).run(resume=resume)
 
 
 def motion_clips(config: MotionTrainingConfig) -> tuple[list[Motion], list[Motion]]:
@@ -121,105 +108,132 @@ def export(path: Path) -> None:
     export_graphs(model.path, network_config(model.config, str(model.path)))
 
 
-class MotionTraining:
-    """One training: data, model, optimisers and how far it has come."""
+@dataclass(frozen=True)
+class MotionData:
+    """The clips of a training.
 
-    def __init__(self, config: MotionTrainingConfig, output: Path, device: str = "auto") -> None:
-        """Make the data and the model.
+    Attributes:
+        normalisation: the body and the scale of the clips.
+        furthest: largest step of a joint from frame to frame [m].
+        clips: the training clips as they are.
+        versions: the training clips and their augmented versions.
+        held_out: clips on which figures are logged; None where none is held out.
+    """
+
+    normalisation: Normalisation
+    furthest: float
+    clips: MotionClips
+    versions: MotionClips
+    held_out: MotionClips | None
+
+    @classmethod
+    def of(cls, config: MotionTrainingConfig) -> "MotionData":
+        """Make the clips of a training.
 
         Raises:
-            ConfigurationError: the device is unknown or not there.
+            ConfigurationError: there are too few for one batch.
+            InputError: recordings cannot be used.
         """
-        check_torch_device(device)
-        self.config, self.output = config, output
-        self.folder = output / "training"
-        self.progress = _Progress()
-        self.exported = False
-        torch.manual_seed(config.seed)
         training, held_out = motion_clips(config)
-        self.normalisation = Normalisation.of(training)
-        self.furthest = furthest_step(training, self.normalisation.bone_lengths)
+        normalisation = Normalisation.of(training)
         zero = config.padding == "zero"
-        self.clips = MotionClips(training, self.normalisation, config.frames, zero_padding=zero)
-        every = max(1, len(held_out) // _EXAMINED)
-        examined = held_out[::every][:_EXAMINED]
-        self.examined = (
-            MotionClips(examined, self.normalisation, config.frames, zero_padding=zero) if examined else None
-        )
+        examined = held_out[:: max(1, len(held_out) // _EXAMINED)][:_EXAMINED]
         versions = MotionClips(
             training,
-            self.normalisation,
+            normalisation,
             config.frames,
             augmentations=config.augmentations,
             removed_share=config.removed_share,
             seed=config.seed,
             zero_padding=zero,
         )
-        self.order = _EpochSampler(len(versions), config.seed)
-        loader = DataLoader(versions, config.batch_size, sampler=self.order, drop_last=True)
-        if not len(loader):
+        if len(versions) < config.batch_size:
             raise ConfigurationError(f"batch_size {config.batch_size} is more than {len(versions)} clips")
+        return cls(
+            normalisation,
+            furthest_step(training, normalisation.bone_lengths),
+            MotionClips(training, normalisation, config.frames, zero_padding=zero),
+            versions,
+            MotionClips(examined, normalisation, config.frames, zero_padding=zero) if examined else None,
+        )
+
+
+class MotionTraining(EpochTraining):
+    """One training of the motion model: the embedder's epochs, then the generator's.
+
+    Args:
+        config: what the training depends on.
+        output: the model directory to write.
+        device: auto, cpu or cuda.
+
+    Raises:
+        ConfigurationError: the device is unknown or not there, or there are too few clips.
+        InputError: recordings cannot be used.
+    """
+
+    def __init__(self, config: MotionTrainingConfig, output: Path, device: str = "auto") -> None:
+        super().__init__(config.seed, output, device, _LOG)
+        self.config = config
+        self.data = MotionData.of(config)
+        self.order = _EpochSampler(len(self.data.versions), config.seed)
+        loader = DataLoader(self.data.versions, config.batch_size, sampler=self.order, drop_last=True)
         self.network = MotionNetwork(config.network)
-        self.network.generator.set_body(**asdict(self.normalisation))
+        self.network.generator.set_body(**asdict(self.data.normalisation))
         if config.network.whole_clip:
-            _start_whole(self.network.embedder, self.clips, config.head_importance)
-        self.accelerator = Accelerator(
-            cpu=device == "cpu", log_with="tensorboard", project_dir=str(self.folder)
+            _start_whole(self.network.embedder, self.data.clips, config.head_importance)
+        self.objective = GeneratorObjective(config, self.network.embedder)
+        embedder, rest = self.network.embedder.parameters(), self.network.named_parameters()
+        optimizers = (
+            torch.optim.Adam(embedder, lr=config.embedder_learning_rate),
+            torch.optim.Adam(
+                [value for name, value in rest if not name.startswith("embedder.")], lr=config.learning_rate
+            ),
         )
-        embedder_optimizer = torch.optim.Adam(
-            self.network.embedder.parameters(), lr=config.embedder_learning_rate
+        self.embedder, self.generator, *prepared, self.loader = self.accelerator.prepare(
+            self.network.embedder, self.network.generator, *optimizers, loader
         )
-        rest = [value for name, value in self.network.named_parameters() if not name.startswith("embedder.")]
-        optimizer = torch.optim.Adam(rest, lr=config.learning_rate)
-        (
-            self.embedder,
-            self.generator,
-            self.embedder_optimizer,
-            self.optimizer,
-            self.loader,
-        ) = self.accelerator.prepare(
-            self.network.embedder,
-            self.network.generator,
-            embedder_optimizer,
-            optimizer,
-            loader,
-        )
+        self.optimizers = dict(zip(("embedder_optimizer", "optimizer"), prepared, strict=True))
+        self.graphs: Mapping[str, Slots] = {}
 
-    def run(self, resume: bool = False) -> None:
-        """Train from the start, or from the last whole epoch on.
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch is left."""
+        return self.epoch >= self.config.embedder_epochs + self.config.generator_epochs
 
-        Raises:
-            ConfigurationError: there is nothing to resume, it is damaged or belongs to another network.
-        """
-        state = self.output / STATE_FILE
-        optimizers = {"embedder_optimizer": self.embedder_optimizer, "optimizer": self.optimizer}
-        if resume:
-            found = read_state(state, self.network, optimizers, self.progress.state_dict())
-            self.progress.load_state_dict(found)
-        with log_file(_LOG, self.folder):
-            self.accelerator.init_trackers("events")
-            epochs = self.config.embedder_epochs + self.config.generator_epochs
-            for epoch in range(self.progress.epoch, epochs):
-                torch.manual_seed(self.config.seed + epoch)
-                self.order.epoch = epoch
-                if epoch < self.config.embedder_epochs:
-                    self._train_embedder()
-                else:
-                    self._train_generator()
-                    self._examine()
-                    self.save()
-                self.progress.epoch = epoch + 1
-                if self.accelerator.is_main_process:
-                    write_state(state, self.network, optimizers, self.progress.state_dict())
-            self.accelerator.end_training()
+    def state(self) -> tuple[nn.Module, Mapping[str, torch.optim.Optimizer]]:
+        """Return network and optimisers."""
+        return self.network, self.optimizers
+
+    def progress(self) -> dict[str, int | float]:
+        """Return the numbers of epochs done and of batches with an embedding loss."""
+        return super().progress() | {"converged": self.objective.converged}
+
+    def restore(self, progress: Mapping[str, int | float]) -> None:
+        """Take over what `progress` returned."""
+        super().restore(progress)
+        self.objective.converged = int(progress["converged"])
+
+    def train_epoch(self) -> None:
+        """Train the embedder or, after its epochs, the generator, and write the model."""
+        self.order.epoch = self.epoch
+        if self.epoch < self.config.embedder_epochs:
+            self._train_embedder()
+            return
+        self._train_generator()
+        if self.is_writer:
+            if self.data.held_out:
+                self._examine(self.data.held_out)
+            self.save()
+
+    def finish(self) -> None:
+        """Do nothing: each epoch of the generator has written the model."""
 
     def save(self) -> None:
         """Write the model directory: what running the model needs, and nothing else."""
-        if not self.accelerator.is_main_process:
-            return
+        assert self.output is not None
         weights = {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
         weights |= self._repertoire()
-        for name, value in asdict(self.normalisation).items():
+        for name, value in asdict(self.data.normalisation).items():
             weights[f"normalisation.{name}"] = value
         config = {
             "kind": "motion",
@@ -228,22 +242,21 @@ class MotionTraining:
             "frame_rate": FRAME_RATE,
             "max_frames": self.config.frames,
             "smoothing": self.config.smoothing,
-            "furthest": self.furthest,
+            "furthest": self.data.furthest,
             "stop_token": self.config.stop_token,
             "network": asdict(self.config.network),
             "training": {k: v for k, v in asdict(self.config).items() if k not in ("name", "network")}
             | {"data": [Path(folder).name for folder in self.config.data]},  # where it lay concerns nobody
         }
-        save_model(self.output, config, weights)
-        if not self.exported:  # the graphs depend on the sizes alone
-            export_graphs(self.output, self.config.network)
-            self.exported = True
+        save_model(self.output, {**config, "graphs": self.graphs}, weights)
+        if not self.graphs:  # the graphs depend on the sizes alone
+            self.graphs = export_graphs(self.output, self.config.network)
 
     def _repertoire(self) -> dict[str, np.ndarray]:
         """Return what generation starts from: the clips' embeddings, or what stands for them."""
         self.embedder.eval()
         found: list[tuple[Tensor, ...]] = []
-        for batch in DataLoader(self.clips, self.config.batch_size):
+        for batch in DataLoader(self.data.clips, self.config.batch_size):
             with torch.no_grad():
                 embedding = self._condition(self._here(batch)).cpu()
             found.append((embedding, batch["gesture"], batch["emotion"], batch["mirrored"]))
@@ -254,20 +267,14 @@ class MotionTraining:
 
     def _train_embedder(self) -> None:
         self.embedder.train()
-        for batch in self._batches("embedder"):
-            loss = self._triplet_loss(self.embedder(batch["frames"]), batch)
-            self.embedder_optimizer.zero_grad()
+        optimizer = self.optimizers["embedder_optimizer"]
+        start = time.monotonic()
+        for index, batch in enumerate(self.loader):
+            loss = self.objective.triplet_loss(self.embedder(batch["frames"]), batch)
+            optimizer.zero_grad()
             self.accelerator.backward(loss)
-            self.embedder_optimizer.step()
-            self._log({"triplet": loss})
-
-    def _triplet_loss(self, embeddings: Tensor, batch: Batch) -> Tensor:
-        """Return equation 5 for the gestures and, if wanted, for the emotions within each gesture."""
-        loss = losses.triplet_loss(embeddings, batch["gesture"])
-        if self.config.emotion_triplets:
-            inner = losses.triplet_loss(embeddings, batch["emotion"], groups=batch["gesture"])
-            loss = loss + self.config.emotion_triplets * inner
-        return loss
+            optimizer.step()
+            self._report("embedder", index, start, {"triplet": loss})
 
     def _train_generator(self) -> None:
         # The embedder's batch normalisation stays as the triplets left it, also where it learns on.
@@ -275,26 +282,28 @@ class MotionTraining:
         self.generator.train()
         learns = self.config.embedder_learns
         total = self.config.generator_epochs * len(self.loader)
-        start = (self.progress.epoch - self.config.embedder_epochs) * len(self.loader)
-        for step, batch in enumerate(self._batches("generator"), start):
-            self._set_rate(step)
+        first = (self.epoch - self.config.embedder_epochs) * len(self.loader)
+        start = time.monotonic()
+        for index, batch in enumerate(self.loader):
+            passed = (first + index) / total
+            self._set_rates(passed)
             with torch.set_grad_enabled(learns or self.config.network.condition == "class"):
                 embedding = self._condition(batch)  # (B, D)
             given = self._with_noise(embedding)
             frames, logits = self.generator(
-                given, self.config.steps, batch["frames"], self._true_share(step / total)
+                given, self.config.steps, batch["frames"], self.config.true_frames_share(passed)
             )  # (B, N, M), (B, N - 1)
-            parts = self._generator_losses(batch, embedding, frames, logits, step / total)
-            self.optimizer.zero_grad()
-            self.embedder_optimizer.zero_grad()
+            parts = self.objective.losses(batch, embedding, frames, logits, passed)
+            for optimizer in self.optimizers.values():
+                optimizer.zero_grad()
             self.accelerator.backward(parts["total"])
             if self.config.gradient_clip:
                 norm = self.accelerator.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
                 parts["gradient_norm"] = norm
-            self.optimizer.step()
+            self.optimizers["optimizer"].step()
             if learns:
-                self.embedder_optimizer.step()
-            self._log(parts)
+                self.optimizers["embedder_optimizer"].step()
+            self._report("generator", index, start, parts)
 
     def _condition(self, batch: Batch) -> Tensor:
         """Return what the generator starts from: (B, D)."""
@@ -317,75 +326,22 @@ class MotionTraining:
         spread = embedding.detach().std(dim=0, keepdim=True)  # (1, D)
         return embedding + self.config.embedding_noise * spread * torch.randn_like(embedding)
 
-    def _true_share(self, passed: float) -> float:
-        """Return how often steps are fed true frames after a part of the training has passed."""
-        until = self.config.true_frames_until
-        return self.config.true_frames * max(0.0, 1.0 - passed / until) if until else 0.0
-
-    def _set_rate(self, step: int) -> None:
-        """Set the learning rates of the generator's epochs: falling to zero on half a cosine, or constant."""
-        total = self.config.generator_epochs * len(self.loader)
-        factor = 0.5 + 0.5 * math.cos(math.pi * step / total) if self.config.cosine else 1.0
-        for optimizer, rate in (
-            (self.optimizer, self.config.learning_rate),
-            (self.embedder_optimizer, self.config.embedder_learning_rate),
-        ):
+    def _set_rates(self, passed: float) -> None:
+        factor = self.config.rate_factor(passed)
+        rates = (self.config.embedder_learning_rate, self.config.learning_rate)
+        for optimizer, rate in zip(self.optimizers.values(), rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
 
-    def _generator_losses(
-        self, batch: Batch, embedding: Tensor, frames: Tensor, logits: Tensor, passed: float = 0.0
-    ) -> dict[str, Tensor]:
-        """Return the losses and their weighted sum under "total": equation 10 with weights and warm-in.
-
-        Args:
-            batch: the clips.
-            embedding: (B, D) of the clips.
-            frames: (B, N, M) generated.
-            logits: (B, N - 1) of the stop tokens.
-            passed: part of the generator's training that has passed.
-        """
-        weights, lengths, tokens = self.config.losses, batch["length"], batch["tokens"][:, 1:]
-        counted = torch.full_like(lengths, frames.shape[1]) if self.config.count_padding else lengths
-        importance = _importance(self.config.head_importance).to(frames.device)  # (M,)
-        given, real = frames * importance, batch["frames"] * importance
-        counts = asdict(weights)
-        if not self.config.stop_token:
-            counts["token"] = counts["token_cross_entropy"] = 0.0
-        # What does not count is not computed: each of them costs a few per cent of a batch.
-        parts = {
-            name: loss(given, real, counted)
-            for name, loss in _MOTION_LOSSES.items()
-            if counts[name] or name == "motion"
-        }
-        parts["token"] = losses.token_loss(logits, tokens)
-        if counts["token_cross_entropy"]:
-            parts["token_cross_entropy"] = losses.token_cross_entropy(logits, tokens)
-        converged = self.config.stop_token and parts["token"].item() <= self.config.token_threshold
-        if weights.embedding and (converged or passed >= self.config.embedding_from < 1.0):
-            if converged:
-                counts["token"] = 0.0
-            self.progress.converged += 1
-            warm_in = max(1, self.config.embedding_warm_in)
-            counts["embedding"] *= min(1.0, self.progress.converged / warm_in)
-            held = losses.frozen(frames, lengths, zero=self.config.padding == "zero")
-            parts["embedding"] = losses.embedding_loss(self._embedded(held), embedding.detach())
-        if self.config.embedder_learns:
-            parts["triplet"] = self._triplet_loss(embedding, batch)
-        parts["total"] = torch.stack([counts[name] * loss for name, loss in parts.items()]).sum()
-        return parts
-
-    def _examine(self) -> None:
-        """Log how the model fares on held-out clips, see `health`."""
-        if self.examined is None or not self.accelerator.is_main_process:
-            return
-        batch = self._here(next(iter(DataLoader(self.examined, len(self.examined)))))
+    def _examine(self, held_out: MotionClips) -> None:
+        """Log the figures of `health` on held-out clips."""
+        batch = self._here(next(iter(DataLoader(held_out, len(held_out)))))
         self.embedder.eval()
         self.generator.eval()
         with torch.no_grad():
             frames, logits = self.generator(self._condition(batch), self.config.steps)
         made, real = (
-            (x.cpu().numpy() * self.normalisation.deviation + self.normalisation.mean).reshape(
+            (x.cpu().numpy() * self.data.normalisation.deviation + self.data.normalisation.mean).reshape(
                 *x.shape[:2], len(JOINTS), 3
             )
             for x in (frames, batch["frames"])
@@ -398,41 +354,32 @@ class MotionTraining:
             batch["gesture"].cpu().numpy(),
         )
         shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
-        _LOG.info("held out, epoch %d: %s", self.progress.epoch + 1, shown)
-        self.accelerator.log({f"held_out/{k}": v for k, v in values.items()}, step=self.progress.batches)
+        _LOG.info("held out, epoch %d: %s", self.epoch + 1, shown)
+        self.accelerator.log(
+            {f"held_out/{k}": v for k, v in values.items()}, step=(self.epoch + 1) * len(self.loader)
+        )
 
-    def _embedded(self, frames: Tensor) -> Tensor:
-        """Return embeddings whose gradient reaches the frames but not the embedder: (B, T, M) -> (B, D)."""
-        fixed = {name: value.detach() for name, value in self.network.embedder.state_dict().items()}
-        embedding: Tensor = functional_call(self.network.embedder, fixed, (frames,))
-        return embedding
-
-    def _batches(self, stage: str) -> Iterator[Batch]:
-        start = time.monotonic()
-        for index, batch in enumerate(self.loader):
-            yield batch
-            self.progress.batches += 1
-            if index % _LOG_EVERY == 0 or index + 1 == len(self.loader):
-                passed = time.monotonic() - start
-                values = "  ".join(f"{name} {value:.4f}" for name, value in self.progress.latest.items())
-                _LOG.info(
-                    "%s, epoch %d, batch %d of %d, %.0f s: %s",
-                    stage,
-                    self.progress.epoch + 1,
-                    index + 1,
-                    len(self.loader),
-                    passed,
-                    values,
-                )
-                self.accelerator.log(self.progress.latest, step=self.progress.batches)
-
-    def _log(self, values: Mapping[str, Tensor]) -> None:
-        self.progress.latest = {name: float(value.detach()) for name, value in values.items()}
+    def _report(self, stage: str, index: int, start: float, losses: Mapping[str, Tensor]) -> None:
+        """Log the losses of every twentieth batch and of the last."""
+        count = len(self.loader)
+        if index % _LOG_EVERY and index + 1 < count:
+            return
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        _LOG.info(
+            "%s, epoch %d, batch %d of %d, %.0f s: %s",
+            stage,
+            self.epoch + 1,
+            index + 1,
+            count,
+            time.monotonic() - start,
+            "  ".join(f"{name} {value:.4f}" for name, value in values.items()),
+        )
+        self.accelerator.log(values, step=self.epoch * count + index)
 
 
 def _start_whole(embedder: Embedder, clips: MotionClips, head_importance: float) -> None:
     """Let the layer that sees whole clips start as their principal components, each with deviation 1."""
-    importance = _importance(head_importance)  # (M,)
+    importance = head_factors(head_importance)  # (M,)
     rows = torch.stack(
         [(clips[index]["frames"][::WHOLE_CLIP_EVERY] * importance).flatten() for index in range(len(clips))]
     )  # (E, N / 4 * M)
@@ -444,29 +391,6 @@ def _start_whole(embedder: Embedder, clips: MotionClips, head_importance: float)
         layer.bias.zero_()
         layer.weight[:count] = torch.from_numpy(scaled) * importance.repeat(len(scaled[0]) // len(importance))
         layer.bias[:count] = torch.from_numpy(-scaled @ found.mean_)
-
-
-def _importance(head: float) -> Tensor:
-    """Return the factor on every coordinate's errors, (M,)."""
-    importance = torch.ones(len(JOINTS), 3)
-    importance[list(GROUPS["head"])] = head
-    return importance.flatten()
-
-
-class _Progress:
-    """How far the training has come; saved and restored with its state."""
-
-    def __init__(self) -> None:
-        self.epoch = 0  # whole epochs done, embedder and generator counted together
-        self.batches = 0
-        self.converged = 0  # batches in which the embedding loss was asked for
-        self.latest: dict[str, float] = {}
-
-    def state_dict(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "batches": self.batches, "converged": self.converged}
-
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        self.epoch, self.batches, self.converged = state["epoch"], state["batches"], state["converged"]
 
 
 class _EpochSampler(Sampler[int]):

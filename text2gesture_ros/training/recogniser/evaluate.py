@@ -9,7 +9,7 @@ import numpy as np
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.model_directory import open_model
-from text2gesture_ros.training.recogniser.data import Labelled, read_recordings
+from text2gesture_ros.training.recogniser.recordings import Labelled, read_recordings
 from text2gesture_ros.training.studio.synthesis import dataset, distractors
 from text2gesture_ros.understanding.recogniser import LABELS, OTHER, Recogniser, Recognition
 

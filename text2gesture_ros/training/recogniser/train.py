@@ -1,9 +1,9 @@
-"""Train the gesture recogniser on clips of the studio and in the wild, and on recordings by others."""
+"""Training of the gesture recogniser on clips of the studio and in the wild, and on recordings by others."""
 
 import logging
 import math
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import compress
 from operator import not_
@@ -13,22 +13,20 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.geometry import FloatArray, softmax
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.model_directory import check_torch_device, open_model, save_model
+from text2gesture_ros.model_directory import open_model, save_model
 from text2gesture_ros.motion.motion import Motion
-from text2gesture_ros.training.log import log_file
-from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, drawn, read_recordings
+from text2gesture_ros.training.epochs import EpochTraining
+from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, drawn
 from text2gesture_ros.training.recogniser.export import export_graphs
+from text2gesture_ros.training.recogniser.recordings import read_recordings
 from text2gesture_ros.training.recogniser.wild import wild
-from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
 from text2gesture_ros.training.studio.synthesis import distractors, is_held_out, parts
-from text2gesture_ros.understanding.prediction import softmax
 from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, WINDOW, Recogniser
 from text2gesture_ros.understanding.recognition_network import (
     RecognitionNetwork,
@@ -117,6 +115,11 @@ class RecogniserTrainingConfig:
         for part in fields(self.augmentation):
             _check(f"augmentation.{part.name}", getattr(self.augmentation, part.name), float, 0.0, 10.0)
 
+    def rate_factor(self, step: int) -> float:
+        """Return the factor on the learning rate: rising at first, then falling on half a cosine."""
+        rising = min(1.0, (step + 1) / min(self.batches, _RISING))
+        return rising * (0.5 + 0.5 * math.cos(math.pi * step / (self.epochs * self.batches)))
+
 
 _LIMITS = {
     "seed": (0, 2**31),
@@ -190,7 +193,7 @@ def train(
         for part in ("train", "validation") if values.validation_joins else ("train",):
             found = read_recordings(recordings, table, part)
             motions += [each.motion for each in found if each.source not in without]
-    RecogniserTraining(values, output, device, motions).run(resume)
+    RecogniserTraining(values, output, device, motions).run(resume=resume)
 
 
 def export(path: Path) -> None:
@@ -203,8 +206,18 @@ def export(path: Path) -> None:
     export_graphs(model.path, network_config(model.config, str(model.path)))
 
 
-class RecogniserTraining:
-    """One training: data, network, optimiser and how far it has come."""
+class RecogniserTraining(EpochTraining):
+    """One training of the recogniser.
+
+    Args:
+        config: what the training depends on.
+        output: the model directory to write.
+        device: auto, cpu or cuda.
+        recordings: motions by others to train on, labelled; without a gesture they are `other`.
+
+    Raises:
+        ConfigurationError: the device is unknown or not there, or no clip is held out.
+    """
 
     def __init__(
         self,
@@ -213,20 +226,8 @@ class RecogniserTraining:
         device: str = "auto",
         recordings: list[Motion] | None = None,
     ) -> None:
-        """Make the data and the network.
-
-        Args:
-            config: what the training depends on.
-            output: the model directory to write.
-            device: auto, cpu or cuda.
-            recordings: motions by others to train on, labelled; without a gesture they are `other`.
-
-        Raises:
-            ConfigurationError: the device is unknown or not there, or no clip is held out.
-        """
-        check_torch_device(device)
-        self.config, self.output, self.folder = config, output, output / "training"
-        torch.manual_seed(config.seed)
+        super().__init__(config.seed, output, device, _LOG, config.precision)
+        self.config = config
         training, self.held_out = parts(config.seed, config.clips_per_gesture, config.held_out_share)
         others = distractors(config.seed, config.distractors)
         out = round(config.held_out_share * len(others))
@@ -242,12 +243,6 @@ class RecogniserTraining:
             [*training, *others[out:]], list(compress(strangers, kept)), recordings or [], config
         )
         self.network = RecognitionNetwork(config.network)
-        self.accelerator = Accelerator(
-            cpu=device == "cpu",
-            mixed_precision=config.precision,
-            log_with="tensorboard",
-            project_dir=str(self.folder),
-        )
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -256,29 +251,18 @@ class RecogniserTraining:
         self.loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
         self.history: list[float] = []
 
-    def run(self, resume: bool = False) -> None:
-        """Train from the start, or from the last whole epoch on, and write the model.
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch is left."""
+        return self.epoch >= self.config.epochs
 
-        Raises:
-            ConfigurationError: there is nothing to resume, it is damaged or belongs to another network.
-        """
-        state, first = self.output / STATE_FILE, 0
-        if resume:
-            first = read_state(state, self.network, {"optimizer": self.optimizer}, {"epoch": 0})["epoch"]
-        with log_file(_LOG, self.folder):
-            self.accelerator.init_trackers("events")
-            for epoch in range(first, self.config.epochs):
-                torch.manual_seed(self.config.seed + epoch)
-                self.batches.epoch = epoch
-                self._train(epoch)
-                if self.accelerator.is_main_process:
-                    write_state(state, self.network, {"optimizer": self.optimizer}, {"epoch": epoch + 1})
-            self.accelerator.end_training()
-            if self.accelerator.is_main_process:
-                self.save()
+    def state(self) -> tuple[nn.Module, Mapping[str, torch.optim.Optimizer]]:
+        """Return network and optimiser."""
+        return self.network, {"optimizer": self.optimizer}
 
-    def save(self) -> None:
+    def finish(self) -> None:
         """Write the model directory, with temperature and threshold by the held-out clips."""
+        assert self.output is not None
         config = {
             "kind": "recogniser",
             "name": self.config.name,
@@ -301,16 +285,19 @@ class RecogniserTraining:
         logits, _ = Recogniser(str(self.output.resolve())).outputs(motions)
         found = calibrated(logits, clips.labels, self.config.rejected)
         _LOG.info("calibrated on %d held-out clips: %s", len(motions), found)
-        save_model(self.output, {**config, **found}, weights)
+        exported = open_model(str(self.output.resolve())).config
+        save_model(self.output, {**exported, **found}, weights)
 
-    def _train(self, epoch: int) -> None:
+    def train_epoch(self) -> None:
+        """Train on one epoch's batches."""
+        self.batches.epoch = self.epoch
         self.model.train()
         start = time.monotonic()
         right = shown = 0
         for index, batch in enumerate(self.loader):
-            step = epoch * self.config.batches + index
+            step = self.epoch * self.config.batches + index
             for group in self.optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * self._rate(step)
+                group["lr"] = self.config.learning_rate * self.config.rate_factor(step)
             logits, _ = self.model(batch["positions"], batch["mask"])  # (B, C, M)
             labels = batch["labels"]
             loss = self.loss(logits, labels[:, None].expand(-1, logits.shape[2]))  # each member learns alone
@@ -325,18 +312,12 @@ class RecogniserTraining:
                 self.accelerator.log({"loss": self.history[-1], "accuracy": right / shown}, step=step)
         _LOG.info(
             "epoch %d of %d, %.0f s: loss %.3f, accuracy %.3f",
-            epoch + 1,
+            self.epoch + 1,
             self.config.epochs,
             time.monotonic() - start,
             float(np.mean(self.history[-self.config.batches :])),
             right / shown,
         )
-
-    def _rate(self, step: int) -> float:
-        """Return the factor of the learning rate: up over the first batches, down along half a cosine."""
-        total = self.config.epochs * self.config.batches
-        rising = min(1.0, (step + 1) / min(self.config.batches, _RISING))
-        return rising * (0.5 + 0.5 * math.cos(math.pi * step / total))
 
 
 class _Batches(Dataset[dict[str, Tensor]]):

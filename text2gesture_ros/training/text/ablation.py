@@ -24,8 +24,8 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import TASKS
 from text2gesture_ros.model_directory import check_torch_device, write_file
 from text2gesture_ros.training.text.baselines import BASELINES, measure
-from text2gesture_ros.training.text.data import TextTraining, read_config, read_lines
-from text2gesture_ros.training.text.train import Run, write_tokenizer
+from text2gesture_ros.training.text.data import IntentTrainingConfig, load_config, read_lines
+from text2gesture_ros.training.text.train import IntentTraining, write_tokenizer
 from text2gesture_ros.understanding.classifier import TOKENIZER_FILE, TextReader
 from text2gesture_ros.understanding.intent_network import find_plm
 
@@ -52,7 +52,7 @@ class _Job:
     """One run: what to train on what, and what tells whether a result is its own."""
 
     row: str
-    settings: TextTraining
+    settings: IntentTrainingConfig
     folder: Path
     plm: Path
     device: str
@@ -153,7 +153,7 @@ def table(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def _jobs(config: Path, recipe: Path, device: str) -> dict[str, _Job]:
     """Return a job for each row; all have the lines of `config`."""
-    paper, ours = read_config(config), read_config(recipe)
+    paper, ours = load_config(config), load_config(recipe)
     plm = find_plm(paper.plm, config.parent)
     bare = replace(paper, name="", heads=list(TASKS), outliers="", corpora="", corpora_share=0.0)
     jobs = {row: _Job(row, bare, config.parent, plm, device) for row in BASELINES}
@@ -195,10 +195,10 @@ def _do(job: _Job) -> dict[str, Any]:
         with TemporaryDirectory() as folder:
             write_tokenizer(job.plm, job.settings.max_tokens, Path(folder) / TOKENIZER_FILE)
             reader = TextReader(Path(folder) / TOKENIZER_FILE)
-        run = Run(job.settings, job.plm, reader, lines, job.device)
-        run.finish()
-        accuracy = run.test(lines.test)
-        epochs, best = run.done, run.best_epoch
+        training = IntentTraining(job.settings, job.plm, reader, lines, job.device)
+        training.run()
+        accuracy = training.test(lines.test)
+        epochs, best = training.epoch, training.selection.epoch
     return {
         "row": job.row,
         "seed": job.settings.seed,

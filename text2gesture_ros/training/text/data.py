@@ -25,7 +25,7 @@ POOLINGS = ("mean", "cls")
 
 
 @dataclass(frozen=True)
-class TextTraining:
+class IntentTrainingConfig:
     """What a training file (`config/training/text.yaml`) says; the file explains each entry."""
 
     name: str
@@ -89,7 +89,7 @@ class TextTraining:
             raise ConfigurationError(f"corpora_share is {self.corpora_share} but there are no corpora")
 
 
-def read_config(path: Path) -> TextTraining:
+def load_config(path: Path) -> IntentTrainingConfig:
     """Read a training file.
 
     Raises:
@@ -99,14 +99,14 @@ def read_config(path: Path) -> TextTraining:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(unreadable(path, error)) from None
-    known = {field.name for field in fields(TextTraining)}
+    known = {field.name for field in fields(IntentTrainingConfig)}
     given = set(entries) if isinstance(entries, dict) else set()
     if given != known:
         wrong = [f"unknown {name}" for name in sorted(map(str, given - known))]
         wrong += [f"missing {name}" for name in sorted(known - given)]
         raise ConfigurationError(f"{path}: {', '.join(wrong)}. Known: {', '.join(sorted(known))}")
     try:
-        return TextTraining(**entries)
+        return IntentTrainingConfig(**entries)
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from None
 
@@ -187,7 +187,7 @@ class Lines:
     corpora: Sequence[Utterance] = ()
 
 
-def read_lines(settings: TextTraining, folder: Path) -> Lines:
+def read_lines(settings: IntentTrainingConfig, folder: Path) -> Lines:
     """Read what a training file names; `folder` is where it is.
 
     The cut does not depend on the seed of the settings, so that trainings can be compared.

@@ -17,8 +17,7 @@ from text2gesture_ros.training.text.utterances import Utterance, read_utterances
 
 if TYPE_CHECKING:
     from text2gesture_ros.understanding.classifier import IntentClassifier
-    from text2gesture_ros.understanding.intent import Intent
-    from text2gesture_ros.understanding.prediction import Prediction
+    from text2gesture_ros.understanding.intent import Intent, Prediction
 
 Metrics = dict[str, Any]
 

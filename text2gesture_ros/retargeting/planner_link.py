@@ -1,0 +1,129 @@
+"""What a control loop asks of its planner, wherever that runs."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from text2gesture_ros.control.handover import PlanExchange
+from text2gesture_ros.control.loop import ControlLoop
+from text2gesture_ros.control.ownership import JointOwnership
+from text2gesture_ros.geometry import Array, BoolArray
+from text2gesture_ros.motion.frame_block import FrameMessage
+from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.retargeting.planner import Planner, PlanningEvents
+
+
+class PlannerLink(Protocol):
+    """The planner as seen from the control loop: in the same thread, or elsewhere."""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the robot stands still because no trajectory to rest is within limits and clear."""
+
+    @property
+    def breathing(self) -> bool:
+        """Whether the robot moves only because it breathes at rest."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Plans that were begun, by kind, and searches that failed (kept, stuck)."""
+
+    @property
+    def worst(self) -> Mapping[str, float]:
+        """The largest share of each limit that the plans used, and `clearance`: the smallest [m]."""
+
+    def receive(self, block: FrameMessage) -> None:
+        """Pass on a block that was admitted."""
+
+    def abandon(self, utterance_ids: Iterable[str] | None) -> None:
+        """Perform nothing more of some utterances, None: of all."""
+
+    def hold(self, on: bool) -> None:
+        """Let the robot stand still, or go on."""
+
+    def configure(self, old: GestureRetargeterParameters) -> None:
+        """Pass on that the parameters of the ownership have changed."""
+
+    def begin_from(self, place: Array) -> None:
+        """Pass on that the robot stands still at `place` (N,) [rad]."""
+
+    def displace(self, joints: BoolArray, place: Array) -> None:
+        """Pass on that some joints (N,), which are not commanded, are at `place` (N,) [rad]."""
+
+    def advance(self, rows: int) -> None:
+        """Pass on that rows were sent."""
+
+    def work(self) -> bool:
+        """Plan where planning is done in this thread; return whether there is a new plan to take over."""
+
+    def close(self) -> None:
+        """End the planner."""
+
+
+class InlinePlanner:
+    """A planner in the thread of the control loop: for offline use, tests, and time that waits for it."""
+
+    def __init__(
+        self, loop: ControlLoop, ownership: JointOwnership, exchange: PlanExchange, events: PlanningEvents
+    ) -> None:
+        """Plan for a loop with which everything is shared."""
+        self._planner = Planner(ownership, loop.buffer, loop.clock, events)
+        self._exchange = exchange
+
+    @property
+    def counts(self) -> Counter[str]:
+        """See `PlannerLink`."""
+        return self._planner.search.counts
+
+    @property
+    def worst(self) -> Mapping[str, float]:
+        """See `PlannerLink`."""
+        return self._planner.search.worst
+
+    @property
+    def stuck(self) -> bool:
+        """See `PlannerLink`."""
+        return self._planner.stuck
+
+    @property
+    def breathing(self) -> bool:
+        """See `PlannerLink`."""
+        return self._planner.breathing
+
+    def receive(self, block: FrameMessage) -> None:
+        """See `PlannerLink`."""
+        self._planner.receive(block)
+
+    def abandon(self, utterance_ids: Iterable[str] | None) -> None:
+        """See `PlannerLink`."""
+        self._planner.abandon(None if utterance_ids is None else set(utterance_ids))
+
+    def hold(self, on: bool) -> None:
+        """See `PlannerLink`."""
+        self._planner.hold(on)
+
+    def configure(self, old: GestureRetargeterParameters) -> None:
+        """See `PlannerLink`."""
+        self._planner.configure(old)
+
+    def begin_from(self, place: Array) -> None:
+        """See `PlannerLink`."""
+        self._planner.begin_from_measured()
+
+    def displace(self, joints: BoolArray, place: Array) -> None:
+        """See `PlannerLink`."""
+        self._planner.others_moved()
+
+    def advance(self, rows: int) -> None:
+        """See `PlannerLink`."""
+        self._planner.advance(rows)
+
+    def work(self) -> bool:
+        """See `PlannerLink`."""
+        plan = self._planner.plan()
+        if plan is not None:
+            self._exchange.offer(plan)
+        return plan is not None
+
+    def close(self) -> None:
+        """See `PlannerLink`."""

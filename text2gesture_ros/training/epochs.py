@@ -1,0 +1,124 @@
+"""The frame of all trainings: epochs, log, TensorBoard events, and a state to resume from."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import nn
+from torch.optim import Optimizer
+
+from text2gesture_ros.model_directory import check_torch_device
+from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
+
+
+class EpochTraining(ABC):
+    """A training that resumes after its last whole epoch and ends with the weights of an uninterrupted one.
+
+    Random numbers are seeded anew for each epoch: an epoch depends on the saved state and on nothing else.
+
+    Args:
+        seed: of weights, data and order.
+        output: the model directory to write, with log, events and state in its folder training/; None: write
+            nothing.
+        device: auto, cpu or cuda.
+        logger: its messages go into the log.
+        precision: of products: "no" for float32, or "bf16".
+
+    Raises:
+        ConfigurationError: the device is unknown or not there.
+    """
+
+    def __init__(
+        self, seed: int, output: Path | None, device: str, logger: logging.Logger, precision: str = "no"
+    ) -> None:
+        check_torch_device(device)
+        self.output = output
+        self.epoch = 0  # whole epochs done
+        self._seed, self._logger = seed, logger
+        self.accelerator = Accelerator(
+            cpu=device == "cpu",
+            mixed_precision=precision,
+            log_with="tensorboard" if output else None,
+            project_dir=str(output / "training") if output else None,
+        )
+        set_seed(seed)
+
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Whether no epoch is left."""
+
+    @abstractmethod
+    def train_epoch(self) -> None:
+        """Train for one epoch; `epoch` counts those before."""
+
+    @abstractmethod
+    def state(self) -> tuple[nn.Module, Mapping[str, Optimizer]]:
+        """Return what is saved after an epoch: network (not wrapped for several machines), optimisers."""
+
+    def progress(self) -> dict[str, int | float]:
+        """Return what else is saved after an epoch."""
+        return {"epoch": self.epoch}
+
+    def restore(self, progress: Mapping[str, int | float]) -> None:
+        """Take over what `progress` returned."""
+        self.epoch = int(progress["epoch"])
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Do what is left after the last epoch, in the process that writes files."""
+
+    def epoch_seed(self) -> int:
+        """Return the seed of the next epoch."""
+        return self._seed + self.epoch
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes files: of several machines, one does."""
+        return bool(self.output and self.accelerator.is_main_process)
+
+    def run(self, *, resume: bool = False) -> None:
+        """Train from the start, or from the last whole epoch on, and write the model.
+
+        Raises:
+            ConfigurationError: there is nothing to resume, it is damaged or belongs to another network.
+        """
+        if resume and self.output:
+            self.restore(read_state(self.output / STATE_FILE, *self.state(), self.progress()))
+        with self._log():
+            self.accelerator.init_trackers("events")
+            while not self.finished:
+                self.run_epoch()
+            self.accelerator.end_training()
+            if self.is_writer:
+                self.finish()
+
+    def run_epoch(self) -> None:
+        """Train for one epoch and save the state."""
+        set_seed(self.epoch_seed())
+        self.train_epoch()
+        self.epoch += 1
+        if self.output and self.is_writer:
+            write_state(self.output / STATE_FILE, *self.state(), self.progress())
+
+    @contextmanager
+    def _log(self) -> Iterator[None]:
+        """Append messages from INFO on to training/log.txt."""
+        if self.output is None:
+            yield
+            return
+        folder = self.output / "training"
+        folder.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(folder / "log.txt")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        self._logger.addHandler(handler)
+        self._logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            self._logger.removeHandler(handler)
+            handler.close()
