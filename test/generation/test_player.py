@@ -181,7 +181,7 @@ def test_motion_ends_when_speech_does(generator, accepted, end):
 
 
 def test_a_gesture_that_follows_closely_is_prepared_before_its_clause_and_not_from_rest(generator):
-    stage = Stage(generator)
+    stage = Stage(generator, seed=0)
     stage.add(
         request("one", "point", stroke=0.6, end=1.5, more=True),
         request("one", "yay", clause=1, start=1.5, stroke=1.8, end=3.5),
