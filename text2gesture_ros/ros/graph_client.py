@@ -157,10 +157,8 @@ class GraphClient(Closing):
                 error = self.log.error or ended(self.processes)
                 if error:
                     raise ConfigurationError(f"{error}. {self._last_error()}".strip())
-                if (
-                    not self.log.news.wait(min(0.2, deadline - time.monotonic()))
-                    and time.monotonic() > deadline
-                ):
+                left = deadline - time.monotonic()
+                if not self.log.news.wait(min(0.2, left)) and time.monotonic() > deadline:
                     return False
         return True
 
