@@ -24,7 +24,7 @@ from text2gesture_ros.resources import share_directory
 from text2gesture_ros.understanding.classifier import IntentClassifier
 
 if TYPE_CHECKING:
-    from text2gesture_ros.ros.graph_client import Performance
+    from text2gesture_ros.ros.conversation_log import Performance
 
 SENTENCES = {
     5: "Hello, nice to see you!",
@@ -185,8 +185,8 @@ def latency(robot: str, sentences: Sequence[str], count: int, pace: float) -> di
                 node: rounded((processor_time(process.pid) - used[node]) / taken)
                 for node, process in graph.processes.items()
             }
-            graph.wait_until(graph.quiet, timeout=20.0)
-            performances = graph.performances()
+            graph.wait_until(graph.log.quiet, timeout=20.0)
+            performances = graph.log.performances()
     gestures = [item for item in performances if item.intent and item.intent.message.accepted]
     return {
         **latency_figures(gestures),
