@@ -11,7 +11,6 @@ import pytest
 
 from text2gesture_ros.control.verification import verify
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros import bringup
 from text2gesture_ros.ros.conversation_log import TOPICS
@@ -64,9 +63,8 @@ def test_sentences_become_commands(domain, tmp_path):
     assert first_frames[1] - first_frames[0] == pytest.approx(last.intents[1].message.start, abs=0.1)
     robot = load_robot("nao")
     positions = np.array([command.position for command in commands])
-    assert not verify(
-        robot, np.arange(len(positions)) / GestureRetargeterParameters().rate, positions
-    ).violations
+    times = np.array([to_seconds(command.header.stamp) for command in commands])
+    assert not verify(robot, times, positions).violations
     assert set(TOPICS) == set(seen)
     assert all(kind is TOPICS[topic] and isinstance(data, bytes) for topic, kind, _, data in seen.values())
 
@@ -139,7 +137,7 @@ class Broken(GestureRetargeterNode):
 
     def stop(self):
         super().stop()
-        print("at rest", not self._moving)
+        print("at rest", not self._loop.moving)
 
 run(Broken)
 """
