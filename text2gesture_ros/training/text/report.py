@@ -1,5 +1,6 @@
 """What a file of labelled utterances holds: how many of what, how long, how many words, how alike."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -28,9 +29,9 @@ def report(path: Path | None = None, plm: str = "all-MiniLM-L6-v2") -> dict[str,
     """Describe a labelled file (None: the utterances of the package).
 
     Returns:
-        lines; parts: for `all` and each split its lines, the mean and quantiles of their length in words, the
-        vocabulary (different words, case aside), how often each label stands in it and, of each task, how
-        many lines accept a second label; likeness.
+        sha256 of the file; lines; parts: for `all` and each split its lines, the mean and quantiles of their
+        length in words, the vocabulary (different words, case aside), how often each label stands in it and,
+        of each task, how many lines accept a second label; likeness.
 
     Raises:
         InputError: the file cannot be used or holds no line.
@@ -42,6 +43,7 @@ def report(path: Path | None = None, plm: str = "all-MiniLM-L6-v2") -> dict[str,
     splits = {line.split: [u for u in utterances if u.split == line.split] for line in utterances}
     parts = {"all": utterances, **{name: lines for name, lines in splits.items() if name}}
     return {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "lines": len(utterances),
         "parts": {name: _describe(lines) for name, lines in parts.items()},
         "likeness": likeness(utterances, embed([line.text for line in utterances], plm)),
