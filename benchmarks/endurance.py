@@ -113,17 +113,17 @@ def talk(graph: GraphClient, clock: LockstepClock, sentences: int) -> dict[str, 
 
     def note() -> None:
         """Keep what is needed of what came; the rest would fill this process."""
-        names.extend(item.message.utterance_id for item in graph.intents if item.message.clause == 0)
-        for item in graph.trajectories:
+        names.extend(item.message.utterance_id for item in graph.log.intents if item.message.clause == 0)
+        for item in graph.log.trajectories:
             planned.setdefault(item.message.header.frame_id, item.time)
-        for kept in (graph.commands, graph.trajectories, graph.frames, graph.intents):
+        for kept in (graph.log.commands, graph.log.trajectories, graph.log.frames, graph.log.intents):
             kept.clear()
 
     for number in range(sentences):
         said.append(time.monotonic())
         graph.say(SENTENCES[number % len(SENTENCES)])
         clock.pause_until(graph, started + _EVERY * (number + 1))
-        with graph.news:
+        with graph.log.news:
             note()
         if (number + 1) % sixth == 0:
             memory.append(_memory(graph))
@@ -131,7 +131,7 @@ def talk(graph: GraphClient, clock: LockstepClock, sentences: int) -> dict[str, 
     seconds, taken = clock.now() - started, time.monotonic() - begin
     after = _processor(graph)
     clock.pause_until(graph, clock.now() + _SETTLING)
-    with graph.news:
+    with graph.log.news:
         note()
     names += [""] * (sentences - len(names))
     times = [

@@ -36,16 +36,16 @@ def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:
     graph, rest = watched.graph, watched.robot.rest
     chance = np.random.default_rng([number, *node.encode()])
     name = f"{node} {number}"
-    first = len(graph.commands)
+    first = len(graph.log.commands)
     watched.converse(f"{name} before", chance.uniform(0.05, 2.0 * PACE), chance)
     graph.kill(node)
     died = since = watched.now()
-    moving = any(graph.commands[-1].message.velocity)
+    moving = any(graph.log.commands[-1].message.velocity)
     watched.converse(f"{name} meanwhile", 0.2, chance)
-    commands, jump, start = len(graph.commands), 0.0, None
+    commands, jump, start = len(graph.log.commands), 0.0, None
     violations: Counter[str] = Counter()
     if node == "gesture_retargeter":
-        course = watched.continued(watched.commanded(graph.commands[first:commands]))
+        course = watched.continued(watched.commanded(graph.log.commands[first:commands]))
         violations += watched.violations(course)
         watched.pause(max(0.0, course.seen[-1] - watched.now()))
         first, start = commands, watched.position()
@@ -53,13 +53,13 @@ def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:
         watched.wait_for_rest()
         if node == "intent_classifier":
             since = max(died, watched.last_frame(name))
-        course = watched.commanded(graph.commands[first:])
+        course = watched.commanded(graph.log.commands[first:])
     graph.restart(node)
     recovered = watched.say_until_planned(f"{name} back", chance)
     at_rest = watched.wait_for_rest()
     latency = watched.latency(f"{name} after", chance)
     at_rest = watched.wait_for_rest() and at_rest
-    told = watched.commanded(graph.commands[first:])
+    told = watched.commanded(graph.log.commands[first:])
     if start is not None:
         jump = float(np.abs(told.positions[0] - start).max())
     return {

@@ -161,7 +161,6 @@ class Hostile:
             gesture=self._prediction(GESTURES),
             emotion=self._prediction(EMOTIONS),
             accepted=self.one_of(True, False),
-            duration=self.number(),
             priority=self.priority(),
         )
         message.header.stamp = self.stamp()
@@ -267,7 +266,7 @@ def attack(watched: Witness, topic: str, count: int) -> dict[str, Any]:
     hostile = Hostile(int(chance.integers(1 << 30)), watched.robot.joint_names)
     publisher = watched.node.create_publisher(INPUTS[topic], topic, 50)
     graph.wait_until(lambda: publisher.get_subscription_count() > 0, timeout=10.0)
-    first = len(graph.commands)
+    first = len(graph.log.commands)
     memory, waiting = [_memory(watched)], 0
     began = looked = time.monotonic()
     for number, message in enumerate(hostile.messages(topic, count), start=1):
@@ -294,7 +293,7 @@ def attack(watched: Witness, topic: str, count: int) -> dict[str, Any]:
         "memory_mb": {node: [row[node] for row in memory] for node in memory[0]},
         "answered_s": answered,
         "latency_s": latency,
-        "violations": watched.violations(watched.commanded(graph.commands[first:])),
+        "violations": watched.violations(watched.commanded(graph.log.commands[first:])),
     }
 
 

@@ -1,9 +1,8 @@
-"""Compares what can run the motion generator's step: engines, one and two threads, a GPU.
+"""What can run a step of the motion model: engines, forms of the network, one and two threads, a GPU.
 
-`python -m benchmarks.motion_engines` is the inside of a process with one.
+python -m benchmarks.motion_engines --output benchmarks/results/motion_engines.json
 """
 
-import json
 import sys
 import tempfile
 import time
@@ -459,5 +458,24 @@ def _recognised(folder: Path, clips: Mapping[str, Mapping[str, FloatArray]]) -> 
     return found
 
 
+def main() -> int:
+    """Compare the engines."""
+    arguments = engines.parser(__doc__, "motion", (6, "clips per round"))
+    arguments.add_argument("--engine", action="append", metavar="NAME", help="only this one; may be repeated")
+    arguments.add_argument(
+        "--sizes",
+        type=Path,
+        metavar="FILE.yaml",
+        help="instead of the model, an untrained one of the sizes of this training file",
+    )
+    return engines.program(
+        "motion_engines",
+        arguments,
+        lambda args: compare(args.model, args.count, args.rounds, names=args.engine or (), sizes=args.sizes),
+        lambda figures: (ROWS, rows(figures)),
+        _Inside,
+    )
+
+
 if __name__ == "__main__":
-    engines.serve(_Inside(json.loads(sys.argv[1])))
+    sys.exit(main())

@@ -28,14 +28,14 @@ def shares(robot: str, rate: float, count: int) -> dict[str, Any]:
         file = Path(folder) / "parameters.yaml"
         file.write_text(f"/**/gesture_retargeter:\n  ros__parameters:\n    rate: {rate:.1f}\n")
         with GraphClient(robot, params_file=str(file)) as graph:
-            begin, first = time.monotonic(), len(graph.commands)
+            begin, first = time.monotonic(), len(graph.log.commands)
             used = {node: processor_time(process.pid) for node, process in graph.processes.items()}
             for number in range(count):
                 graph.say(SENTENCES[number % len(SENTENCES)])
                 graph.wait_until(lambda: False, timeout=_PACE)
             taken = time.monotonic() - begin
             after = {node: processor_time(process.pid) for node, process in graph.processes.items()}
-            commands = [item.message for item in graph.commands[first:]]
+            commands = [item.message for item in graph.log.commands[first:]]
     return {
         "rate": rate,
         "processor": {node: round((after[node] - used[node]) / taken, 4) for node in used},

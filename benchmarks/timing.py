@@ -23,7 +23,7 @@ from text2gesture_ros.ros.graph_client import GraphClient
 from text2gesture_ros.skeleton import INDEX
 from text2gesture_ros.training.text.data import default_data
 from text2gesture_ros.training.text.utterances import read_utterances
-from text2gesture_ros.understanding.clauses import BREATH
+from text2gesture_ros.understanding.clauses import PAUSE
 
 ALLOWED = 0.2
 """The end of the last motion and the end of speech may be so far apart [s]."""
@@ -49,7 +49,7 @@ def sentences(count: int, seed: int) -> list[Speech]:
         lengths = lengths * random.uniform(0.8, 1.2, len(words)) / random.uniform(*_RATES)
         starts = np.cumsum([0.0, *lengths])
         speech = Speech(
-            utterance_id=f"sentence {number}", text=texts[index], duration=float(starts[-1]) + BREATH / 2
+            utterance_id=f"sentence {number}", text=texts[index], duration=float(starts[-1]) + PAUSE / 2
         )
         if number % 2:
             speech.words, speech.word_starts = words, starts[:-1].tolist()
@@ -63,7 +63,7 @@ def measure(graph: GraphClient, speeches: Sequence[Speech]) -> list[dict[str, An
         graph.speak(speech)
         time.sleep(speech.duration)
         # On a busy machine a sentence is heard late, and the next one would cut it off.
-        graph.wait_until(graph.quiet, timeout=_PATIENCE)
+        graph.wait_until(graph.log.quiet, timeout=_PATIENCE)
         if (number + 1) % 10 == 0:
             print(f"{number + 1}/{len(speeches)}", file=sys.stderr)
     return [judged(graph, speech) for speech in speeches]
@@ -78,14 +78,14 @@ def judged(graph: GraphClient, speech: Speech) -> dict[str, Any]:
         which begins at rest, when its word comes after the start of speech and its stroke after the word [s].
     """
     name = speech.utterance_id
-    intents = [item.message for item in graph.intents if item.message.utterance_id == name]
+    intents = [item.message for item in graph.log.intents if item.message.utterance_id == name]
     said = to_seconds(intents[0].header.stamp)
     over = said + speech.duration
     clauses = defaultdict(list)
-    for item in graph.frames:
+    for item in graph.log.frames:
         if item.message.utterance_id == name and item.message.stop_probabilities:
             clauses[item.message.clause].append(read_frames(item.message, 0.0))
-    commands = [item.message for item in graph.commands if item.message.header.frame_id == name]
+    commands = [item.message for item in graph.log.commands if item.message.header.frame_id == name]
     strokes = []
     for intent in intents:
         blocks = clauses.get(intent.clause)

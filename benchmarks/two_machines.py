@@ -86,13 +86,13 @@ def cut(watched: Witness, net: Network, number: int) -> dict[str, Any]:
     """
     graph, rest = watched.graph, watched.robot.rest
     chance = np.random.default_rng(number)
-    first = len(graph.commands)
+    first = len(graph.log.commands)
     watched.converse(f"{number} before", chance.uniform(0.3, 2.0 * PACE), chance)
     net.plug(ROBOT, connected=False)
     since = watched.now()
-    moving = any(graph.commands[-1].message.velocity)
+    moving = any(graph.log.commands[-1].message.velocity)
     watched.converse(f"{number} meanwhile", _CUT, chance)
-    course = watched.commanded(graph.commands[first:])
+    course = watched.commanded(graph.log.commands[first:])
     net.plug(ROBOT, connected=True)
     resumed = watched.say_until_planned(f"{number} back", chance)
     at_rest = watched.wait_for_rest()
@@ -102,7 +102,7 @@ def cut(watched: Witness, net: Network, number: int) -> dict[str, Any]:
         "home_s": course.home(rest, since),
         "resumed_s": resumed,
         "at_rest": at_rest,
-        "violations": watched.violations(watched.commanded(graph.commands[first:])),
+        "violations": watched.violations(watched.commanded(graph.log.commands[first:])),
     }
 
 

@@ -25,7 +25,8 @@ from text2gesture_ros.geometry import Array, BoolArray
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
-from text2gesture_ros.ros.graph_client import GraphClient, Received, spinning
+from text2gesture_ros.ros.conversation_log import Received
+from text2gesture_ros.ros.graph_client import GraphClient, spinning
 
 RATE = 100.0
 """Of the commands, and of what the robot tells of itself [Hz]."""
@@ -179,10 +180,10 @@ class Witness:
 
     def say_until_planned(self, name: str, chance: np.random.Generator, **more: Any) -> float | None:
         """Say a sentence again and again until a plan comes; return how long it took [s], None: too long."""
-        began, count = time.monotonic(), len(self.graph.trajectories)
+        began, count = time.monotonic(), len(self.graph.log.trajectories)
 
         def planned() -> bool:
-            fresh = self.graph.trajectories[count:]
+            fresh = self.graph.log.trajectories[count:]
             return any(item.message.header.frame_id.startswith(name) for item in fresh)
 
         text = str(chance.choice(SENTENCES))
@@ -210,7 +211,7 @@ class Witness:
 
     def _state(self, now: float) -> tuple[Array, Array]:
         with self._lock:
-            fresh = self.graph.trajectories[self._read :]
+            fresh = self.graph.log.trajectories[self._read :]
             self._read += len(fresh)
             self._plans += [self._planned_course(item.message) for item in fresh]
             # A plan takes over when its first point is due.
@@ -241,11 +242,13 @@ class Witness:
 
     def _planned(self, name: str) -> list[Received]:
         """Return the plans that perform an utterance."""
-        return [item for item in self.graph.trajectories[-500:] if item.message.header.frame_id == name]
+        return [item for item in self.graph.log.trajectories[-500:] if item.message.header.frame_id == name]
 
     def last_frame(self, name: str) -> float:
         """Return when the last frame is due of utterances whose names begin so [s]; -inf: there is none."""
-        blocks = [item.message for item in self.graph.frames if item.message.utterance_id.startswith(name)]
+        blocks = [
+            item.message for item in self.graph.log.frames if item.message.utterance_id.startswith(name)
+        ]
         ends = [
             self.seconds(block.header.stamp) + len(block.stop_probabilities) / block.frame_rate
             for block in blocks
@@ -279,7 +282,7 @@ class Witness:
         Commands are stamped as if none had been late, plans with when they are due: positions tell where in
         the plan the last command is.
         """
-        plan = self._planned_course(self.graph.trajectories[-1].message)
+        plan = self._planned_course(self.graph.log.trajectories[-1].message)
         same = np.flatnonzero(np.abs(plan.positions - told.positions[-1]).max(axis=1) < 1e-9)
         nearest = np.abs(plan.times[same] - told.times[-1])
         begin = int(same[nearest.argmin()]) + 1 if len(same) else 0  # of a plan that had not begun: all
@@ -318,7 +321,7 @@ class Witness:
 
     def quiet(self) -> bool:
         """Return whether the robot is told to stand at rest, and has been for a while."""
-        last = self.graph.commands[-round(RATE * _STANDS) :]
+        last = self.graph.log.commands[-round(RATE * _STANDS) :]
         if not last or any(item.message.header.frame_id or any(item.message.velocity) for item in last):
             return False
         return bool(np.abs(self.commanded(last[-1:]).positions - self.robot.rest).max() < _AT_REST)

@@ -18,7 +18,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.ros.bag import message_types
-from text2gesture_ros.ros.graph_client import TOPICS, Received
+from text2gesture_ros.ros.conversation_log import TOPICS, Received
 from text2gesture_ros.understanding.classifier import IntentClassifier
 
 SENTENCES = ["Hooray, our team has won!", "...", "The bus leaves at nine.", "Goodbye my friends!"]

@@ -12,6 +12,7 @@ from benchmarks.primitives import mjcf, moving
 from benchmarks.soak_retarget import Take, raw
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.geometry import Array
+from text2gesture_ros.gestures import needs_of
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.retargeting.executor import MotionExecutor
@@ -96,7 +97,9 @@ def performed(name: str, clips: list[Motion], seconds: float = SECONDS) -> Array
     blocks, due = [], 0.5
     for number, clip in enumerate(clips):
         for block in blocks_of(clip.positions, due, utterance_id=f"{number}"):
-            blocks.append(replace(block, gesture=clip.gesture))
+            needs = needs_of(clip.gesture)
+            header = replace(block.header, gesture=clip.gesture, needs=needs)
+            blocks.append(replace(block, header=header))
         due += clip.duration
     commands = []
     for now in np.arange(0.0, seconds, 1.0 / RATE):

@@ -163,7 +163,7 @@ class TestEveryRobot:
     def test_a_body_that_touches_itself_is_found(self, robot):
         clearance = Clearance(robot)
         angles = random_angles(robot, 400)
-        distances = clearance.smallest(angles)
+        distances = clearance.distances(angles).min(axis=-1, initial=np.inf)
         nearest = int(distances.argmin())
         times = np.arange(3.0)
         positions = np.stack([robot.rest, angles[nearest], robot.rest])

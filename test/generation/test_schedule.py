@@ -1,7 +1,7 @@
-"""Gestures keep their distance in time, whatever the texts call for; motion begins when it may."""
+"""Motion begins when it may: one utterance at a time, each clause with its words."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,137 +9,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text2gesture_ros.generation.schedule import LONGEST_WAIT, MOST_CLAUSES, MOST_WAITING, Schedule
-from text2gesture_ros.labels import GESTURES, NEUTRAL
-from text2gesture_ros.parameters import IGNORE, QUEUE, REPLACE, IntentClassifierParameters
-from text2gesture_ros.understanding.classifier import Intent, Prediction
-from text2gesture_ros.understanding.cool_down import Pacer
-
-NONE = Prediction((NEUTRAL,), np.ones(1), NEUTRAL)
-
-
-def intent(gesture, probability=0.9, start=0.0):
-    """Return the intent of a clause that calls for a gesture."""
-    rest = (1.0 - probability) / (len(GESTURES) - 1)
-    probabilities = np.array([probability if label == gesture else rest for label in GESTURES])
-    accepted = gesture != NEUTRAL
-    prediction = Prediction(GESTURES, probabilities, gesture)
-    reason = "" if accepted else NEUTRAL
-    return Intent("words", (0, 5), start, 1.0, NONE, prediction, NONE, accepted, reason, "model")
-
-
-@st.composite
-def utterances(draw):
-    """Return the intents of a text, clauses beginning one after the other."""
-    gestures = draw(st.lists(st.sampled_from(["wave", "nod", "point", NEUTRAL]), min_size=1, max_size=12))
-    gaps = draw(st.lists(st.floats(0.0, 4.0), min_size=len(gestures), max_size=len(gestures)))
-    chances = draw(st.lists(st.floats(0.4, 1.0), min_size=len(gestures), max_size=len(gestures)))
-    starts = np.cumsum(gaps).tolist()
-    return [intent(*each) for each in zip(gestures, chances, starts, strict=True)]
-
-
-def made(intents):
-    return [intent for intent in intents if intent.accepted]
-
-
-@given(st.lists(st.tuples(utterances(), st.floats(0.0, 10.0)), max_size=5), st.floats(0.0, 6.0))
-def test_no_two_gestures_begin_within_the_cool_down(texts, cool_down):
-    pacer, given_ = Pacer(), IntentClassifierParameters(cool_down=cool_down)
-    now, begins = 100.0, []
-    for intents, pause in texts:
-        now += pause
-        begins = [begin for begin in begins if begin <= now]  # a new text replaces what is to come
-        begins += [now + intent.start for intent in made(pacer.pace(intents, given_, now))]
-    assert all(later - earlier >= cool_down for earlier, later in pairwise(begins))
-
-
-@given(utterances(), st.booleans())
-def test_a_gesture_is_repeated_only_where_that_is_allowed(intents, repeat):
-    given_ = IntentClassifierParameters(cool_down=0.0, repeat_gestures=repeat)
-    done = made(Pacer().pace(intents, given_))
-    if repeat:
-        assert done == made(intents)
-    else:
-        assert all(one.gesture.chosen != two.gesture.chosen for one, two in pairwise(done))
-
-
-@given(utterances())
-def test_what_is_held_back_is_neutral_with_a_reason_and_nothing_else_changes(intents):
-    for before, after in zip(intents, Pacer().pace(intents, IntentClassifierParameters()), strict=True):
-        assert after.gesture.probabilities is before.gesture.probabilities
-        assert after.accepted == (after.gesture.chosen != NEUTRAL) == (not after.reason)
-        if before.accepted and not after.accepted:
-            assert after.reason.startswith(("cool-down: ", "same gesture as "))
-        else:
-            assert after is before
-
-
-@given(utterances())
-def test_where_gestures_may_be_repeated_the_surest_of_a_text_is_made(intents):
-    after = Pacer().pace(intents, IntentClassifierParameters(repeat_gestures=True))
-    wanted = [index for index, intent in enumerate(intents) if intent.accepted]
-    if wanted:
-        assert after[max(wanted, key=lambda index: intents[index].gesture.probabilities.max())].accepted
-
-
-@pytest.mark.parametrize(
-    ("clauses", "reasons"),
-    [
-        ([("wave", 0.9, 0.0), ("point", 0.8, 0.8)], ["", "cool-down: a gesture began 0.8 s ago"]),
-        ([("wave", 0.8, 0.0), ("point", 0.9, 0.8)], ["cool-down: a surer gesture begins in 0.8 s", ""]),
-        ([("wave", 0.9, 0.0), ("point", 0.9, 1.5)], ["", "cool-down: a gesture began 1.5 s ago"]),
-        (
-            [("nod", 0.9, 0.0), (NEUTRAL, 0.9, 2.0), ("nod", 0.8, 4.0)],
-            ["", NEUTRAL, "same gesture as before"],
-        ),
-        ([("nod", 0.8, 0.0), ("nod", 0.9, 4.0)], ["", "same gesture as before"]),
-        ([("nod", 0.9, 0.0), ("pat", 0.8, 4.0), ("nod", 0.9, 8.0)], ["", "", ""]),
-    ],
-)
-def test_reasons(clauses, reasons):
-    after = Pacer().pace([intent(*clause) for clause in clauses], IntentClassifierParameters())
-    assert [intent.reason for intent in after] == reasons
-
-
-def test_texts_that_follow_each_other_too_soon():
-    pacer, given_ = Pacer(), IntentClassifierParameters()
-    assert made(pacer.pace([intent("wave")], given_, 10.0))
-    assert not made(pacer.pace([intent("nod")], given_, 11.9))
-    assert made(pacer.pace([intent("wave")], given_, 12.0))  # the same again, but in another text
-    pacer.note(13.0)  # made without being asked
-    assert not made(pacer.pace([intent("nod")], given_, 14.5))
-    assert made(pacer.pace([intent("nod")], given_, 3.0))  # the clock was set back
-
-
-def test_a_text_that_is_replaced_no_longer_counts():
-    pacer, given_ = Pacer(), IntentClassifierParameters()
-    assert len(made(pacer.pace([intent("wave"), intent("nod", 0.9, 5.0)], given_, 10.0))) == 2
-    assert made(pacer.pace([intent("point")], given_, 14.5))
-
+from text2gesture_ros.generation.request import COARTICULATION_TIME, GestureRequest
+from text2gesture_ros.generation.schedule import MAX_WAIT, MAX_WAITING, Schedule
+from text2gesture_ros.motion.frame_block import ClauseHeader
+from text2gesture_ros.parameters import IGNORE, QUEUE, REPLACE, GestureGeneratorParameters
+from text2gesture_ros.understanding.clauses import MAX_CLAUSES, ClauseTimes
 
 LEAD, DELAY, PERIOD = 0.05, 0.1, 0.04
 
 
-@dataclass(frozen=True)
-class Words:
-    """A clause to be scheduled."""
-
-    utterance_id: str
-    clause: int
-    accepted: bool
-    begin: float
-    priority: int = 128
-    length: float | None = None
+def request(utterance_id="one", clause=0, accepted=True, begin=0.0, priority=128):
+    """Return a clause to be scheduled."""
+    header = ClauseHeader(utterance_id, clause, priority=priority)
+    return GestureRequest(header, 0.0, ClauseTimes(begin), accepted, "" if accepted else "neutral")
 
 
 def words(*clauses, utterance_id="one", priority=128):
     """Return the clauses of an utterance; each is given as (accepted, begin)."""
-    return [Words(utterance_id, number, *clause, priority) for number, clause in enumerate(clauses)]
+    return [request(utterance_id, number, *clause, priority) for number, clause in enumerate(clauses)]
 
 
-def add(schedule, clauses, now=0.0, **given):
+def add(schedule, clauses, now=0.0, **settings_):
     for clause in clauses:
-        schedule.add(clause, clause.begin, now, **given)
+        schedule.add(clause, now, GestureGeneratorParameters(**settings_))
 
 
 def filled(*clauses):
@@ -151,7 +43,7 @@ def filled(*clauses):
 
 def everything_due(schedule, now):
     """Return what is to begin now, until there is nothing more."""
-    return [(clause, start) for clause, _, start in iter(lambda: schedule.due(now, DELAY), None)]
+    return list(iter(lambda: schedule.pop_due(now, DELAY), None))
 
 
 @st.composite
@@ -169,7 +61,7 @@ def perform(clauses, durations):
     for step in range(200):
         now = step * PERIOD
         for clause, start in everything_due(schedule, now):
-            end = start + durations[clause.clause]
+            end = start + durations[clause.header.clause]
             played.append((clause, now, start, end))
         if end is not None and now >= end - 2 * DELAY:  # its last frames are made a little before
             schedule.ended(end)
@@ -184,7 +76,7 @@ def test_no_clause_begins_before_its_time_and_none_twice(given_):
     for clause, now, start, _ in played:
         assert now >= clause.begin - LEAD
         assert start >= max(now, clause.begin) + DELAY
-    numbers = [clause.clause for clause, *_ in played]
+    numbers = [clause.header.clause for clause, *_ in played]
     assert numbers == sorted(set(numbers))
 
 
@@ -208,7 +100,7 @@ def test_talking_motion_is_dropped_only_where_the_next_clause_overtakes_it(given
     assert given_[0][-1] in played
     for earlier, later in pairwise(given_[0]):
         apart = later.begin - earlier.begin > LEAD + PERIOD
-        gesture_before = any(clause.accepted for clause in given_[0][: earlier.clause])
+        gesture_before = any(clause.accepted for clause in given_[0][: earlier.header.clause])
         assert earlier in played or not apart or gesture_before
 
 
@@ -225,11 +117,12 @@ def test_talking_motion_that_waits_for_a_gesture_is_overtaken_by_the_next_clause
 @given(speech(), speech(), st.booleans())
 def test_a_new_utterance_replaces_what_is_pending(before, after, moves):
     schedule = filled(*before[0])
-    new = [Words("two", clause.clause, True, clause.begin) for clause in after[0]]
-    add(schedule, new, still="" if moves else "no words")
+    new = [request("two", clause.header.clause, moves, clause.begin) for clause in after[0]]
+    add(schedule, new, neutral_motion=False)
     assert [clause for clause, _ in everything_due(schedule, 100.0)] == (new if moves else [])
     replaced = [(clause, "replaced by utterance 'two'") for clause in before[0]]
-    assert schedule.dropped == replaced + ([] if moves else [(clause, "no words") for clause in new])
+    still = "no gesture (neutral), and neutral_motion is off"
+    assert schedule.dropped == replaced + ([] if moves else [(clause, still) for clause in new])
 
 
 @pytest.mark.parametrize("utterance_id", ["one", "two"])
@@ -244,10 +137,10 @@ def test_an_utterance_said_again_is_a_new_one(utterance_id):
 def test_a_clock_that_goes_back_clears(before, after):
     gesture, pending = words((True, before), (True, 20.0))
     schedule = filled(gesture, pending)
-    assert not schedule.went_back(before)
+    assert not schedule.clock_went_back(before)
     assert everything_due(schedule, before) == [(gesture, before + DELAY)]
-    assert schedule.went_back(after) == (after < before)
-    assert not schedule.went_back(after)
+    assert schedule.clock_went_back(after) == (after < before)
+    assert not schedule.clock_went_back(after)
     (talking,) = words((False, after), utterance_id="two")
     left = everything_due(schedule, 20.0)
     add(schedule, [talking], after)
@@ -277,27 +170,33 @@ MOMENTS = st.tuples(speech(), PRIORITIES, st.floats(0.0, 2.0))
 def test_every_clause_is_begun_or_dropped_for_a_reason_and_no_lower_one_interrupts(utterances_, preemption):
     schedule, now, playing, begun, expected = Schedule(LEAD), 0.0, None, [], []
     for number, ((clauses, _), priority, pause) in enumerate(utterances_):
-        clauses = [replace(each, utterance_id=str(number), priority=priority) for each in clauses]
+        clauses = [
+            replace(request(str(number), index, each.accepted, each.begin, priority), speech_start=now)
+            for index, each in enumerate(clauses)
+        ]
         expected += clauses
-        clauses = [replace(each, begin=now + each.begin) for each in clauses]
         add(schedule, clauses, now, preemption=preemption)
         end = now + pause
         while now < end or number == len(utterances_) - 1:
             for clause, start in everything_due(schedule, now):
-                if playing and preemption != REPLACE and playing[0].utterance_id != clause.utterance_id:
-                    assert clause.priority >= playing[0].priority or start >= playing[1] - 1e-9
+                if (
+                    playing
+                    and preemption != REPLACE
+                    and playing[0].header.utterance_id != clause.header.utterance_id
+                ):
+                    assert clause.header.priority >= playing[0].header.priority or start >= playing[1] - 1e-9
                 playing = clause, start + 0.3
                 begun.append(clause)
                 schedule.ended(playing[1])
-            assert schedule.waiting <= MOST_WAITING
+            assert schedule.waiting <= MAX_WAITING
             now += PERIOD
             if now > 15.0:
                 break
     assert everything_due(schedule, 1000.0) == []
     dropped = [clause for clause, _ in schedule.dropped]
     assert all(reason for _, reason in schedule.dropped)
-    names = sorted((clause.utterance_id, clause.clause) for clause in [*begun, *dropped])
-    assert names == sorted((clause.utterance_id, clause.clause) for clause in expected)
+    names = sorted(clause.header.name for clause in [*begun, *dropped])
+    assert names == sorted(clause.header.name for clause in expected)
 
 
 @pytest.mark.parametrize(
@@ -318,25 +217,25 @@ def test_what_becomes_of_a_lower_priority(preemption, reason):
     schedule.ended(1.2)
     assert everything_due(schedule, 1.1) == [] or preemption == REPLACE
     if preemption == QUEUE:  # as if it had been said when its turn came, 1 s later
-        assert everything_due(schedule, 1.2) == [(lower[0], 1.2 + DELAY)]
+        assert everything_due(schedule, 1.2) == [(lower[0].delayed(1.0), 1.2 + DELAY)]
         schedule.ended(1.5)
         assert everything_due(schedule, 1.6) == []
-        assert everything_due(schedule, 1.7) == [(lower[1], 1.7 + DELAY)]
+        assert everything_due(schedule, 1.7) == [(lower[1].delayed(1.0), 1.7 + DELAY)]
 
 
 def test_nobody_waits_for_ever_and_not_too_many_wait():
     schedule = filled(*words((True, 0.0)))
     everything_due(schedule, 0.0)
-    for number in range(MOST_WAITING + 1):
+    for number in range(MAX_WAITING + 1):
         add(schedule, words((True, 0.0), utterance_id=f"low {number}", priority=number))
     ((refused, reason),) = schedule.dropped
-    assert (refused.utterance_id, schedule.waiting) == (f"low {MOST_WAITING}", MOST_WAITING)
-    assert reason.endswith(f"and {MOST_WAITING} utterances wait already")
-    assert everything_due(schedule, LONGEST_WAIT) == []
-    schedule.ended(LONGEST_WAIT)
-    (begun,) = everything_due(schedule, LONGEST_WAIT)
-    assert begun[0].utterance_id == f"low {MOST_WAITING - 1}"  # the highest priority is first
-    assert everything_due(schedule, LONGEST_WAIT + 0.1) == []
+    assert (refused.header.utterance_id, schedule.waiting) == (f"low {MAX_WAITING}", MAX_WAITING)
+    assert reason.endswith(f"and {MAX_WAITING} utterances wait already")
+    assert everything_due(schedule, MAX_WAIT) == []
+    schedule.ended(MAX_WAIT)
+    (begun,) = everything_due(schedule, MAX_WAIT)
+    assert begun[0].header.utterance_id == f"low {MAX_WAITING - 1}"  # the highest priority is first
+    assert everything_due(schedule, MAX_WAIT + 0.1) == []
     assert schedule.waiting == 0
     assert {reason for _, reason in schedule.dropped[1:]} == {"waited 5 s for its turn"}
 
@@ -347,24 +246,59 @@ def test_an_utterance_that_is_cancelled_is_dropped_wherever_it_stands():
     low, lower = (words((True, 0.0), utterance_id=name, priority=1) for name in ("low", "lower"))
     add(schedule, [*low, *lower])
     for name in ("low", "one"):
-        schedule.cancel(name, "cancelled")
-    assert [(clause.utterance_id, clause.clause) for clause, _ in schedule.dropped] == [
+        schedule.cancel(name, 0.0)
+    assert [clause.header.name for clause, _ in schedule.dropped] == [
         ("low", 0),
         ("one", 1),
     ]
     schedule.ended(0.1)
-    assert [clause for clause, _ in everything_due(schedule, 0.1)] == lower
+    assert [clause for clause, _ in everything_due(schedule, 0.1)] == [lower[0].delayed(0.1)]
 
 
-def test_a_clause_that_is_refused_takes_no_turn():
+def test_an_utterance_without_words_leaves_the_others_their_turn():
     kept = words((True, 0.0), (True, 1.0))
     schedule = filled(*kept)
-    (silent,) = words((False, 0.0), utterance_id="two", priority=200)
-    schedule.refuse(silent, "there are no words")
+    silent = replace(request("two", accepted=False, priority=200), spoken=False)
+    add(schedule, [silent])
     assert schedule.dropped == [(silent, "there are no words")]
     assert [clause for clause, _ in everything_due(schedule, 1.0)] == kept
 
 
 def test_an_endless_utterance_is_cut():
-    schedule = filled(*(Words("one", number, True, 10.0) for number in range(MOST_CLAUSES + 2)))
-    assert [clause.clause for clause, _ in schedule.dropped] == [MOST_CLAUSES, MOST_CLAUSES + 1]
+    schedule = filled(*(request("one", number, begin=10.0) for number in range(MAX_CLAUSES + 2)))
+    assert [clause.header.clause for clause, _ in schedule.dropped] == [MAX_CLAUSES, MAX_CLAUSES + 1]
+
+
+def test_of_what_is_cancelled_nothing_comes_that_was_said_before_however_late_it_arrives():
+    schedule = filled(*words((True, 0.0), (True, 1.0)))
+    schedule.cancel("one", 0.5)
+    schedule.cancel("two", 0.5)
+    assert [reason for _, reason in schedule.dropped] == ["cancelled", "cancelled"]
+    late = [replace(clause, speech_start=0.2) for clause in words((True, 0.0), (True, 1.0), (True, 2.0))]
+    anew = replace(request("two"), speech_start=0.6)
+    add(schedule, [late[2], anew], 0.7)
+    assert schedule.dropped[2:] == [(late[2], "cancelled")]
+    assert [clause for clause, _ in everything_due(schedule, 0.7)] == [anew]
+    schedule.cancel("", 2.0)
+    three, four = (replace(request(name), speech_start=at) for name, at in (("three", 1.9), ("four", 2.1)))
+    add(schedule, [three, four], 2.1)
+    assert schedule.dropped[3:] == [(three, "cancelled")]
+    assert [clause for clause, _ in everything_due(schedule, 2.1)] == [four]
+
+
+@given(st.floats(0.0, 10.0), st.floats(0.0, 3.0), st.floats(0.0, 3.0), st.integers(0, 2), st.booleans())
+def test_a_clause_is_due_with_its_words_or_early_enough_for_its_stroke(start, word, rest, clause, accepted):
+    times = ClauseTimes(start, start + word, start + word + rest + 0.1, estimated=False)
+    made = GestureRequest(ClauseHeader("one", clause), 100.0, times, accepted)
+    assert made.due <= made.begin == 100.0 + start
+    assert made.end == 100.0 + times.end
+    if accepted and clause:
+        assert made.stroke - made.due >= COARTICULATION_TIME - 1e-9
+    else:
+        assert made.due == made.begin
+    later = made.delayed(2.0)
+    for name in ("begin", "end", "due"):
+        assert getattr(later, name) == pytest.approx(getattr(made, name) + 2.0)
+    assert replace(made, times=replace(times, estimated=True)).end is None
+    unknown = replace(made, times=ClauseTimes(start))
+    assert (unknown.stroke, unknown.end, unknown.due) == (None, None, unknown.begin)

@@ -1,17 +1,19 @@
 """Gestures on their way: the same whoever asks, in time with speech, joined where they are close."""
 
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import count, cycle
 
 import numpy as np
 import pytest
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generation.generator import Frame, GestureGenerator
-from text2gesture_ros.generation.stream import BEGUN, GestureStream
+from text2gesture_ros.generation.request import GestureRequest
+from text2gesture_ros.generation.stream import UNPLANNED_FRAMES, GestureStream, Playback
 from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameBlock
 from text2gesture_ros.skeleton import INDEX, REFERENCE, bone_lengths
+from text2gesture_ros.understanding.clauses import ClauseTimes
 
 START, RATE = 100.0, 60.0
 
@@ -21,32 +23,39 @@ def generator() -> GestureGenerator:
     return GestureGenerator("motion", device="cpu")
 
 
-def wave(count: int, made: list[int]) -> Iterator[Frame]:
-    """Yield `count` frames of a hand that goes up and down and write down which were made."""
-    for index in range(count):
+def wave(frames: int, made: list[int]) -> Iterator[Frame]:
+    """Yield `frames` frames of a hand that goes up and down and write down which were made."""
+    for index in range(frames):
         made.append(index)
         positions = REFERENCE.astype(np.float32)
-        positions[INDEX["right_hand"], 2] += 0.3 * np.sin(np.pi * index / max(1, count - 1))
-        yield Frame(positions, 0.0, index == count - 1)
+        positions[INDEX["right_hand"], 2] += 0.3 * np.sin(np.pi * index / max(1, frames - 1))
+        yield Frame(positions, 0.0, index == frames - 1)
 
 
 def stream(
-    frames: Iterator[Frame], *, block_size: int = 4, look_ahead: float = 0.2, **given
+    frames: Iterator[Frame],
+    *,
+    block_size: int = 4,
+    look_ahead: float = 0.2,
+    start: float = START,
+    stroke: float | None = None,
+    end: float | None = None,
+    estimated: bool = False,
+    **given,
 ) -> GestureStream:
-    start = given.pop("start", START)
+    """Return the stream of a clause whose word and end come at these times [s], None: unknown."""
+    times = ClauseTimes()
+    if stroke is not None or end is not None:
+        word = start if stroke is None else stroke
+        times = ClauseTimes(start - START, word - START, (end or word + 9.0) - START, estimated)
+    request = GestureRequest(ClauseHeader("a", 2), START, times, stroke is not None)
     return GestureStream(
-        frames,
-        header=ClauseHeader("a", 2),
-        start=start,
-        frame_rate=RATE,
-        block_size=block_size,
-        look_ahead=look_ahead,
-        **given,
+        request, frames, start=start, playback=Playback(RATE, block_size, look_ahead), **given
     )
 
 
 def blocks_of(
-    source: GestureStream, now: float = 0.0, until: float = np.inf, follows=None
+    source: GestureStream, now: float = 0.0, until: float = np.inf, follows: float | None = None
 ) -> list[FrameBlock]:
     """Return what a stream hands out by some time."""
     blocks, now = [], now or source.end - 1.0
@@ -131,7 +140,7 @@ def test_a_gesture_ends_with_speech_whoever_asks_and_is_a_body(
             block_size=block_size,
             stroke=None if gesture == NEUTRAL else START + word,
             end=START + length,
-            talk=lambda number: generator.frames(NEUTRAL, seed=number),
+            talk=(generator.frames(NEUTRAL, seed=number) for number in count(1)),
         )
         performances.append(blocks_of(source))
     for blocks in performances:
@@ -161,7 +170,7 @@ def test_two_gestures_that_are_close_are_joined_without_going_back_to_rest(
     )
     after = blocks_of(second, now=follows)
     # What was handed out of the first beyond the beginning of the second is what the second begins with.
-    overlap = round((before[-1].end - second._start) * RATE) + 1
+    overlap = round((before[-1].end - follows) * RATE) + 1
     one, two = positions_of(before), positions_of(after)
     shared = one[len(one) - overlap :]
     np.testing.assert_allclose(shared, two[:overlap], atol=2e-3)
@@ -179,5 +188,5 @@ def test_two_gestures_that_are_close_are_joined_without_going_back_to_rest(
 
 def test_the_frames_that_are_sent_at_once_are_hardly_a_movement(generator: GestureGenerator) -> None:
     for gesture in GESTURES:
-        positions = generator.generate(gesture, seed=2).positions[:BEGUN]
+        positions = generator.generate(gesture, seed=2).positions[:UNPLANNED_FRAMES]
         assert np.linalg.norm(positions - positions[0], axis=-1).max() < 0.25

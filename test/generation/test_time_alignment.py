@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.generation.time_alignment import (
-    FASTEST,
-    HOLD,
-    RETURN,
-    SHORTEST_STROKE,
-    SHORTEST_TALK,
-    Warp,
+    MAX_DIRECT_RETRACTION,
+    MAX_HOLD,
+    MAX_SPEED,
+    MIN_STROKE,
+    MIN_TALK_DURATION,
+    TimeWarp,
     fit,
 )
 from text2gesture_ros.labels import GESTURES, NEUTRAL
@@ -73,7 +73,7 @@ def clips(draw):
 @given(st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0)), min_size=2, max_size=6))
 def test_a_warp_never_goes_back_and_meets_its_knots(steps):
     times, places = np.cumsum([(0.01 + t, p) for t, p in steps], axis=0).T
-    warp = Warp(times.tolist(), places.tolist())
+    warp = TimeWarp(times.tolist(), places.tolist())
     np.testing.assert_allclose(warp.at(times), places, atol=1e-9)
     assert (np.diff(warp.at(np.arange(-0.5, times[-1] + 1.0, STEP))) >= -1e-9).all()
     assert warp.at(np.array([times[-1] + 5.0]))[0] == places[-1]
@@ -91,20 +91,22 @@ def test_a_gesture_is_played_whole_or_left_within_its_stroke(phases, start, stro
     stroke = None if stroke is None else start + stroke
     end = None if end is None or estimated else start + end
     fitted = fit(phases, start, stroke=stroke, end=end, begun=begun, estimated=estimated)
-    assert start <= fitted.begin <= fitted.stroke <= fitted.leave <= fitted.end
-    times = np.arange(start, fitted.leave, STEP)
+    assert start <= fitted.begin <= fitted.stroke <= fitted.cut <= fitted.end
+    times = np.arange(start, fitted.cut, STEP)
     places = fitted.warp.at(times)
     assert (np.diff(places) >= -1e-9).all()
     np.testing.assert_allclose(
         places[times < start + begun], (times - start)[times < start + begun], atol=1e-9
     )
     showing, returning = phases.retraction - phases.stroke, phases.end - phases.retraction
-    if fitted.leave < fitted.end:
-        assert fitted.leave - fitted.stroke >= min(SHORTEST_STROKE, showing / FASTEST) - 1e-6
+    if fitted.cut < fitted.end:
+        assert fitted.cut - fitted.stroke >= min(MIN_STROKE, showing / MAX_SPEED) - 1e-6
     else:
         assert fitted.warp.at(np.array([fitted.end]))[0] == pytest.approx(phases.end)
     # It is late by so much at most.
-    soonest = start + phases.stroke + min(showing, SHORTEST_STROKE) + min(returning / FASTEST, RETURN)
+    soonest = (
+        start + phases.stroke + min(showing, MIN_STROKE) + min(returning / MAX_SPEED, MAX_DIRECT_RETRACTION)
+    )
     if end is not None:
         assert fitted.end <= max(end, soonest) + 1e-6
     if end is None and stroke is None:
@@ -113,10 +115,10 @@ def test_a_gesture_is_played_whole_or_left_within_its_stroke(phases, start, stro
 
 @given(clips(), st.floats(0.0, 3.0), st.floats(0.0, 1.0))
 def test_with_time_enough_the_stroke_comes_with_its_word_and_the_end_with_that_of_speech(phases, wait, share):
-    stroke = phases.stroke / FASTEST + wait
+    stroke = phases.stroke / MAX_SPEED + wait
     showing, returning = phases.retraction - phases.stroke, phases.end - phases.retraction
-    least = min(showing, SHORTEST_STROKE) + min(returning / FASTEST, RETURN)
-    most = max(showing + returning + SHORTEST_TALK, showing / 0.8 + returning / 0.7 + HOLD)
+    least = min(showing, MIN_STROKE) + min(returning / MAX_SPEED, MAX_DIRECT_RETRACTION)
+    most = max(showing + returning + MIN_TALK_DURATION, showing / 0.8 + returning / 0.7 + MAX_HOLD)
     end = stroke + least + 0.999 * share * (most - least)
     fitted = fit(phases, 0.0, stroke=stroke, end=end)
     assert fitted.stroke == pytest.approx(stroke)

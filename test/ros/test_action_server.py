@@ -154,7 +154,7 @@ def test_a_goal_that_waits_can_be_cancelled_too(graph, client, stage, how):
 )
 def test_a_goal_of_which_nothing_comes_fails_and_says_who_is_missing(client, monkeypatch, came, reason):
     monkeypatch.setattr(performing_action, "PATIENCE", 0.5)
-    monkeypatch.setattr(performing_action, "LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(performing_action, "MAX_WAIT", 0.2)
     handle, _, name = client.accepted(text="Hello!")
     if came == "intent":
         client.answer(name)
@@ -167,7 +167,7 @@ def test_a_goal_of_which_nothing_comes_fails_and_says_who_is_missing(client, mon
 
 def test_a_goal_that_the_generator_has_lost_fails_however_much_others_perform(client, stage, monkeypatch):
     monkeypatch.setattr(performing_action, "PATIENCE", 1.0)
-    monkeypatch.setattr(performing_action, "LONGEST_WAIT", 1.0)
+    monkeypatch.setattr(performing_action, "MAX_WAIT", 1.0)
     handle, _, name = client.accepted(text="Hello!")
     client.perform("before", frames=150)
     client.graph.spin_for(0.1)

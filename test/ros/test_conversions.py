@@ -14,7 +14,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.gestures import ALL_GROUPS, GestureNeeds, needs_of
 from text2gesture_ros.motion.frame_block import MAX_BLOCK_FRAMES, PRIORITY, ClauseEnd, ClauseHeader
 from text2gesture_ros.ros.conversions import (
-    LONGEST_ID,
+    MAX_ID_LENGTH,
     frames_message,
     read_frames,
     read_intent,
@@ -97,7 +97,7 @@ def test_joints_are_matched_by_name(message):
         {"hand_opening": 1.5},
         {"hand_opening": math.nan},
         {"utterance_id": ""},
-        {"utterance_id": "u" * (LONGEST_ID + 1)},
+        {"utterance_id": "u" * (MAX_ID_LENGTH + 1)},
     ],
     ids=str,
 )
@@ -123,7 +123,7 @@ def intent(**changes):
 def test_a_clause_begins_after_the_arrival_of_its_text_unless_that_is_another_clocks(stamp, believed):
     message = intent(clause=2, start=1.25)
     message.header.stamp = to_time(stamp)
-    request = read_intent(message, now=1000.0)
+    request = read_intent(message, 1000.0, 0.0)
     assert request.begin == pytest.approx(believed + 1.25)
     assert (request.header.clause, request.header.gesture, request.spoken) == (2, "wave", True)
 
@@ -132,24 +132,34 @@ def test_a_clause_begins_after_the_arrival_of_its_text_unless_that_is_another_cl
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, 1e300])
 def test_a_start_that_is_no_time_is_refused(name, value):
     with pytest.raises(InputError, match=rf"{name} must be in \[0, 3600\] s"):
-        read_intent(intent(**{name: value}), now=0.0)
+        read_intent(intent(**{name: value}), 0.0, 0.0)
+
+
+TIMED = {"start": 1.0, "stroke": 1.5, "end": 2.0}
 
 
 @pytest.mark.parametrize(
     ("given", "read"),
     [
         ({}, (None, None, False)),  # untold
-        ({"start": 1.0, "stroke": 1.5, "end": 2.0, "span_end": 3}, (0.5, 1.0, True)),
-        ({"start": 1.0, "stroke": 1.5, "end": 2.0, "span_end": 7, "duration": 3.0}, (0.5, 2.0, False)),
-        ({"start": 1.0, "stroke": 1.5, "end": 2.0, "estimated": True}, (0.5, None, False)),
-        ({"start": 1.0, "stroke": 0.5, "end": 2.0}, (None, None, False)),  # cannot be
-        ({"duration": 3.0, "gesture": LabelProbabilities(chosen="nod")}, (0.0, 3.0, False)),
+        ({**TIMED, "span_end": 3}, (1.5, 2.0, True)),
+        ({**TIMED, "span_end": 7}, (1.5, 2.0, False)),
+        ({**TIMED, "estimated": True}, (1.5, None, False)),
+        ({**TIMED, "stroke": 0.5}, (None, None, False)),  # cannot be
+        ({**TIMED, "accepted": False}, (None, 2.0, False)),  # no gesture, no stroke
+        ({"end": 3.0, "gesture": LabelProbabilities(chosen="nod")}, (0.0, 3.0, False)),
     ],
     ids=str,
 )
 def test_when_a_clause_is_spoken_is_told_or_unknown(given, read):
-    request = read_intent(intent(**given), now=0.0)
-    assert (request.stroke, request.length, request.header.more) == read
+    request = read_intent(intent(**given), 8.0, 5.0)
+    since = [None if time is None else time - 3.0 for time in (request.stroke, request.end)]
+    assert (*since, request.header.more) == read
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!", "\U0001f44b"])
+def test_a_text_without_a_letter_is_not_spoken(text):
+    assert not read_intent(intent(text=text), 0.0, 0.0).spoken
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.999999999, 1.0, 1.7e9 + 0.25, 2147483647.5])

@@ -14,8 +14,9 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros import bringup
+from text2gesture_ros.ros.conversation_log import TOPICS
 from text2gesture_ros.ros.conversions import to_seconds
-from text2gesture_ros.ros.graph_client import TOPICS, GraphClient
+from text2gesture_ros.ros.graph_client import GraphClient
 from text2gesture_ros.ros.params_file import NODES
 from text2gesture_ros.ros.processes import ended, start_processes, stop_processes
 
@@ -37,11 +38,11 @@ def test_sentences_become_commands(domain, tmp_path):
     with client as graph:
         for sentence in sentences:
             graph.say(sentence)
-            graph.wait_until(lambda: all(item.intent for item in graph.performances()), timeout=10.0)
+            graph.wait_until(lambda: all(item.intent for item in graph.log.performances()), timeout=10.0)
             time.sleep(0.3)
-        assert graph.wait_until(graph.quiet, timeout=20.0)
-        performances = graph.performances()
-        commands = [item.message for item in graph.commands]
+        assert graph.wait_until(graph.log.quiet, timeout=20.0)
+        performances = graph.log.performances()
+        commands = [item.message for item in graph.log.commands]
 
     assert [performance.text for performance in performances] == sentences
     for performance in performances:

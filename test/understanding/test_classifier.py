@@ -1,4 +1,3 @@
-import copy
 import json
 import shutil
 import subprocess
@@ -11,17 +10,18 @@ import torch
 
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
 from text2gesture_ros.labels import GATE, HEADS, TASKS
-from text2gesture_ros.model_directory import open_model
+from text2gesture_ros.model_directory import INT8_GRAPH, open_model
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.understanding.classifier import (
     MAX_CHARACTERS,
     IntentClassifier,
     TextReader,
     clean_text,
-    has_words,
 )
-from text2gesture_ros.understanding.cool_down import Pacer
+from text2gesture_ros.understanding.intent import has_words
 from text2gesture_ros.understanding.intent_network import from_config
+from text2gesture_ros.understanding.interpreter import Interpreter
+from text2gesture_ros.understanding.utterance import Utterance
 
 TALK = [
     "Hello there, nice to see you!",
@@ -51,30 +51,18 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def classifier():
-    return IntentClassifier(device="cpu")
-
-
-@pytest.fixture(scope="module")
-def ungated(classifier):
-    """Return the classifier without its gate."""
-    ungated = copy.copy(classifier)
-    ungated._heads, ungated._temperatures = tuple(TASKS), classifier._temperatures[: len(TASKS)]
-    ungated._run = lambda tokens, mask: classifier._run(tokens, mask)[: len(TASKS)]
-    return ungated
-
-
-@pytest.fixture(scope="module")
-def gated(ungated):
-    """Return a classifier with a gate, which knows no better than to like an even sum of token numbers."""
+def gated():
+    """Return a classifier whose gate knows no better than to like an even sum of token numbers."""
+    directory = open_model("intent", "intent")
+    session, names = directory.session(INT8_GRAPH), list(TASKS)
+    temperature = directory.config["temperature"].get(GATE, 1.0)
 
     def run(tokens, mask):
         odd = (tokens * mask).sum(axis=1) % 2
-        return [*ungated._run(tokens, mask), np.stack([odd, 1 - odd], axis=1) * 4.0]
+        logits = session.run(names, {"tokens": tokens, "mask": mask})
+        return [*logits, np.stack([odd, 1 - odd], axis=1) * 2.0 * temperature]
 
-    gated = copy.copy(ungated)
-    gated._heads, gated._temperatures, gated._run = (*TASKS, GATE), [*ungated._temperatures, 2.0], run
-    return gated
+    return IntentClassifier(device="cpu", engine=run)
 
 
 def probabilities(intent):
@@ -206,7 +194,7 @@ TURN = (
 @pytest.mark.parametrize("clause_words", [3, 12, 1000])
 def test_clauses_are_read_as_if_each_stood_alone(gated, clause_words):
     given = IntentClassifierParameters(clause_words=clause_words)
-    intents = gated.read(TURN, given)
+    intents = gated.read(Utterance(TURN), given)
     assert (len(intents) == 1) == (clause_words == 1000)
     assert " ".join(TURN[slice(*intent.span)] for intent in intents) == TURN.strip()
     for intent in intents:
@@ -222,8 +210,11 @@ def test_clauses_are_read_as_if_each_stood_alone(gated, clause_words):
 def test_a_short_text_is_read_as_a_whole(classifier):
     given = IntentClassifierParameters(confidence_threshold=0.3)
     for text in ("", " \n", "...", "Hello! My name is Pepper.", *TALK[:2]):
-        (read,), (classified,) = classifier.read(text, given), classifier.classify([text], 0.3, 0.5)
-        assert (read.span, read.start, read.reason) == (classified.span, 0.0, classified.reason)
+        (read,), (classified,) = (
+            classifier.read(Utterance(text), given),
+            classifier.classify([text], 0.3, 0.5),
+        )
+        assert (read.span, read.times.start, read.reason) == (classified.span, 0.0, classified.reason)
         np.testing.assert_array_equal(probabilities(read), probabilities(classified))
 
 
@@ -231,16 +222,19 @@ def test_clauses_begin_when_their_words_do(classifier):
     words = TURN.split()
     starts = [0.4 * index for index in range(len(words))]
     given = IntentClassifierParameters()
-    for intent in classifier.read(TURN, given, words=words, word_starts=starts):
-        assert intent.start == pytest.approx(0.4 * len(TURN[: intent.span[0]].split()))
-    ends = [classifier.read(TURN, given, duration=duration)[-1].start for duration in (5.0, 10.0)]
+    for intent in classifier.read(Utterance(TURN, words=words, word_starts=starts), given):
+        assert intent.times.start == pytest.approx(0.4 * len(TURN[: intent.span[0]].split()))
+    told = [Utterance(TURN, duration=duration) for duration in (5.0, 10.0)]
+    ends = [classifier.read(utterance, given)[-1].times.start for utterance in told]
     assert ends[1] == pytest.approx(2.0 * ends[0])
     assert 0.0 < ends[0] < 5.0
 
 
-def test_a_thousand_texts_of_anything_are_read(gated):
-    quick = copy.copy(gated)  # what the network makes of them is not the point
-    quick._run = lambda tokens, _: [np.zeros((len(tokens), len(HEADS[head]))) for head in HEADS]
+def test_a_thousand_texts_of_anything_are_read():
+    def engine(tokens, _):  # what the network makes of them is not the point
+        return [np.zeros((len(tokens), len(HEADS[head]))) for head in HEADS]
+
+    quick = IntentClassifier(device="cpu", engine=engine)
     generator = np.random.default_rng(0)
     pieces = [
         *HOSTILE[0:3],
@@ -260,11 +254,11 @@ def test_a_thousand_texts_of_anything_are_read(gated):
         given = IntentClassifierParameters(clause_words=int(generator.integers(3, 20)))
         spoken = text.split()[:: int(generator.integers(1, 4))]
         starts = np.cumsum(generator.random(len(spoken))).tolist()
-        intents = Pacer().pace(quick.read(text, given, words=spoken, word_starts=starts), given)
+        intents = Interpreter(quick).interpret(Utterance(text, words=spoken, word_starts=starts), given)
         assert intents
         for intent in intents:
             assert 0 <= intent.span[0] <= intent.span[1] <= len(intent.text)
-            assert 0.0 <= intent.start <= max(starts, default=0.0)
+            assert 0.0 <= intent.times.start <= max(starts, default=0.0)
             assert intent.accepted == (intent.reason == "")
 
 
@@ -284,7 +278,7 @@ def test_the_model_that_ships_gestures_at_talk_alone(classifier):
 def test_whatever_is_read_in_clauses_has_at_least_one(classifier):
     given = IntentClassifierParameters(clause_words=3)
     for text in HOSTILE:
-        intents = classifier.read(text[:2000], given)
+        intents = classifier.read(Utterance(text[:2000]), given)
         assert intents
         assert {intent.text for intent in intents} == {clean_text(text[:2000])}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from text2gesture_ros.understanding.clauses import FEWEST_WORDS, clause_times, speaking_time, split
+from text2gesture_ros.understanding.clauses import MIN_WORDS, clause_times, speaking_time, split
 
 PIECES = st.sampled_from(
     [
@@ -85,7 +85,7 @@ def test_what_is_short_stays_whole(words, clause_words):
 def test_no_clause_is_shorter_than_a_few_words_unless_the_text_is(words, clause_words):
     found = clauses(" ".join(words), clause_words)
     lengths = [sum(any(map(str.isalpha, word)) for word in clause.split()) for clause in found]
-    assert len(found) <= 1 or min(lengths) >= FEWEST_WORDS
+    assert len(found) <= 1 or min(lengths) >= MIN_WORDS
 
 
 @given(TEXTS, WORDS)

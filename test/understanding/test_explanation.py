@@ -9,16 +9,11 @@ from text2gesture_ros.labels import GATE, TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.training.text.data import default_data
 from text2gesture_ros.training.text.utterances import read_utterances
-from text2gesture_ros.understanding.classifier import IntentClassifier
 from text2gesture_ros.understanding.explanation import EXPLAINED, explain
+from text2gesture_ros.understanding.utterance import Utterance
 
 GIVEN = IntentClassifierParameters()
 TURN = "Hello there!  The toilets are on your left. I am so sorry, but the café is closed all day today."
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    return IntentClassifier(device="cpu")
 
 
 def best(intent, task):
@@ -28,7 +23,7 @@ def best(intent, task):
 @pytest.mark.parametrize("text", [TURN, " Oh no, I forgot!\n", "well 😀 done — friend", "你好"])
 def test_words_are_those_of_the_clauses_in_order_and_leaving_one_out_takes_its_weight(classifier, text):
     found = []
-    for intent in classifier.read(text, GIVEN):
+    for intent in classifier.read(Utterance(text), GIVEN):
         words = explain(classifier, intent)
         found += [word.text for word in words]
         start, end = intent.span
@@ -50,31 +45,27 @@ def test_words_are_those_of_the_clauses_in_order_and_leaving_one_out_takes_its_w
 
 @pytest.mark.parametrize("text", ["Hello!", "  Goodbye", "Hello ..."])
 def test_the_only_word_carries_all(classifier, text):
-    (intent,) = classifier.read(text, GIVEN)
+    (intent,) = classifier.read(Utterance(text), GIVEN)
     word = explain(classifier, intent)[0]
     everything = {**{task: best(intent, task) for task in TASKS}, GATE: intent.speech}
     assert word.weights == pytest.approx(everything, abs=1e-5)
 
 
-def test_a_model_without_a_gate_has_no_weights_for_it(classifier):
-    ungated = copy.copy(classifier)
-    count = len(TASKS)
-    ungated._heads, ungated._temperatures = tuple(TASKS), classifier._temperatures[:count]
-    ungated._run = lambda tokens, mask: classifier._run(tokens, mask)[:count]
+def test_a_model_without_a_gate_has_no_weights_for_it(classifier, ungated):
     assert (classifier.gated, ungated.gated) == (True, False)
-    (intent,) = ungated.read("Hello there!", GIVEN)
+    (intent,) = ungated.read(Utterance("Hello there!"), GIVEN)
     for word, same in zip(explain(ungated, intent), explain(classifier, intent), strict=True):
         assert word.weights == {task: same.weights[task] for task in EXPLAINED}
 
 
 @pytest.mark.parametrize("text", ["", "  ", "...", "42 !"])
 def test_where_nothing_is_read_nothing_is_explained(classifier, text):
-    (intent,) = classifier.read(text, GIVEN)
+    (intent,) = classifier.read(Utterance(text), GIVEN)
     assert explain(classifier, intent) == []
 
 
 def test_explaining_changes_nothing(classifier):
-    intents = classifier.read(TURN, GIVEN)
+    intents = classifier.read(Utterance(TURN), GIVEN)
     before = copy.deepcopy(intents)
     for intent in intents:
         explain(classifier, intent)
@@ -89,8 +80,10 @@ def test_explaining_changes_nothing(classifier):
 
 
 def test_what_is_explained_is_the_likeliest_label_whatever_is_accepted(classifier):
-    (sure,) = classifier.read("Hello there!", GIVEN)
-    (unsure,) = classifier.read("Hello there!", IntentClassifierParameters(confidence_threshold=1.0))
+    (sure,) = classifier.read(Utterance("Hello there!"), GIVEN)
+    (unsure,) = classifier.read(
+        Utterance("Hello there!"), IntentClassifierParameters(confidence_threshold=1.0)
+    )
     assert not unsure.accepted
     assert explain(classifier, unsure) == explain(classifier, sure)
 

@@ -25,7 +25,8 @@ from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros.bag import BagWriter
-from text2gesture_ros.ros.graph_client import GraphClient, Performance, Received
+from text2gesture_ros.ros.conversation_log import Performance, Received
+from text2gesture_ros.ros.graph_client import GraphClient
 from text2gesture_ros.skeleton import JOINTS
 from text2gesture_ros.understanding.clauses import speaking_time
 
@@ -186,9 +187,9 @@ def converse(
                 # Nothing to wait for but time; a node that ends meanwhile ends the demonstration.
                 graph.wait_until(lambda: False, timeout=due - time.monotonic())
                 progress.advance(task)
-            graph.wait_until(graph.quiet, timeout=_SETTLING)
-            performances = graph.performances()
-        return Conversation(loaded, performances, list(graph.commands), dict(writer.counts))
+            graph.wait_until(graph.log.quiet, timeout=_SETTLING)
+            performances = graph.log.performances()
+        return Conversation(loaded, performances, list(graph.log.commands), dict(writer.counts))
 
 
 def draw(conversation: Conversation, output: Path, console: Console) -> list[Path]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from text2gesture_ros.labels import GATE
 
 if TYPE_CHECKING:
-    from text2gesture_ros.understanding.classifier import Intent, Prediction
     from text2gesture_ros.understanding.explanation import Word
+    from text2gesture_ros.understanding.intent import Intent, Prediction
 
 
 def best(prediction: "Prediction") -> str:

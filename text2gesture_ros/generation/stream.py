@@ -1,306 +1,223 @@
-"""A gesture on its way: fitted to speech and handed out in blocks of frames, each when it is needed."""
+"""The motion of one clause, aligned with speech and handed out in blocks of frames when they are needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from text2gesture_ros.errors import InputError
+from text2gesture_ros.generation.clip_sequence import ClipSequence, FrameCache, Segment
 from text2gesture_ros.generation.generator import Frame
-from text2gesture_ros.generation.time_alignment import SHORTEST_TALK, Fit, Warp, fit
-from text2gesture_ros.geometry import FloatArray, minimum_jerk
-from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameBlock
-from text2gesture_ros.motion.phases import Phases, find_phases
-from text2gesture_ros.skeleton import between, bone_lengths, with_bone_lengths
+from text2gesture_ros.generation.request import COARTICULATION_TIME, GestureRequest
+from text2gesture_ros.generation.time_alignment import MIN_TALK_DURATION, TimeWarp, fit
+from text2gesture_ros.motion.frame_block import ClauseEnd, FrameBlock
 
-BEGUN = 12
-"""Frames that are sent as they are, so that a gesture may begin before all of it is known. The hands have
+UNPLANNED_FRAMES = 12
+"""Frames that are sent as generated, so that a gesture may begin before all of it is known. The hands have
 hardly left rest then; the rest of the clip is to be generated before they have been played."""
 
-CLOSE = 1.0
-"""Where the next gesture follows the stroke within this time the hands do not go back to rest [s]."""
+ESTIMATE_STEP = 0.1
+"""Estimated times are rounded to this, so that one text looks the same whenever it is said [s]."""
 
-GUESS = 0.1
-"""To this an estimated time is rounded [s]: one text looks the same whenever it is said."""
-
-_MOST_BEFORE = 4  # talking motions that may go before a gesture; who speaks for longer has another clause
+_MAX_TALK_BEFORE = 4  # talking motions before a gesture; speech that goes on longer has another clause
 _ENDLESS = 1000.0  # longer than any clip [s]
-_PREPARED = 0.6  # few gestures are prepared sooner: a word guessed so early changes nothing [s]
-_PATIENCE = 1.5  # longer than a preparation: a held stroke ends by itself where no gesture takes over [s]
+_MIN_PLANNED_ESTIMATE = (
+    0.6  # an estimated stroke earlier than this changes nothing: few are prepared sooner [s]
+)
+# A stroke that is held for a gesture that never takes over ends by itself; longer than a preparation [s].
+_HOLD_TIMEOUT = 1.5
 
 
-class Clip:
-    """The frames of a generator, made when they are asked for."""
-
-    def __init__(self, frames: Iterator[Frame], frame_rate: float) -> None:
-        self._frames, self._rate = frames, frame_rate
-        self._positions: list[FloatArray] = []
-        self._stops: list[float] = []
-        self._complete = False
-
-    @property
-    def duration(self) -> float:
-        """When the last frame so far is seen [s]."""
-        return (len(self._positions) - 1) / self._rate
-
-    def whole(self) -> Phases:
-        """Make all of it and return its phases."""
-        self._make(np.inf)
-        return find_phases(np.stack(self._positions), self._rate)
-
-    def at(self, places: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return joint positions (M, K, 3) [m] and stop probabilities (M,) at places (M,) [s].
-
-        Between frames a cubic goes through them (Catmull and Rom, 1974), and the bones keep their lengths.
-        """
-        exact = places * self._rate
-        index = np.floor(exact + 1e-6).astype(int)
-        u = np.clip(exact - index, 0.0, 1.0)[:, None, None]
-        smooth = bool((u > 1e-6).any())
-        self._make(int(index.max()) + (3 if smooth else 1))
-        frames, last = np.stack(self._positions), len(self._positions) - 1
-        index = np.clip(index, 0, last)
-        stops = np.array(self._stops, dtype=np.float32)[index]
-        if not smooth:
-            return frames[index], stops
-        a, b, c, d = (frames[np.clip(index + step, 0, last)] for step in (-1, 0, 1, 2))
-        mixed = b + u / 2.0 * (c - a + u * (2.0 * a - 5.0 * b + 4.0 * c - d + u * (3.0 * (b - c) + d - a)))
-        return with_bone_lengths(mixed, bone_lengths(frames[0])).astype(np.float32), stops
-
-    def holds(self, count: int) -> bool:
-        """Make so many frames; return whether these are all."""
-        self._make(count)
-        return self._complete
-
-    def _make(self, count: float) -> None:
-        while not self._complete and len(self._positions) < count:
-            frame = next(self._frames)
-            self._positions.append(frame.positions)
-            self._stops.append(frame.stop_probability)
-            self._complete = frame.last
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """A clip that is played from some time on.
+@dataclass(frozen=True)
+class Playback:
+    """How frames are played.
 
     Attributes:
-        begin: when it takes over [s].
-        blend: how long it takes to do so [s].
-        clip: what is played.
-        warp: and when.
+        frame_rate: frames per second [Hz].
+        block_size: frames per block; the last block of a clause may be smaller.
+        look_ahead: how long before it is due a block is handed out [s].
+
+    Raises:
+        InputError: one of them is out of range.
     """
 
-    begin: float
-    blend: float
-    clip: Clip
-    warp: Warp
+    frame_rate: float
+    block_size: int
+    look_ahead: float
 
-
-def play(pieces: list[Piece], times: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return positions (M, K, 3) [m] and stop probabilities (M,) of pieces that take over one from the other.
-
-    Where a piece takes over, every bone turns from where it would be without it to where the piece has it,
-    along a minimum-jerk curve (Flash and Hogan, 1985), and keeps its length. So a gesture is prepared from
-    wherever the one before left the hands, and their velocity has no step.
-
-    Args:
-        pieces: in the order in which they begin.
-        times: (M,) [s], none before the first piece begins.
-    """
-    first = max(i for i, piece in enumerate(pieces) if i == 0 or piece.begin + piece.blend <= times.min())
-    positions, stops = pieces[first].clip.at(pieces[first].warp.at(times))
-    for piece in pieces[first + 1 :]:
-        later = times >= piece.begin
-        if not later.any():
-            break
-        new, its_stops = piece.clip.at(piece.warp.at(times[later]))
-        ratio = np.minimum(1.0, (times[later] - piece.begin) / max(piece.blend, 1e-9))
-        weight = minimum_jerk(ratio)[0]
-        positions[later] = between(positions[later], new, weight[:, None, None])
-        stops[later] = its_stops
-    return positions, stops
+    def __post_init__(self) -> None:
+        if self.block_size < 1:
+            raise InputError(f"block_size must be 1 or more but is {self.block_size}")
+        if not self.frame_rate > 0.0 or not self.look_ahead >= 0.0:
+            raise InputError(
+                f"frame_rate must be > 0 and look_ahead >= 0 but are {self.frame_rate} and {self.look_ahead}"
+            )
 
 
 class GestureStream:
-    """Hands out a gesture in blocks of frames, each block no earlier than it is needed.
+    """Hands out the motion of a clause in blocks of frames, each block no earlier than it is needed.
 
-    Pure: the clock is whatever its user says. What is played at a time does not depend on how it is asked
-    for.
+    Pure: the clock is the caller's. What is played at a time does not depend on when blocks are asked for.
 
-    Where it is not known when its words are spoken, or they are spoken very soon, the gesture begins at once,
-    with `BEGUN` frames as they are; where nothing more is known it goes on so. All else is planned with the
-    whole clip at hand (`timing.fit`): when it begins, when the stroke comes, when it ends. Where speech goes
-    on for long before or after the gesture, talking motion goes with it. Where the next gesture of the
-    utterance is close the stroke is held instead of going back to rest, and the stream of that gesture goes
-    on from there.
+    Where it is unknown when the words are spoken, or they are spoken very soon, the gesture begins at once,
+    with `UNPLANNED_FRAMES` as generated; where nothing more is known it goes on so. All else is planned with
+    the whole clip at hand (`time_alignment.fit`): begin, stroke, end. Talking motion fills what time speech
+    leaves before or after the gesture. Where the next gesture of the utterance is close, the stroke is held
+    instead of retracted, and the stream of that gesture goes on from there.
     """
 
     def __init__(
         self,
+        request: GestureRequest,
         frames: Iterator[Frame],
         *,
-        header: ClauseHeader,
         start: float,
-        frame_rate: float,
-        block_size: int,
-        look_ahead: float,
-        stroke: float | None = None,
-        end: float | None = None,
-        estimated: bool = False,
+        playback: Playback,
         after: "GestureStream | None" = None,
-        talk: Callable[[int], Iterator[Frame]] | None = None,
+        talk: Iterator[Iterator[Frame]] | None = None,
     ) -> None:
         """Prepare the stream; nothing is generated yet.
 
         Args:
-            frames: what `GestureGenerator.frames` returned.
-            header: of the clause, carried by every block.
+            request: the clause, with what is known of when it is spoken.
+            frames: of its gesture, from `GestureGenerator.frames`.
             start: when the first frame is due at the earliest [s].
-            frame_rate: frames per second at which they are played [Hz].
-            block_size: frames per block; the last block may be smaller.
-            look_ahead: how long before it is due a block is handed out [s].
-            stroke: when the word is spoken that the stroke belongs to [s]; None: unknown.
-            end: when its clause has been spoken [s]; None: unknown.
-            estimated: the time of the stroke is a guess.
-            after: the stream of the utterance's gesture before, still on its way.
-            talk: returns the frames of the n-th talking motion, from 1 on, that follow where speech goes on.
-
-        Raises:
-            InputError: block_size, frame_rate or look_ahead is out of range.
+            playback: how frames are played.
+            after: the stream of the utterance's gesture before, if that is still playing.
+            talk: clips of talking motion, one after the other; None: gaps stay without motion.
         """
-        if block_size < 1:
-            raise InputError(f"block_size must be 1 or more but is {block_size}")
-        if not frame_rate > 0.0 or not look_ahead >= 0.0:
-            raise InputError(
-                f"frame_rate must be > 0 and look_ahead >= 0 but are {frame_rate} and {look_ahead}"
-            )
-        self.header = header
-        self._start, self._frame_rate = start, frame_rate
-        self._block_size, self._look_ahead = block_size, look_ahead
-        self._clip, self._talk = Clip(frames, frame_rate), talk
-        self._stroke, self._end, self._estimated = stroke, None if estimated else end, estimated
-        if stroke is not None and estimated:
-            self._stroke = start + round((stroke - start) / GUESS) * GUESS
-        self._before = after._pieces[-2:] if after is not None else []
-        soon = stroke is None or estimated or stroke - start < CLOSE
-        self._begun = BEGUN / frame_rate if soon and not self._before else 0.0
-        self._pieces: list[Piece] = [
-            Piece(start, 0.0, self._clip, Warp([start, start + _ENDLESS], [0.0, _ENDLESS]))
-        ]
-        self._over: float | None = None  # when what is planned ends
-        self._decided = False  # whether it is planned or goes as it was made
-        self._fillers = 0
-        self._patient = not self._begun  # the first time it is asked for a block
-        self._sequence = 0
-        self._count = 0
+        self.request = request
         self.finished = False
+        self._start, self._playback = start, playback
+        self._clip, self._talk = FrameCache(frames, playback.frame_rate), talk or iter(())
+        soon = (
+            request.stroke is None or request.times.estimated or request.stroke - start < COARTICULATION_TIME
+        )
+        self._unplanned = UNPLANNED_FRAMES if soon and after is None else 0
+        self._sequence: ClipSequence = (
+            ClipSequence() if after is None else ClipSequence(*after._sequence.tail)
+        )
+        if self._unplanned:
+            as_generated = TimeWarp([start, start + _ENDLESS], [0.0, _ENDLESS])
+            self._sequence = ClipSequence(Segment(start, 0.0, self._clip, as_generated))
+        self._decided = False  # whether it is planned or played as generated
+        self._polled = bool(self._unplanned)
+        self._blocks = self._frames = 0  # handed out so far
 
     @property
     def end(self) -> float:
         """When the frames handed out so far have been played [s]."""
-        return self._start + self._count / self._frame_rate
+        return self._start + self._frames / self._playback.frame_rate
 
-    def poll(self, now: float, follows: float | None = None) -> FrameBlock | None:
+    def poll(self, now: float, next_gesture_due: float | None = None) -> FrameBlock | None:
         """Return the next block if it is due within `look_ahead` of `now` [s], else None.
 
         Args:
             now: the time.
-            follows: when the next gesture of the utterance is to take over at the earliest [s], None: there
-                is none. All clauses come at once, but one after the other.
+            next_gesture_due: when the next gesture of the utterance takes over at the earliest [s]; None:
+                there is none.
         """
-        if self.finished or self.end > now + self._look_ahead:
+        if self.finished or self.end > now + self._playback.look_ahead:
             return None
-        if self._patient:
-            self._patient = False  # what follows is known the next time
+        if not self._polled:
+            self._polled = True  # the clauses come one by one: which gesture is next is known the next time
             return None
-        begun = self._count + self._block_size <= self._begun * self._frame_rate + 1e-6
-        if not (begun or self._decided):
+        if self._frames + self._playback.block_size > self._unplanned and not self._decided:
             self._decided = True
-            if not self._goes_as_made(follows):
-                self._plan(follows)
-                if self.end > now + self._look_ahead:
+            if not self._played_as_generated(next_gesture_due):
+                self._plan(next_gesture_due)
+                if self.end > now + self._playback.look_ahead:
                     return None
         return self._block()
 
     def cut(self, reason: str) -> ClauseEnd:
-        """Hand out no more; return what says why."""
+        """Hand out no more; return what tells why."""
         self.finished = True
-        return ClauseEnd(self.header, self._sequence, self.end, reason)
+        return ClauseEnd(self.request.header, self._blocks, self.end, reason)
 
-    def _goes_as_made(self, follows: float | None) -> bool:
-        """Return whether there is nothing to plan, so that frames may be made as they are needed."""
-        if not self._begun or self._end is not None or follows is not None:
+    def _stroke(self) -> float | None:
+        """Return when the stroke should come [s]; an estimate is rounded to whole steps after the start."""
+        stroke = self.request.stroke
+        if stroke is None or not self.request.times.estimated:
+            return stroke
+        return self._start + round((stroke - self._start) / ESTIMATE_STEP) * ESTIMATE_STEP
+
+    def _played_as_generated(self, next_gesture_due: float | None) -> bool:
+        """Return whether there is nothing to plan, so that frames may be generated as they are needed."""
+        if not self._unplanned or self.request.end is not None or next_gesture_due is not None:
             return False
-        return self._stroke is None or (self._estimated and self._stroke - self._start <= _PREPARED)
+        stroke = self._stroke()
+        estimated = self.request.times.estimated
+        return stroke is None or (estimated and stroke - self._start <= _MIN_PLANNED_ESTIMATE)
 
-    def _plan(self, follows: float | None) -> None:
+    def _plan(self, next_gesture_due: float | None) -> None:
         """Fit the gesture to speech."""
-        phases = self._clip.whole()
-        begun = min(self._begun, phases.end)
+        phases = self._clip.phases()
         fitting = partial(
-            fit, phases, self._start, stroke=self._stroke, begun=begun, estimated=self._estimated
+            fit,
+            phases,
+            self._start,
+            stroke=self._stroke(),
+            begun=min(self._unplanned / self._playback.frame_rate, phases.end),
+            estimated=self.request.times.estimated,
         )
         fitted = fitting()
-        over = fitted.stroke + phases.retraction - phases.stroke
-        hold = None if follows is None or follows > over + CLOSE else follows + _PATIENCE
-        fitted = fitting(end=self._end, hold=hold)
-        self._pieces, self._over = self._before, self._start
-        while not self._before and self._fill(fitted.begin) and self._fillers < _MOST_BEFORE:
-            pass
-        if not self._pieces and not self._count:
+        stroke_end = fitted.stroke + phases.retraction - phases.stroke
+        hold = None
+        if next_gesture_due is not None and next_gesture_due <= stroke_end + COARTICULATION_TIME:
+            hold = next_gesture_due + _HOLD_TIMEOUT
+        fitted = fitting(end=self.request.end, hold=hold)
+        if self._unplanned:
+            self._sequence = ClipSequence()
+        self._sequence.end = self._start
+        if self._sequence.empty:
+            for _ in range(_MAX_TALK_BEFORE):
+                if not self._fill(fitted.begin):
+                    break
+        if self._sequence.empty and not self._frames:
             self._start = fitted.begin
-        self._append(self._clip, fitted, fitted.stroke - fitted.begin if self._pieces else 0.0)
+        self._sequence.append(self._clip, fitted)
 
     def _fill(self, until: float | None) -> bool:
-        """Let talking motion follow what is planned, where there is time for it until then [s].
-
-        Returns:
-            whether there is.
-        """
-        if self._talk is None or until is None or self._over is None or until - self._over < SHORTEST_TALK:
+        """Append talking motion where there is time for it until then [s]; return whether there is."""
+        over = self._sequence.end
+        if until is None or over is None or until - over < MIN_TALK_DURATION:
             return False
-        self._fillers += 1
-        clip = Clip(self._talk(self._fillers), self._frame_rate)
-        phases = clip.whole()
-        rest = until - self._over - phases.end
-        fitted = fit(phases, self._over, end=until if rest < SHORTEST_TALK else None)
-        self._append(clip, fitted, fitted.stroke - fitted.begin if self._pieces else 0.0)
+        frames = next(self._talk, None)
+        if frames is None:
+            return False
+        clip = FrameCache(frames, self._playback.frame_rate)
+        phases = clip.phases()
+        remaining = until - over - phases.end
+        self._sequence.append(clip, fit(phases, over, end=until if remaining < MIN_TALK_DURATION else None))
         return True
 
-    def _append(self, clip: Clip, fitted: Fit, blend: float) -> None:
-        self._pieces = [*self._pieces, Piece(fitted.begin, blend, clip, fitted.warp)]
-        if fitted.leave < fitted.end:
-            rest = Warp([fitted.leave, fitted.end], [clip.duration, clip.duration])
-            self._pieces.append(Piece(fitted.leave, fitted.end - fitted.leave, clip, rest))
-        self._over = fitted.end
-
     def _block(self) -> FrameBlock:
-        count = self._block_size
-        times = self.end + np.arange(count) / self._frame_rate
-        if self._over is None and self._clip.holds(self._count + count):
-            self._over = self._start + self._clip.duration
-        if self._over is not None:
-            while self._over < times[-1] + 1.0 / self._frame_rate and self._fill(self._end):
+        rate = self._playback.frame_rate
+        times = self.end + np.arange(self._playback.block_size) / rate
+        sequence = self._sequence
+        if sequence.end is None and self._clip.ends_within(self._frames + len(times)):
+            sequence.end = self._start + self._clip.duration
+        if sequence.end is not None:
+            while sequence.end < times[-1] + 1.0 / rate and self._fill(self.request.end):
                 pass
-            over = [i for i, piece in enumerate(self._pieces) if piece.begin + piece.blend <= times[0]]
-            self._pieces = self._pieces[max(over, default=0) :]
+            sequence.discard_before(times[0])
             # The last frame is seen when the motion is over.
-            left = int(np.floor((self._over - self.end) * self._frame_rate + 1e-6)) + 1
-            self.finished = left <= count
+            left = int(np.floor((sequence.end - self.end) * rate + 1e-6)) + 1
+            self.finished = left <= len(times)
             times = times[: max(1, left)]
-        positions, stops = play(self._pieces, times)
+        positions, stops = sequence.at(times)
         block = FrameBlock(
-            header=self.header,
-            sequence=self._sequence,
-            first_frame=self._count,
-            frame_rate=self._frame_rate,
+            header=self.request.header,
+            sequence=self._blocks,
+            first_frame=self._frames,
+            frame_rate=rate,
             due=self.end,
             positions=positions,
             stop_probabilities=stops,
             last=self.finished,
         )
-        self._sequence += 1
-        self._count += len(times)
+        self._blocks += 1
+        self._frames += len(times)
         return block

@@ -14,7 +14,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.lifecycle import LifecycleNode
 
 from text2gesture_ros.action import PerformGesture
-from text2gesture_ros.generation.schedule import LONGEST_WAIT
+from text2gesture_ros.generation.schedule import MAX_WAIT
 from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 from text2gesture_ros.msg import Speech
 from text2gesture_ros.retargeting.progress import CANCELLED, COMPLETED, FAILED, OVER, WAITING, Progress
@@ -148,7 +148,7 @@ class Goals:
         if goal.missing == _LISTENER:
             self._say(goal)
         # What was read may have to wait for its turn.
-        patience = PATIENCE + (LONGEST_WAIT if goal.missing == _FRAMES else 0.0)
+        patience = PATIENCE + (MAX_WAIT if goal.missing == _FRAMES else 0.0)
         if now <= goal.heard + patience:
             return Progress(WAITING, 0, 0.0, 0.0, "", "", 0.0)
         self._cancel(goal.speech.utterance_id)  # or it might still come when nobody waits for it

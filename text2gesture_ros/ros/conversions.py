@@ -15,9 +15,9 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.generation.request import GestureRequest
-from text2gesture_ros.gestures import ALL_GROUPS, GROUPS, GestureNeeds, needs_of
-from text2gesture_ros.labels import NEUTRAL, check_label
+from text2gesture_ros.generation.request import GestureRequest, request_of
+from text2gesture_ros.gestures import ALL_GROUPS, GROUPS, GestureNeeds
+from text2gesture_ros.labels import check_label
 from text2gesture_ros.motion.frame_block import (
     MAX_BLOCK_FRAMES,
     ClauseEnd,
@@ -28,18 +28,19 @@ from text2gesture_ros.motion.frame_block import (
 from text2gesture_ros.motion.motion import FRAME_RATE
 from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
 from text2gesture_ros.skeleton import JOINTS, order_joints
+from text2gesture_ros.understanding.clauses import ClauseTimes
+from text2gesture_ros.understanding.intent import Intent, Prediction
 from text2gesture_ros.understanding.utterance import Utterance
 
-if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
+if TYPE_CHECKING:
     from text2gesture_ros.control.command import Announcement, Command
     from text2gesture_ros.geometry import Array, BoolArray
-    from text2gesture_ros.understanding.classifier import Intent, Prediction
 
-LONGEST_ID = 128  # characters of an utterance id
-LONGEST_SPEECH = 3600.0  # or an utterance of high priority could keep all others waiting for ever [s]
-_LONGEST_REASON = 400  # characters of why there is no motion that are kept
-_AS_AT_REST = -1.0  # hand opening of a motion that says nothing of hands
-_LONGEST_TRANSPORT = 5.0  # of a message, from one node to the next [s]
+MAX_ID_LENGTH = 128  # characters of an utterance id
+MAX_SPEECH_DURATION = 3600.0  # bounds how long an utterance of high priority can block others [s]
+_MAX_REASON = 400  # characters that are kept of why there is no motion
+_HANDS_AT_REST = -1.0  # hand opening of a motion that says nothing of hands
+_MAX_TRANSPORT_TIME = 5.0  # of a message; a stamp that is older is of another clock [s]
 
 
 def to_time(seconds: float, offset: float = 0.0) -> Time:
@@ -57,8 +58,8 @@ def to_seconds(stamp: Time) -> float:
 
 
 def _in_speech(time: float) -> bool:
-    """Return whether it is a time in speech [s]."""
-    return 0.0 <= time <= LONGEST_SPEECH
+    """Return whether a time may be one after the start of speech [s]."""
+    return 0.0 <= time <= MAX_SPEECH_DURATION
 
 
 def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
@@ -74,32 +75,30 @@ def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
 
     gesture, emotion = label("gesture", message.gesture), label("emotion", message.emotion)
     utterance_id = message.utterance_id
-    if len(utterance_id) > LONGEST_ID:
-        complaints.append(f"utterance_id has {len(utterance_id)} characters, allowed {LONGEST_ID}")
+    if len(utterance_id) > MAX_ID_LENGTH:
+        complaints.append(f"utterance_id has {len(utterance_id)} characters, allowed {MAX_ID_LENGTH}")
         utterance_id = ""
     duration = float(message.duration)
     if not _in_speech(duration):
-        complaints.append(f"duration must be in [0, {LONGEST_SPEECH:g}] s but is {duration}")
+        complaints.append(f"duration must be in [0, {MAX_SPEECH_DURATION:g}] s but is {duration}")
         duration = 0.0
     words, starts = tuple(message.words), tuple(float(start) for start in message.word_starts)
     if len(words) != len(starts) or not all(map(_in_speech, starts)):
-        complaints.append(
-            f"{len(words)} words do not fit {len(starts)} word_starts, or one is no time in speech"
-        )
+        complaints.append(f"{len(words)} words do not fit {len(starts)} word_starts, or one is out of range")
         words, starts = (), ()
     priority = int(message.priority)
     utterance = Utterance(message.text, utterance_id, duration, words, starts, gesture, emotion, priority)
     return utterance, complaints
 
 
-def intent_message(intent: "Intent", utterance: Utterance, arrival: float, clause: int = 0) -> GestureIntent:
+def intent_message(intent: Intent, utterance: Utterance, arrival: float, clause: int = 0) -> GestureIntent:
     """Return an intent as a message.
 
     Args:
         intent: what the text, or a clause of it, means.
         utterance: where the text came from; its id is not empty.
         arrival: when the text arrived [s], on the ROS clock.
-        clause: which clause.
+        clause: number of the clause within the utterance.
     """
     message = GestureIntent(
         utterance_id=utterance.utterance_id,
@@ -107,10 +106,10 @@ def intent_message(intent: "Intent", utterance: Utterance, arrival: float, claus
         text=intent.text,
         span_start=int(intent.span[0]),
         span_end=int(intent.span[1]),
-        start=float(intent.start),
-        stroke=float(intent.stroke),
-        end=float(intent.end),
-        estimated=bool(intent.estimated),
+        start=float(intent.times.start),
+        stroke=float(intent.times.stroke),
+        end=float(intent.times.end),
+        estimated=bool(intent.times.estimated),
         speech_probability=float(intent.speech),
         subject=_prediction_message(intent.subject),
         gesture=_prediction_message(intent.gesture),
@@ -118,14 +117,13 @@ def intent_message(intent: "Intent", utterance: Utterance, arrival: float, claus
         accepted=bool(intent.accepted),
         reason=intent.reason,
         model=intent.model,
-        duration=utterance.duration,
         priority=utterance.priority,
     )
     message.header.stamp = to_time(arrival)
     return message
 
 
-def _prediction_message(prediction: "Prediction") -> LabelProbabilities:
+def _prediction_message(prediction: Prediction) -> LabelProbabilities:
     return LabelProbabilities(
         chosen=prediction.chosen,
         labels=list(prediction.labels),
@@ -133,49 +131,52 @@ def _prediction_message(prediction: "Prediction") -> LabelProbabilities:
     )
 
 
-def read_intent(message: GestureIntent, now: float) -> GestureRequest:
-    """Return what the generator needs of an intent.
+def read_intent(message: GestureIntent, now: float, clock_offset: float) -> GestureRequest:
+    """Return what an intent asks of the generator.
 
     Args:
-        message: as it arrived.
-        now: when it did [s], on the ROS clock; believed where the stamp tells another time altogether.
+        message: as it arrived; span and times may be left out.
+        now: when it did [s], on the ROS clock; stands for a stamp that is of another clock.
+        clock_offset: what to take from ROS time to have the clock of the request [s].
 
     Raises:
-        InputError: the utterance has no usable id, a label is unknown, or a time is no time in speech.
+        InputError: the utterance has no usable id, a label is unknown, or a time is out of range.
     """
-    start, stroke, end = float(message.start), float(message.stroke), float(message.end)
-    for name, value in (("start", start), ("stroke", stroke), ("end", end)):
-        if not _in_speech(value):
-            raise InputError(f"{name} must be in [0, {LONGEST_SPEECH:g}] s but is {value}")
-    # The last clause ends where the text does. Who writes an intent of his own may leave span and times out.
-    more = message.span_end > 0 and bool(message.text[message.span_end :].strip())
-    duration = float(message.duration)
-    if not more and _in_speech(duration):
-        end = max(end, duration)
-    timed = start <= stroke <= end and start < end
-    stamp = to_seconds(message.header.stamp)
-    arrival = stamp if 0.0 <= now - stamp <= _LONGEST_TRANSPORT else now
-    gesture = check_label("gesture", message.gesture.chosen)
-    accepted = bool(message.accepted)
-    shown = gesture if accepted else NEUTRAL
-    return GestureRequest(
-        header=ClauseHeader(
-            utterance_id=_check_id(message.utterance_id),
-            clause=int(message.clause),
-            gesture=shown,
-            emotion=check_label("emotion", message.emotion.chosen),
-            more=more,
-            priority=int(message.priority),
-            needs=needs_of(shown),
-        ),
-        arrival=arrival,
-        begin=arrival + start,
-        stroke=stroke - start if timed else None,
-        length=end - start if timed and not message.estimated else None,
-        estimated=bool(message.estimated),
-        accepted=accepted,
-        spoken=any(character.isalpha() for character in message.text),
+    times = ClauseTimes(
+        float(message.start), float(message.stroke), float(message.end), bool(message.estimated)
     )
+    for name in ("start", "stroke", "end"):
+        if not _in_speech(value := getattr(times, name)):
+            raise InputError(f"{name} must be in [0, {MAX_SPEECH_DURATION:g}] s but is {value}")
+    stamp = to_seconds(message.header.stamp)
+    arrival = stamp if 0.0 <= now - stamp <= _MAX_TRANSPORT_TIME else now
+    check_label("gesture", message.gesture.chosen)
+    check_label("emotion", message.emotion.chosen)
+    text_end = len(message.text)
+    intent = Intent(
+        text=message.text,
+        span=(int(message.span_start), int(message.span_end) or text_end),
+        word=(0, 0),
+        times=times,
+        speech=float(message.speech_probability),
+        subject=_read_prediction(message.subject),
+        gesture=_read_prediction(message.gesture),
+        emotion=_read_prediction(message.emotion),
+        accepted=bool(message.accepted),
+        reason=message.reason[:_MAX_REASON],
+        model=message.model,
+    )
+    return request_of(
+        intent,
+        _check_id(message.utterance_id),
+        arrival - clock_offset,
+        clause=int(message.clause),
+        priority=int(message.priority),
+    )
+
+
+def _read_prediction(message: LabelProbabilities) -> Prediction:
+    return Prediction(tuple(message.labels), np.asarray(message.probabilities, np.float64), message.chosen)
 
 
 def frames_message(block: FrameMessage, clock_offset: float) -> GestureFrames:
@@ -198,7 +199,7 @@ def frames_message(block: FrameMessage, clock_offset: float) -> GestureFrames:
         more=bool(header.more),
         priority=int(header.priority),
         groups=sorted(header.needs.groups),
-        hand_opening=_AS_AT_REST if opening is None else float(opening),
+        hand_opening=_HANDS_AT_REST if opening is None else float(opening),
     )
     if isinstance(block, FrameBlock):
         message.first_frame = int(block.first_frame)
@@ -239,7 +240,7 @@ def read_frames(message: GestureFrames, clock_offset: float) -> FrameMessage:
     if not count:
         if not message.last:
             raise InputError("frames: a block without frames must be the last of its clause")
-        return ClauseEnd(header, int(message.sequence), due, message.reason[:_LONGEST_REASON])
+        return ClauseEnd(header, int(message.sequence), due, message.reason[:_MAX_REASON])
     positions = np.asarray(message.positions, dtype=np.float32).reshape(count, len(JOINTS), 3)
     return FrameBlock(
         header=header,
@@ -276,8 +277,8 @@ def _header(message: GestureFrames) -> ClauseHeader:
 
 
 def _check_id(utterance_id: str) -> str:
-    if not 1 <= len(utterance_id) <= LONGEST_ID:
-        raise InputError(f"utterance_id has {len(utterance_id)} characters, allowed 1 to {LONGEST_ID}")
+    if not 1 <= len(utterance_id) <= MAX_ID_LENGTH:
+        raise InputError(f"utterance_id has {len(utterance_id)} characters, allowed 1 to {MAX_ID_LENGTH}")
     return utterance_id
 
 

@@ -33,7 +33,6 @@ from visualization_msgs.msg import MarkerArray
 
 from text2gesture_ros.control.command import Command
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.generation.schedule import MOST_CLAUSES
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
@@ -45,14 +44,15 @@ from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros.action_server import Goals
 from text2gesture_ros.ros.command_outputs import Outputs, check_outputs
 from text2gesture_ros.ros.conversions import (
-    LONGEST_ID,
-    LONGEST_SPEECH,
+    MAX_ID_LENGTH,
+    MAX_SPEECH_DURATION,
     read_frames,
     read_joint_states,
     to_seconds,
 )
 from text2gesture_ros.ros.managed_node import ManagedNode, run
 from text2gesture_ros.ros.markers import markers_message
+from text2gesture_ros.understanding.clauses import MAX_CLAUSES
 
 _MARKER_RATE = 15.0  # [Hz]
 _FEEDBACK_RATE = 10.0  # of the action [Hz]
@@ -76,7 +76,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._statistics = UtteranceStatistics(self._progress)
         self._goals = Goals(self, self._progress, self._cancel, self.loop_now)
         self.subscribe(GestureFrames, "gesture_frames", self._receive, 100)
-        self.subscribe(GestureIntent, "gesture_intent", self._note_intent, MOST_CLAUSES)
+        self.subscribe(GestureIntent, "gesture_intent", self._note_intent, MAX_CLAUSES)
         self.subscribe(String, "gesture_cancel", self._receive_cancel, 100)
         self.subscribe(JointState, "joint_states", self._observe, 1)
         self.create_service(Trigger, "stop", self._serve_stop)
@@ -241,7 +241,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _note_intent(self, message: GestureIntent) -> None:
         """Take note of what may still come, and of how old the text is."""
         times = message.start, message.stroke
-        if len(message.utterance_id) > LONGEST_ID or not all(0.0 <= time <= LONGEST_SPEECH for time in times):
+        if len(message.utterance_id) > MAX_ID_LENGTH or not all(
+            0.0 <= time <= MAX_SPEECH_DURATION for time in times
+        ):
             return  # cannot be right: nothing more will come of it
         self._goals.intent_came(message.utterance_id, self.loop_now() + max(times))
         if message.clause == 0:
@@ -254,8 +256,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     # What ends it
 
     def _receive_cancel(self, message: String) -> None:
-        if len(message.data) > LONGEST_ID:
-            raise InputError(f"utterance id has {len(message.data)} characters, allowed {LONGEST_ID}")
+        if len(message.data) > MAX_ID_LENGTH:
+            raise InputError(f"utterance id has {len(message.data)} characters, allowed {MAX_ID_LENGTH}")
         if message.data in self._own_cancels:
             self._own_cancels.remove(message.data)  # is done already
         else:

@@ -1,4 +1,4 @@
-"""What the nodes share: parameters from the table, lifecycle, one-line errors, diagnostics, a clean end."""
+"""Base of the nodes: parameters from the table, lifecycle, one-line errors, diagnostics, a clean end."""
 
 import signal
 import sys
@@ -30,11 +30,47 @@ except ImportError:
 
 P = TypeVar("P", bound=NodeParameters)
 
-_LAST_WORDS = 20  # how much is still done after a node's work has ended
-_LONGEST_LINE = 400  # characters of an error that are logged; messages from outside may be quoted in it
+_LAST_SPINS = 20  # callbacks that are still served after a node was deactivated
+_MAX_LINE = 400  # characters of an error that are logged; it may quote messages from outside
 
 
-class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy comes without types
+class ClockedNode(LifecycleNode):  # type: ignore[misc]  # rclpy comes without types
+    """A lifecycle node with a second clock, for loops: monotonic unless time is simulated.
+
+    Attributes:
+        loop_clock: that clock, for timers.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.loop_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._clock_offset = 0.0
+
+    def now(self) -> float:
+        """Return the time of the node's clock [s]; simulated time with use_sim_time."""
+        return float(self.get_clock().now().nanoseconds) * 1e-9
+
+    def loop_now(self) -> float:
+        """Return the time of the loop clock [s]."""
+        return float(self.loop_clock.now().nanoseconds) * 1e-9
+
+    def clock_offset(self) -> float:
+        """Return the node's time minus the loop's [s].
+
+        It is constant until the node's clock is set by more than 5 ms: measured anew each time, it would
+        jitter with every interruption between the two readings, and consecutive blocks would overlap.
+        """
+        readings = []
+        for _ in range(3):
+            before, now, after = self.loop_now(), self.now(), self.loop_now()
+            readings.append((after - before, now - (before + after) / 2.0))
+            if abs(readings[-1][1] - self._clock_offset) <= 5e-3:
+                return self._clock_offset
+        self._clock_offset = min(readings)[1]
+        return self._clock_offset
+
+
+class ManagedNode(ClockedNode, Generic[P]):
     """A lifecycle node with the parameters of its row in the table.
 
     A node overrides `load`, `unload`, `start`, `stop`, `check`, `changed` and `report` and need not know the
@@ -53,14 +89,12 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         self.active = False
         self.configured = False
         self.rejected = 0  # messages that could not be used
-        self._trouble = ""  # why the node could not be configured
+        self._error = ""  # of the latest transition
         self.parameters: P = self._declare_parameters(name)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._swap_parameters)
         self._guard_change_state()
-        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self.loop_clock = self._steady_clock
-        self._clock_offset = 0.0
+        self._steady_clock = self.loop_clock
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics, clock=self._steady_clock)
         if self.parameters.autostart:
@@ -69,51 +103,28 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
     # What a node overrides
 
     def load(self) -> None:
-        """Read models and robots; called by configure. Raises Text2GestureError when that fails."""
+        """Read models and robots; called by configure. Raises Text2GestureError if that fails."""
 
     def unload(self) -> None:
         """Undo `load`; called by cleanup."""
 
     def start(self) -> None:
-        """Begin to work; called by activate. Raises Text2GestureError when that is impossible."""
+        """Begin to work; called by activate. Raises Text2GestureError if that is impossible."""
 
     def stop(self) -> None:
-        """Bring the work to its end; called by deactivate and before the program ends."""
+        """End the work; called by deactivate and before the program ends."""
 
     def check(self, new: P) -> None:
-        """Raise ConfigurationError where `new` parameters cannot be taken just now."""
+        """Raise ConfigurationError if the node cannot take `new` parameters in its present state."""
 
     def changed(self, old: P) -> None:
-        """Take note that `self.parameters` has replaced `old`."""
+        """React to new `self.parameters`, which have replaced `old`."""
 
     def report(self) -> Mapping[str, object]:
-        """Return what is to be seen on /diagnostics; a `warning` that is not empty raises the level."""
+        """Return values for /diagnostics; a `warning` that is not empty raises the level."""
         return {}
 
     # What a node uses
-
-    def now(self) -> float:
-        """Return the time of the node's clock [s]; simulated time with use_sim_time."""
-        return float(self.get_clock().now().nanoseconds) * 1e-9
-
-    def loop_now(self) -> float:
-        """Return the time of the clock that loops run on [s]; it never jumps unless time is simulated."""
-        return float(self.loop_clock.now().nanoseconds) * 1e-9
-
-    def clock_offset(self) -> float:
-        """Return what to add to the loop's time to have the node's time [s].
-
-        It stays the same number until the node's clock is set by more than 5 ms: an offset that trembled with
-        every interruption between the two readings would make consecutive blocks overlap.
-        """
-        readings = []
-        for _ in range(3):
-            before, now, after = self.loop_now(), self.now(), self.loop_now()
-            readings.append((after - before, now - (before + after) / 2.0))
-            if abs(readings[-1][1] - self._clock_offset) <= 5e-3:
-                return self._clock_offset
-        self._clock_offset = min(readings)[1]
-        return self._clock_offset
 
     def subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None], depth: int) -> None:
         """Call `callback` with each message while the node is active; one it cannot use is a warning."""
@@ -136,14 +147,14 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
     # Lifecycle
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load what the node needs; one line says why where that is impossible."""
+        """Load what the node needs; if that is impossible one line says why."""
         if not self._succeeds("configure", self.load):
             return TransitionCallbackReturn.FAILURE
         self.configured = True
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Enable the publishers, then begin to work; one line says why where that is impossible."""
+        """Enable the publishers, then begin to work; if that is impossible one line says why."""
         result = super().on_activate(state)
         simulated = self.get_parameter("use_sim_time").value
         self.loop_clock = self.get_clock() if simulated else self._steady_clock
@@ -183,30 +194,25 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
             with self._swallowed_errors_shown("deactivate"):
                 self.stop()
 
-    def finish(self) -> None:
-        """End the work because the program ends."""
-        if self.active:
-            self.trigger_deactivate()
-
     def _succeeds(self, what: str, work: Callable[[], None]) -> bool:
         """Return whether the work of a transition could be done."""
         with self._swallowed_errors_shown(what):
             try:
                 work()
             except Text2GestureError as error:
-                self._trouble = f"cannot {what}: {one_line(error)}"
-                self.get_logger().error(self._trouble)
+                self._error = f"cannot {what}: {one_line(error)}"
+                self.get_logger().error(self._error)
                 return False
-        self._trouble = ""
+        self._error = ""
         return True
 
     @contextmanager
     def _swallowed_errors_shown(self, what: str) -> Iterator[None]:
-        # rclpy turns what a transition raises into a silent failure; an error in the program must be seen.
+        # rclpy makes a silent failure of what a transition raises; an error in the program must be seen.
         try:
             yield
         except BaseException as error:
-            self._trouble = f"cannot {what}: {type(error).__name__}: {one_line(error)}"
+            self._error = f"cannot {what}: {type(error).__name__}: {one_line(error)}"
             self.get_logger().fatal(traceback.format_exc())
             raise
 
@@ -293,9 +299,9 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
         warning = str(values.pop("warning", ""))
         level = DiagnosticStatus.WARN if warning else DiagnosticStatus.OK
         status = DiagnosticStatus(
-            level=DiagnosticStatus.ERROR if self._trouble else level,
+            level=DiagnosticStatus.ERROR if self._error else level,
             name=self.get_fully_qualified_name(),
-            message=self._trouble or warning or state,
+            message=self._error or warning or state,
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )
         message = DiagnosticArray(status=[status])
@@ -306,7 +312,7 @@ class ManagedNode(LifecycleNode, Generic[P]):  # type: ignore[misc]  # rclpy com
 def one_line(error: BaseException) -> str:
     """Return the message of an error as one line of bounded length."""
     text = " ".join(str(error).split())
-    return text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE] + " ..."
+    return text if len(text) <= _MAX_LINE else text[:_MAX_LINE] + " ..."
 
 
 def descriptor(specification: Specification, default: object) -> ParameterDescriptor:
@@ -359,9 +365,10 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
         finally:
             # Even after an error in the program: a robot must not stay where that has left it.
             if rclpy.ok():
-                node.finish()
+                if node.active:
+                    node.trigger_deactivate()
                 # Whoever waits for an answer, to an action say, is to have it.
-                for _ in range(_LAST_WORDS):
+                for _ in range(_LAST_SPINS):
                     executor.spin_once(timeout_sec=0.0)
     except ExternalShutdownException:
         pass

@@ -11,7 +11,8 @@ from std_msgs.msg import String
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import Speech
-from text2gesture_ros.ros.graph_client import TOPICS, Closing, OnMessage, spinning
+from text2gesture_ros.ros.conversation_log import TOPICS, OnMessage
+from text2gesture_ros.ros.graph_client import Closing, spinning
 from text2gesture_ros.ros.stepped_clock import Clock, WorldClock
 
 KINDS: Mapping[str, Any] = {"speech": Speech, "gesture_cancel": String, **TOPICS}

@@ -10,7 +10,7 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,9 @@ from text2gesture_ros.model_directory import (
 )
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.resources import read_limited
-from text2gesture_ros.understanding.clauses import Span, clause_times, split, trimmed
+from text2gesture_ros.understanding.clauses import ClauseTimes, Span, clause_times, split, trimmed
+from text2gesture_ros.understanding.intent import Intent, Prediction, has_words
+from text2gesture_ros.understanding.utterance import Utterance
 
 MAX_CHARACTERS = 10_000
 """What a text is cut to before it is read; the language model reads far less (512 tokens)."""
@@ -42,65 +44,10 @@ _MAX_TOKENIZER_BYTES = 64 << 20
 _PRECISIONS = ("auto", "float32", "int8")
 
 WITHOUT = "gesture_without"
-"""The output of a graph that tells the logits of the gesture without each token; older graphs have none."""
+"""The output of a graph that gives the logits of the gesture without each token; older graphs have none."""
 
 Engine = Callable[[NDArray[np.int64], NDArray[np.int64]], Sequence[NDArray[np.float32]]]
 """Token numbers and mask, (B, L) each -> the logits of each head, (B, C) each, and `WITHOUT`, (B, L, C)."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The outcome of one task.
-
-    Attributes:
-        labels: the class names, (C).
-        probabilities: in the order of `labels`, (C,), summing to 1.
-        chosen: the label to act on.
-    """
-
-    labels: tuple[str, ...]
-    probabilities: NDArray[np.float64]
-    chosen: str
-
-
-@dataclass(frozen=True)
-class Intent:
-    """What a sentence, or a clause of it, means and whether to make a gesture for it.
-
-    Attributes:
-        text: what was read: the text given, cut to `MAX_CHARACTERS`, with lone surrogates replaced.
-        span: first character and end of what is meant in `text`, without the blanks around it.
-        start: when that begins after the start of speech [s].
-        stroke: when the word that carries the gesture is spoken, likewise.
-        end: when it has been spoken, likewise.
-        estimated: whether the speaker told neither a duration nor the times of words.
-        word: first character and end in `text` of the word that carries the gesture, the first one where none
-            is known to.
-        speech: probability that it is English speech; 1 for a model without the gate, 0 without words.
-        subject, gesture, emotion: the outcome of the three tasks.
-        accepted: True if `gesture.chosen` is a gesture to make.
-        reason: why not; empty if accepted.
-        model: name of the model.
-    """
-
-    text: str
-    span: Span
-    start: float
-    speech: float
-    subject: Prediction
-    gesture: Prediction
-    emotion: Prediction
-    accepted: bool
-    reason: str
-    model: str
-    stroke: float = 0.0
-    end: float = 0.0
-    estimated: bool = True
-    word: Span = (0, 0)
-
-    def held_back(self, reason: str) -> "Intent":
-        """Return the same intent without a gesture, for a reason; the probabilities stay."""
-        return replace(self, gesture=replace(self.gesture, chosen=NEUTRAL), accepted=False, reason=reason)
 
 
 class TextReader:
@@ -152,6 +99,7 @@ class IntentClassifier:
         device: "cpu", "cuda", or "auto" (cuda where ONNX Runtime has it).
         threads: threads of ONNX Runtime. One is steady; two are faster alone, slower when anything else runs.
         precision: "float32", "int8" (on a processor), or "auto" (int8 on a processor where the model has it).
+        engine: runs the network instead of what device, threads and precision call for.
 
     Raises:
         ConfigurationError: the device or precision is unknown or not there.
@@ -159,7 +107,13 @@ class IntentClassifier:
     """
 
     def __init__(
-        self, model: str = "intent", *, device: str = "auto", threads: int = 1, precision: str = "auto"
+        self,
+        model: str = "intent",
+        *,
+        device: str = "auto",
+        threads: int = 1,
+        precision: str = "auto",
+        engine: Engine | None = None,
     ) -> None:
         directory = open_model(model, "intent")
         directory.check_labels(TASKS)
@@ -169,61 +123,45 @@ class IntentClassifier:
         self._heads = _heads(directory)
         self._temperatures = _temperatures(directory, self._heads)
         self._tokens = TextReader(directory.path / TOKENIZER_FILE)
-        self._run = _engine(directory, self._heads, self.engine, self.precision, threads)
+        self._run = engine or _engine(directory, self._heads, self.engine, self.precision, threads)
 
     @property
     def gated(self) -> bool:
         """Whether the model has the head that says what is English speech."""
         return GATE in self._heads
 
-    def read(
-        self,
-        text: str,
-        given: IntentClassifierParameters,
-        *,
-        duration: float = 0.0,
-        words: Sequence[str] = (),
-        word_starts: Sequence[float] = (),
-        gesture: str = "",
-    ) -> list[Intent]:
-        """Return the intents of the clauses of one text, at least one, in order.
+    def read(self, utterance: Utterance, settings: IntentClassifierParameters) -> list[Intent]:
+        """Return the intents of the clauses of an utterance, at least one, in order.
 
         Args:
-            text: anything that is a string.
-            given: `clause_words`, `speaking_rate` and the thresholds count.
-            duration: of the speech [s]; 0: unknown.
-            words: as they are spoken; empty: unknown.
-            word_starts: when each word starts after the start of speech [s].
-            gesture: the one to make, whatever the text says; it is read as a whole then. Empty: what it says.
+            utterance: any text; where it has a gesture it is one clause, with this gesture.
+            settings: `clause_words`, `speaking_rate` and the thresholds count.
         """
-        text = clean_text(text)
+        text = clean_text(utterance.text)
         whole = [trimmed(text, (0, len(text)))]
-        spans = whole if gesture else split(text, given.clause_words) or whole
+        spans = whole if utterance.gesture else split(text, settings.clause_words) or whole
         clauses = [text[slice(*span)] for span in spans]
-        intents = self.classify(clauses, given.confidence_threshold, given.speech_threshold)
-        if gesture:
-            chosen = replace(intents[0].gesture, chosen=gesture)
+        intents = self.classify(clauses, settings.confidence_threshold, settings.speech_threshold)
+        if utterance.gesture:
+            chosen = replace(intents[0].gesture, chosen=utterance.gesture)
             intents = [replace(intents[0], gesture=chosen, accepted=True, reason="")]
         carriers = [first + intent.word[0] for intent, (first, _) in zip(intents, spans, strict=True)]
         times = clause_times(
             text,
             spans,
             carriers,
-            duration=duration,
-            words=words,
-            word_starts=word_starts,
-            speaking_rate=given.speaking_rate,
+            duration=utterance.duration,
+            words=utterance.words,
+            word_starts=utterance.word_starts,
+            speaking_rate=settings.speaking_rate,
         )
         return [
             replace(
                 intent,
                 text=text,
                 span=span,
-                start=time.start,
-                stroke=time.stroke,
-                end=time.end,
-                estimated=not (duration > 0.0 or words),
                 word=(span[0] + intent.word[0], span[0] + intent.word[1]),
+                times=time,
             )
             for intent, span, time in zip(intents, spans, times, strict=True)
         ]
@@ -293,7 +231,7 @@ class IntentClassifier:
             text=text,
             span=span,
             word=word,
-            start=0.0,
+            times=ClauseTimes(),
             speech=speech,
             subject=tasks["subject"],
             gesture=tasks["gesture"],
@@ -305,7 +243,9 @@ class IntentClassifier:
         return intent.held_back(reason) if reason else intent
 
     def _carrier(self, text: str, losses: NDArray[np.float64]) -> Span:
-        """Return the word that carries the gesture: without its tokens it loses most.
+        """Return the word that carries the gesture: without its tokens the gesture loses most.
+
+        Good for the time of a stroke, which one word decides; `explanation.explain` explains a decision.
 
         Args:
             text: with words.
@@ -338,11 +278,6 @@ def _below(probability: float) -> str:
 
 def _probabilities(logits: FloatArray, temperature: float) -> FloatArray:
     return softmax(np.asarray(logits, np.float64) / temperature)
-
-
-def has_words(text: str) -> bool:
-    """Return whether there is anything to read in a text: a letter."""
-    return any(character.isalpha() for character in text)
 
 
 def _certainly_neutral(labels: tuple[str, ...]) -> Prediction:

@@ -17,11 +17,14 @@ from text2gesture_ros.parameters import IntentClassifierParameters
 Span = tuple[int, int]
 """First character and end of a part of a text."""
 
-FEWEST_WORDS = 3
+MIN_WORDS = 3
 """A clause of fewer words joins its neighbour: "Hello!" says what kind of sentence follows."""
 
-BREATH = 0.4
-"""What a speaker pauses after a clause [s]."""
+MAX_CLAUSES = 2000
+"""More than the longest text that is read has."""
+
+PAUSE = 0.4
+"""Pause of a speaker after a clause [s]."""
 
 _DEFAULTS = IntentClassifierParameters()
 _WORD = re.compile(r"\w+(?:['\u2019.,:-]\w+)*")
@@ -39,7 +42,7 @@ _ABBREVIATION = re.compile(
 )
 # After these it does where a capital letter follows: at 9 a.m. Please ...
 _PERHAPS = re.compile(r"(?i:\b(?:[ap]\.m|etc|jr|sr))\.$")
-_LONGEST = 12  # characters that are looked at beside a border
+_CONTEXT = 12  # characters that are looked at on either side of a border
 
 
 def split(text: str, clause_words: int = _DEFAULTS.clause_words) -> list[Span]:
@@ -67,18 +70,27 @@ def trimmed(text: str, span: Span) -> Span:
 
 
 @dataclass(frozen=True)
-class Times:
-    """When a clause is spoken, after the start of speech [s].
+class ClauseTimes:
+    """When a clause is spoken: seconds after the start of speech, in this record and nowhere else.
+
+    `GestureRequest` is the one place that turns them into times on a clock.
 
     Attributes:
-        start: when it begins.
-        stroke: when the word that carries its gesture begins, in [start, end].
-        end: when it has been spoken.
+        start: when the clause begins [s].
+        stroke: when the word that carries its gesture begins [s].
+        end: when the clause has been spoken [s].
+        estimated: whether that is an estimate from the text: the speaker told neither a duration nor words.
     """
 
-    start: float
-    stroke: float
-    end: float
+    start: float = 0.0
+    stroke: float = 0.0
+    end: float = 0.0
+    estimated: bool = True
+
+    @property
+    def known(self) -> bool:
+        """Whether anything but the start is known: then start <= stroke <= end and start < end."""
+        return self.start <= self.stroke <= self.end and self.start < self.end
 
 
 def clause_times(
@@ -90,7 +102,7 @@ def clause_times(
     words: Sequence[str] = (),
     word_starts: Sequence[float] = (),
     speaking_rate: float = _DEFAULTS.speaking_rate,
-) -> list[Times]:
+) -> list[ClauseTimes]:
     """Return when each clause is spoken; none begins earlier than the one before.
 
     Where the times of words are known it is their times. Speech and text may differ in writing ("5", "five"):
@@ -115,11 +127,12 @@ def clause_times(
         spoken_at = _by_share(spans, duration)
     else:
         spoken_at = _by_count(text, spans, speaking_rate)
-    result: list[Times] = []
+    estimated = not (duration > 0.0 or words)
+    result: list[ClauseTimes] = []
     for (first, last), carrier in zip(spans, carriers, strict=True):
         start = max([spoken_at(first), *(times.start for times in result[-1:])])
         end = max(start, spoken_at(last))
-        result.append(Times(start, min(max(start, spoken_at(carrier)), end), end))
+        result.append(ClauseTimes(start, min(max(start, spoken_at(carrier)), end), end, estimated))
     return result
 
 
@@ -158,7 +171,7 @@ def _by_count(text: str, spans: Sequence[Span], speaking_rate: float) -> Callabl
 
 def speaking_time(text: str, speaking_rate: float = _DEFAULTS.speaking_rate) -> float:
     """Return how long a text takes to say, with a pause after each clause [s]: an estimate."""
-    return max(1, _count_words(text)) / speaking_rate + BREATH * max(1, len(split(text)))
+    return max(1, _count_words(text)) / speaking_rate + PAUSE * max(1, len(split(text)))
 
 
 def _divide(
@@ -173,7 +186,7 @@ def _divide(
     words = 0
     for left, right in pairwise(places):
         words += _count_words(text[left:right])
-        if words >= FEWEST_WORDS:
+        if words >= MIN_WORDS:
             ends.append(right)
             words = 0
     return list(pairwise([start, *ends[:-1], end]))
@@ -186,8 +199,8 @@ def _sentence_ends(text: str) -> Iterable[re.Match[str]]:
 def _ends_sentence(text: str, end: re.Match[str]) -> bool:
     if end["closing"] is None:
         return True  # a new line
-    before = text[max(0, end.start() - _LONGEST) : end.start()]
-    after = text[end.end() : end.end() + _LONGEST].lstrip()[:1]
+    before = text[max(0, end.start() - _CONTEXT) : end.start()]
+    after = text[end.end() : end.end() + _CONTEXT].lstrip()[:1]
     if after.islower() and (end["closing"] or before.endswith(("..", "…"))):
         return False  # "Stop!" he said. Well... yes.
     if _PERHAPS.search(before):

@@ -2,61 +2,59 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from text2gesture_ros.parameters import (
-    IntentClassifierParameters,
-)
-
-if TYPE_CHECKING:
-    from text2gesture_ros.understanding.classifier import Intent
+from text2gesture_ros.parameters import IntentClassifierParameters
+from text2gesture_ros.understanding.intent import Intent
 
 
-class Pacer:
+class CoolDown:
     """Holds gestures back that begin too soon after another one, or repeat it.
 
-    Remembers when the gestures of the texts so far began.
+    Remembers when the gestures of the texts before began.
     """
 
     def __init__(self) -> None:
         self._begins: list[float] = []
 
-    def pace(
-        self, intents: "Sequence[Intent]", given: IntentClassifierParameters, now: float = 0.0
-    ) -> "list[Intent]":
-        """Return the intents of one text, those held back neutral and with the reason.
+    def apply(
+        self, intents: Sequence[Intent], settings: IntentClassifierParameters, now: float = 0.0
+    ) -> list[Intent]:
+        """Return the intents of one text; those held back are neutral and say why.
 
-        Of two gestures that begin within one cool-down the surer is made, of equally sure ones the earlier:
-        the surest is settled first, then the next surest that is far enough from those settled, and so on. Of
-        the same gesture twice in a row the first is made.
+        Of two gestures that begin within one cool-down the more probable is made, of equally probable ones
+        the earlier: greedy non-maximum suppression, the most probable first. Of the same gesture twice in a
+        row the first is made.
 
         Args:
             intents: of the clauses of one text, in order.
-            given: `cool_down` and `repeat_gestures` count.
+            settings: `cool_down` and `repeat_gestures` count.
             now: when the speech starts [s], on a clock that is the same for all texts.
         """
         result = list(intents)
-        before = self._so_far(now)
+        before = self._latest(now)
         made: list[int] = []
         wanted = [index for index, intent in enumerate(intents) if intent.accepted]
         for index in sorted(wanted, key=lambda index: -intents[index].gesture.probabilities.max()):
-            others = [*before, *(now + intents[other].start for other in made)]
-            if reason := _too_soon(now + intents[index].start, others, given.cool_down):
+            others = [*before, *(now + intents[other].times.start for other in made)]
+            if reason := _too_soon(now + intents[index].times.start, others, settings.cool_down):
                 result[index] = intents[index].held_back(reason)
             else:
                 made.append(index)
         for earlier, later in pairwise(sorted(made)):
-            if intents[earlier].gesture.chosen == intents[later].gesture.chosen and not given.repeat_gestures:
+            if (
+                intents[earlier].gesture.chosen == intents[later].gesture.chosen
+                and not settings.repeat_gestures
+            ):
                 result[later] = intents[later].held_back("same gesture as before")
-        self._begins = [*before, *(now + intent.start for intent in result if intent.accepted)]
+        self._begins = [*before, *(now + intent.times.start for intent in result if intent.accepted)]
         return result
 
     def note(self, now: float) -> None:
-        """Take note of a gesture that begins now [s] without having been asked about."""
-        self._begins = [*self._so_far(now), now]
+        """Take note of a gesture that begins now [s] and was not up for a decision."""
+        self._begins = [*self._latest(now), now]
 
-    def _so_far(self, now: float) -> list[float]:
-        """Return when the latest gesture began; what was to begin later is replaced by what comes now."""
+    def _latest(self, now: float) -> list[float]:
+        """Return when the latest gesture began, if any; a new text replaces what was still to begin."""
         return sorted(begin for begin in self._begins if begin <= now)[-1:]
 
 

@@ -2,6 +2,10 @@
 
 Occlusion (Zeiler and Fergus, 2014; for text Li, Monroe and Jurafsky, 2016): a word's weight is what the
 probability of the label loses when the word is left out. Words that can stand in for each other share little.
+
+Trust this where a person asks why: the text is read anew without each word, for all tasks. `Intent.word`,
+which times the stroke, is the classifier's own estimate for the gesture alone, from the same run of the
+network; it costs nothing more, and only its largest word counts.
 """
 
 import re
@@ -11,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from text2gesture_ros.labels import GATE, TASKS
-from text2gesture_ros.understanding.classifier import Intent, IntentClassifier, has_words
+from text2gesture_ros.understanding.classifier import IntentClassifier
+from text2gesture_ros.understanding.intent import Intent, has_words
 
 EXPLAINED = ("gesture", *(task for task in TASKS if task != "gesture"))
 """The tasks, the gesture first."""

@@ -1,24 +1,22 @@
 """A text that is spoken, with what is known of its timing."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from text2gesture_ros.motion.frame_block import PRIORITY
-
-if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
-    pass
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is about to be said, as far as the speaker knows.
+    """What is about to be said, with what the speaker knows of it.
 
     Attributes:
         text: the words.
-        utterance_id: its name, empty when it has none yet.
-        duration: length of the speech [s], 0 when unknown.
-        words, word_starts: the words and when each starts [s], both empty when unknown.
-        gesture, emotion: what to do whatever the text says, empty: what the text says.
+        utterance_id: its name; empty: it has none yet.
+        duration: length of the speech [s]; 0: unknown.
+        words: as they are spoken; empty: unknown.
+        word_starts: when each word begins after the start of speech [s].
+        gesture: the one to make whatever the text says; empty: what the text says.
+        emotion: likewise.
         priority: in [0, 255].
     """
 

@@ -19,7 +19,9 @@ from text2gesture_ros.training.text.evaluate import (
     macro_f1,
     outliers_by_kind,
 )
-from text2gesture_ros.understanding.classifier import Intent, IntentClassifier, Prediction
+from text2gesture_ros.understanding.classifier import IntentClassifier
+from text2gesture_ros.understanding.clauses import ClauseTimes
+from text2gesture_ros.understanding.intent import Intent, Prediction
 
 LINES = [
     {"text": "1", "subject": "greeting", "gesture": "wave", "gesture_ok": ["wave"], "emotion": "positive"},
@@ -58,7 +60,8 @@ class Chooser(IntentClassifier):
         intent = Intent(
             text=text,
             span=(0, len(text)),
-            start=0.0,
+            word=(0, len(text)),
+            times=ClauseTimes(),
             speech=self.speech.get(text, 1.0),
             subject=prediction("subject", "greeting", 0.8),
             gesture=prediction("gesture", likeliest, sure),

@@ -13,8 +13,8 @@ from text2gesture_ros.labels import TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
 
 if TYPE_CHECKING:
-    from text2gesture_ros.understanding.classifier import Intent, Prediction
     from text2gesture_ros.understanding.explanation import Word
+    from text2gesture_ros.understanding.intent import Intent, Prediction
 
 
 def add(verbs: Verbs) -> None:
@@ -42,8 +42,9 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Classify texts, clause by clause, from the command line, a file or standard input."""
     from text2gesture_ros.understanding.classifier import IntentClassifier
-    from text2gesture_ros.understanding.cool_down import Pacer
     from text2gesture_ros.understanding.explanation import explain
+    from text2gesture_ros.understanding.interpreter import Interpreter
+    from text2gesture_ros.understanding.utterance import Utterance
 
     given = parameters(IntentClassifierParameters, args)
     if args.text and args.file:
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> Outcome:
         texts = piped_sentences()
     classifier = IntentClassifier(given.model, device=given.device, threads=given.threads)
     # Each text as if nothing had been said before it.
-    found = [Pacer().pace(classifier.read(text, given), given) for text in texts]
+    found = [Interpreter(classifier).interpret(Utterance(text), given) for text in texts]
     intents = [(clause, intent) for clauses in found for clause, intent in enumerate(clauses)]
     words = [explain(classifier, intent) if args.explain else None for _, intent in intents]
 
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> Outcome:
         rows = [
             (
                 intent.text[slice(*intent.span)],
-                f"{intent.start:.1f}",
+                f"{intent.times.start:.1f}",
                 *(best(getattr(intent, task)) for task in TASKS),
                 intent.reason or "yes",
             )
@@ -91,7 +92,7 @@ def _intent_json(clause: int, intent: "Intent", words: "Sequence[Word] | None") 
         "text": intent.text,
         "clause": clause,
         "span": list(intent.span),
-        "start": round(intent.start, 3),
+        "start": round(intent.times.start, 3),
         "speech": intent.speech,
         "accepted": intent.accepted,
         "reason": intent.reason,

@@ -15,7 +15,7 @@ from text2gesture_ros.parameters import (
 )
 
 if TYPE_CHECKING:
-    from text2gesture_ros.understanding.classifier import Intent
+    from text2gesture_ros.understanding.intent import Intent
 
 
 def add(verbs: Verbs) -> None:

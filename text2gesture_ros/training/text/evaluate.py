@@ -16,7 +16,8 @@ from text2gesture_ros.training.text.data import default_data, read_outliers
 from text2gesture_ros.training.text.utterances import Utterance, read_utterances
 
 if TYPE_CHECKING:
-    from text2gesture_ros.understanding.classifier import Intent, IntentClassifier, Prediction
+    from text2gesture_ros.understanding.classifier import IntentClassifier
+    from text2gesture_ros.understanding.intent import Intent, Prediction
 
 Metrics = dict[str, Any]
 

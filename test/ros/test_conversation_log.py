@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from text2gesture_ros.ros.graph_client import VISIBLE, Performance, Received
+from text2gesture_ros.ros.conversation_log import VISIBLE, Performance, Received
 
 
 def test_a_motion_is_seen_when_a_joint_has_gone_half_a_degree_from_where_it_took_over():
