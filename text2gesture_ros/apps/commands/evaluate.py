@@ -19,15 +19,8 @@ from text2gesture_ros.apps.commands.verbs import (
     recordings,
     write_json,
 )
-from text2gesture_ros.apps.tables import (
-    show_corpora,
-    show_evaluation,
-    show_motion,
-    show_recogniser,
-    show_report,
-)
+from text2gesture_ros.apps.tables import show_summary
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.labels import TASKS
 from text2gesture_ros.parameters import GestureGeneratorParameters, IntentClassifierParameters
 
 
@@ -89,7 +82,7 @@ def _text(args: argparse.Namespace) -> Outcome:
     picture = check_suffix(args.confusion, ".png") if args.confusion else None
     if picture:
         from text2gesture_ros.training.confusion import draw_confusion
-    from text2gesture_ros.training.text.evaluate import evaluate, evaluate_corpora
+    from text2gesture_ros.training.text.evaluate import corpora_summary, evaluate, evaluate_corpora, summary
     from text2gesture_ros.understanding.classifier import IntentClassifier
 
     classifier = IntentClassifier(given.model, device=given.device, threads=given.threads)
@@ -106,8 +99,8 @@ def _text(args: argparse.Namespace) -> Outcome:
         )
         draw_confusion(picture, metrics.get("together", metrics), f"{classifier.name} on {what}")
     write_json(output, metrics)
-    show = show_corpora if args.corpora else show_evaluation
-    return Outcome(metrics, lambda: show(metrics, tuple(TASKS)))
+    summed_up = corpora_summary if args.corpora else summary
+    return Outcome(metrics, lambda: show_summary(summed_up(metrics)))
 
 
 def _add_data(what: Verbs) -> None:
@@ -128,11 +121,11 @@ def _data(args: argparse.Namespace) -> Outcome:
     path = Path(args.data) if args.data else None
     if path and not path.is_file():  # before torch, which takes seconds
         raise InputError(f"{path}: no such file")
-    from text2gesture_ros.training.text.report import report
+    from text2gesture_ros.training.text.report import report, summary
 
     found = report(path)
     write_json(output, found)
-    return Outcome(found, lambda: show_report(found))
+    return Outcome(found, lambda: show_summary(summary(found)))
 
 
 def _add_motion(what: Verbs) -> None:
@@ -193,7 +186,7 @@ def _motion(args: argparse.Namespace) -> Outcome:
         figures=figures,
         recogniser=args.recogniser,
     )
-    return Outcome(result, lambda: show_motion(result, study.tables(result)))
+    return Outcome(result, lambda: show_summary(study.summary(result)))
 
 
 def _add_recogniser(what: Verbs) -> None:
@@ -237,10 +230,10 @@ def _recogniser(args: argparse.Namespace) -> Outcome:
     from text2gesture_ros.model_directory import open_model
 
     open_model(args.model, "recogniser")  # before torch, which takes seconds
-    from text2gesture_ros.training.recogniser.evaluate import draw_confusion, evaluate
+    from text2gesture_ros.training.recogniser.evaluate import draw_confusion, evaluate, summary
 
     report = evaluate(args.model, clips_per_gesture=count, part=args.part, source=args.source, **given)
     if picture:
         draw_confusion(picture, report, f"{args.model} on the {' and '.join(args.part)} recordings")
     write_json(output, report)
-    return Outcome(report, lambda: show_recogniser(report))
+    return Outcome(report, lambda: show_summary(summary(report)))

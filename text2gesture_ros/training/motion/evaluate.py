@@ -20,6 +20,7 @@ from text2gesture_ros.resources import share_directory
 from text2gesture_ros.training.motion.baselines import NearestClipPlayer, training_clips
 from text2gesture_ros.training.motion.candidates import Candidate, ModelCandidate
 from text2gesture_ros.training.motion.study import Study
+from text2gesture_ros.training.summary import Summary, Table
 
 logger = logging.getLogger(__name__)
 
@@ -158,17 +159,23 @@ _TABLES: tuple[Mapping[str, str], ...] = (
 )
 
 
-def tables(result: Mapping[str, Any]) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """Return columns and rows of tables for people: means with 95 % interval, the paper's figures first."""
-    found = []
+def summary(result: Mapping[str, Any]) -> Summary:
+    """Return what is printed of the result of `evaluate`: means with 95 % interval beside the paper's."""
+    tables: list[Table] = []
     for columns in _TABLES:
         paper = ("paper's figures", *(f"{PAPER[key]:.4g}" if key in PAPER else "" for key in columns))
         rows = [
             (name, *(_cell(row["metrics"].get(key)) for key in columns))
             for name, row in result["rows"].items()
         ]
-        found.append((("row", *columns.values()), [paper, *rows]))
-    return found
+        tables.append(("", ("row", *columns.values()), [paper, *rows]))
+    notes = [
+        f"{result['clips']} clips, {result['repetitions']} repetitions, judged by {result['judges'][0]}",
+        f"paper's figures: {result['paper']['note']}",
+    ]
+    if result["missing"]:
+        notes.append(f"missing, no model directory: {', '.join(result['missing'])}")
+    return Summary(tables, notes)
 
 
 def _cell(found: Mapping[str, float | None] | None) -> str:
