@@ -56,7 +56,7 @@ def show_summary(summary: "Summary") -> None:
 
 
 def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]", speech_threshold: float) -> None:
-    """Print the words of each intent, coloured by what they did for each task, and the weightiest by name.
+    """Print the words of each intent, coloured by their weight for each task, and the weightiest by name.
 
     What they did for the gate is shown where it rejected the text: speech below `speech_threshold`.
     """
@@ -114,7 +114,7 @@ def show_pairs(data: Mapping[str, Any]) -> None:
 
 
 def show_recordings(recordings: Sequence[Mapping[str, Any]]) -> None:
-    """Print what became of recordings: a table, then what had to be assumed or changed."""
+    """Print a table of imported recordings, then what was assumed or changed."""
     rows = [
         (
             Path(data["file"]).name,

@@ -1,4 +1,4 @@
-"""`text2gesture evaluate`: how good the models are, and what the data is like."""
+"""`text2gesture evaluate`: metrics of the models, and a report on the data."""
 
 import argparse
 import logging
@@ -67,7 +67,7 @@ def _add_text(what: Verbs) -> None:
         default="validation",
         help="of the corpora (default: %(default)s)",
     )
-    verb.add_argument("--confusion", metavar="FILE.png", help="also draw what is taken for what")
+    verb.add_argument("--confusion", metavar="FILE.png", help="also draw the confusion matrix")
     add_parameters(verb, "intent_classifier", "model", "device", "threads")
     add_parameters(verb, "intent_classifier", "confidence_threshold", "speech_threshold")
     add_output(verb)
@@ -107,8 +107,7 @@ def _add_data(what: Verbs) -> None:
     verb = what.add(
         "data",
         _data,
-        "Describe labelled sentences: how many of each label, how long, how many different words, and which "
-        "say the same.",
+        "Describe labelled sentences: counts of labels, lengths, vocabulary, and near duplicates.",
         ["evaluate data", "evaluate data --data mine.csv --output report.json"],
     )
     verb.add_argument("--data", metavar="FILE.csv", help="the labelled sentences (default: those that ship)")
@@ -132,9 +131,9 @@ def _add_motion(what: Verbs) -> None:
     verb = what.add(
         "motion",
         _motion,
-        "Measure generated gestures against clips of people the model has not seen: recognition, MMD, FID, "
-        "variety, length, smoothness, each with its 95 % interval. Beside the model stand other real clips, "
-        "simple rivals, models in a folder of rows, and the paper's figures. Rows in the output are kept.",
+        "Measure generated gestures against clips of unseen performers: recognition, MMD, FID, "
+        "variety, length, smoothness, each with its 95 % interval. Beside the model: other real clips, "
+        "baselines, models in a folder of rows, and the paper's figures. Rows in the output are kept.",
         [
             "evaluate motion --model ./my_model --output my_model/metrics.json --figures my_model/figures",
             "evaluate motion --rows-from runs/ablation_motion --output models/motion/metrics.json",
@@ -153,14 +152,14 @@ def _add_motion(what: Verbs) -> None:
         "--recogniser",
         default=RECOGNISER,
         metavar="MODEL",
-        help="who judges beside the model's own embedder, name or path; '' for nobody (default: %(default)s)",
+        help="second judge beside the model's own embedder, name or path; '' for none (default: %(default)s)",
     )
     add_parameters(verb, "gesture_generator", "model")
     add_output(verb)
 
 
 def _motion(args: argparse.Namespace) -> Outcome:
-    """Measure the motion model and its rivals on clips of people they have not seen."""
+    """Measure the motion model and its baselines on clips of unseen performers."""
     given = parameters(GestureGeneratorParameters, args)
     count, repetitions = number(args, "count", 2), number(args, "repetitions", 1, 1000)
     seed, output = number(args, "seed", 0, 2**31), check_output(args)
@@ -193,8 +192,8 @@ def _add_recogniser(what: Verbs) -> None:
     verb = what.add(
         "recogniser",
         _recogniser,
-        "Measure the recogniser: on studio clips of people it has not seen, and on recordings by others, by "
-        "the span in which the gesture is and by the whole file.",
+        "Measure the recogniser on studio clips of unseen performers, and on recordings by others: on the "
+        "span of the gesture and on the whole file.",
         [
             "evaluate recogniser",
             "evaluate recogniser --recordings my_recordings --part test --confusion confusion.png",
@@ -215,17 +214,17 @@ def _add_recogniser(what: Verbs) -> None:
         "--source", nargs="+", default=[], metavar="NAME", help="only recordings of these (default: of all)"
     )
     verb.add_argument(
-        "--confusion", metavar="FILE.png", help="beside --recordings: also draw what is taken for what"
+        "--confusion", metavar="FILE.png", help="beside --recordings: also draw the confusion matrix"
     )
     add_output(verb)
 
 
 def _recogniser(args: argparse.Namespace) -> Outcome:
-    """Measure the recogniser on clips of people it has not seen, and on recordings by others."""
+    """Measure the recogniser on clips of unseen performers and on recordings by others."""
     count, output = number(args, "count", 1), check_output(args)
     picture = check_suffix(args.confusion, ".png") if args.confusion else None
     if picture and not args.recordings:
-        raise InputError("--confusion draws what recordings are taken for: give --recordings too")
+        raise InputError("--confusion draws the confusion matrix of recordings: give --recordings too")
     given = recordings(args)
     from text2gesture_ros.model_directory import open_model
 

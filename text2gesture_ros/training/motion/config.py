@@ -1,4 +1,4 @@
-"""What a training of the motion model depends on: a YAML file, checked."""
+"""The training file of the motion model."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -16,7 +16,7 @@ STUDIO = ("all", "missing", "none")
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What each loss of the generator counts; the defaults are the paper's equations 6 to 10.
+    """Weights of the generator's losses; the defaults are the paper's (equations 6 to 10).
 
     Attributes:
         first: first frame (6).
@@ -238,7 +238,7 @@ def load_config(path: Path) -> MotionTrainingConfig:
 
 
 def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Return the values of a training file on those of its base, its folders of data made absolute."""
+    """Return the values of a training file merged into those of its base, with absolute folders of data."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

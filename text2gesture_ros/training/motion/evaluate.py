@@ -1,4 +1,4 @@
-"""Measure motion models and baselines against clips of people they have never seen.
+"""Evaluation of motion models and baselines against clips of unseen performers.
 
 The file of results is written after every row. A row that stands in it is not measured again as long as its
 model, the real clips and the judges are the same.
@@ -64,7 +64,7 @@ def evaluate(
     figures: Path | None = None,
     recogniser: str = "recogniser",
 ) -> dict[str, Any]:
-    """Measure a motion model and what it is to be compared with; the same arguments give the same numbers.
+    """Evaluate a motion model beside baselines and ablations; the same arguments give the same numbers.
 
     Real clips come from the studio, of people none of the models was trained on, all put on the model's body.
     In each repetition half of them, drawn anew, are the real ones, and the other half is the row "real". A
@@ -186,7 +186,7 @@ def _cell(found: Mapping[str, float | None] | None) -> str:
 
 
 def known_rows() -> dict[str, str]:
-    """Return every row that is expected and what it is: `MADE`, the paper's model, and our ablations.
+    """Return the name and description of every expected row: `MADE`, the paper's model, and our ablations.
 
     An ablation is a training file, and what it is says its first line.
     """

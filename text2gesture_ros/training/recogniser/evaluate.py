@@ -1,4 +1,4 @@
-"""Measure the recogniser: on studio clips of unseen performers (the ceiling) and on recordings by others."""
+"""Evaluation of the recogniser on studio clips of unseen performers and on recordings by others."""
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path

@@ -36,8 +36,8 @@ from text2gesture_ros.understanding.recognition_network import (
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches
-_RISING = 50  # batches in which the learning rate gets to its highest
-_SHORTEST_WINDOW = 15  # frames, as `recogniser.LENGTHS`; a batch costs as much time as its window is long
+_RISING = 50  # batches of the learning rate's warm-up
+_SHORTEST_WINDOW = 15  # shortest window of a batch [frames]; the cost of a batch grows with it
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How often the classifier is right, how sure it is of it, and what it lets pass, on any labelled lines."""
+"""Evaluation of the intent classifier on labelled lines: accuracy, calibration, and the gate."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -169,7 +169,7 @@ def score(task: str, utterances: Sequence[Utterance], chosen: Sequence[str]) -> 
         accuracy and macro_f1 (None without a line to score), n (lines that have the label), not_scored (the
         others), recall (label -> share and n) and confusion (label -> choice -> count).
         For the gesture false_gesture_rate: of the n_plain lines labelled neutral, the share that gets a
-        gesture nobody accepts; and false_gesture_rate_all, the share of all scored lines that do.
+        gesture that no reader accepts; and false_gesture_rate_all, the share of all scored lines that do.
         Where the file lists accepted labels (`gesture_ok`, ...) also accuracy_ok, n_ok and recall_ok, for
         which each of them is right, and confusion_ok, in which such a choice stands as the label; in these
         two, lines without such a list count by their label.
@@ -192,7 +192,7 @@ def score(task: str, utterances: Sequence[Utterance], chosen: Sequence[str]) -> 
         result["accuracy_ok"] = _share(choice in accepted for accepted, choice in sets)
         result["n_ok"] = len(sets)
     if task == "gesture":
-        # Each line's label (None: unknown) and whether it got a gesture that nobody accepts.
+        # Each line's label (None: unknown) and whether it got a gesture that no reader accepts.
         wrong = [
             (line.labels[task], choice != NEUTRAL and choice not in accepted)
             for line, choice in lines

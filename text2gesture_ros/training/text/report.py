@@ -1,4 +1,4 @@
-"""What a file of labelled utterances holds: how many of what, how long, how many words, how alike."""
+"""A report on labelled utterances: counts of labels, lengths, vocabulary, near duplicates."""
 
 import hashlib
 import re
