@@ -46,7 +46,7 @@ class Normalisation:
 
     @classmethod
     def of(cls, clips: Sequence[Motion]) -> "Normalisation":
-        """Compute the mean body of the clips and their mirror images, and the statistics of their frames on it."""
+        """Compute the mean body of the clips and their mirror images, and the statistics of their frames."""
         clips = [*clips, *(clip.mirrored() for clip in clips)]
         lengths = np.mean([bone_lengths(clip.positions[0]) for clip in clips], axis=0)
         frames = np.concatenate([with_bone_lengths(clip.positions, lengths) for clip in clips])
