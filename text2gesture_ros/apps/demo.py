@@ -1,4 +1,4 @@
-"""The demonstration: a conversation spoken to the running nodes; what came out as table, bag, pictures."""
+"""The demonstration: a conversation played through the three nodes; its results as table, bag, pictures."""
 
 import math
 import time
@@ -36,7 +36,7 @@ _AFTERWARDS = 1.0  # how much of the way back to rest a picture shows [s]
 
 @dataclass(frozen=True)
 class Line:
-    """What one sentence became.
+    """The result of one sentence.
 
     Attributes:
         sentence: what was said.
@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Conversation:
-    """What came out of the nodes.
+    """The results of a conversation.
 
     Attributes:
         robot: the robot that was commanded.
@@ -87,7 +87,7 @@ class Conversation:
         ]
 
     def violations(self) -> int:
-        """Return how many limits the commands did not keep, on the way to rest included."""
+        """Return the number of limit violations of all commands, including the return to rest."""
         return sum(self._violations().values())
 
     def _violations(self) -> Counter[str]:
@@ -158,7 +158,7 @@ def converse(
     *,
     domain: int | None = None,
 ) -> Conversation:
-    """Start the nodes, say the sentences one after the other, and return what came out.
+    """Start the nodes, publish the sentences one after the other, and return the results.
 
     Args:
         robot: name or path of the robot.
@@ -292,7 +292,7 @@ def check_pace(pace: str) -> float | None:
 
 
 def _tell(console: Console, line: str) -> None:
-    """Print a line where no progress bar can be shown."""
+    """Print a line where the console shows no progress bar."""
     if not console.is_terminal:
         console.print(line, markup=False, highlight=False)
 

@@ -1,4 +1,4 @@
-"""`text2gesture demo`: a conversation spoken to the running nodes."""
+"""`text2gesture demo`: plays a conversation through the three nodes and records the result."""
 
 import argparse
 import sys
