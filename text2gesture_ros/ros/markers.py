@@ -11,14 +11,12 @@ from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.ros.conversions import to_time
 from text2gesture_ros.skeleton import BONES
 
-if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
+if TYPE_CHECKING:
     from text2gesture_ros.geometry import Array
     from text2gesture_ros.robots.robot import Robot
 
 _ROBOT, _HUMAN = (0.1, 0.4, 0.8), (0.9, 0.5, 0.1)  # colours
-
-
-HUMAN_BESIDE = 1.0  # where the human is drawn, to the left of the robot [m]
+_HUMAN_OFFSET = 1.0  # of the human that is drawn, to the left of the robot [m]
 
 
 def markers_message(robot: "Robot", angles: "Array", human: FloatArray | None, now: float) -> MarkerArray:
@@ -30,9 +28,9 @@ def markers_message(robot: "Robot", angles: "Array", human: FloatArray | None, n
 
     Args:
         robot: gives the shapes and the frame, its base link.
-        angles: (N,) what it is commanded [rad].
-        human: (K, 3) joint positions [m]; None: nobody is drawn.
-        now: [s] on the ROS clock.
+        angles: (N,) commanded joint angles [rad].
+        human: (K, 3) joint positions [m]; None: no human is drawn.
+        now: the time [s], on the ROS clock.
     """
     markers = _robot_markers(robot, angles)
     if human is None:
@@ -40,7 +38,7 @@ def markers_message(robot: "Robot", angles: "Array", human: FloatArray | None, n
         gone.header.frame_id = robot.base
         markers.append(gone)
     else:
-        beside = ((human + np.array([0.0, HUMAN_BESIDE, 0.0])) @ robot.axes).tolist()
+        beside = ((human + np.array([0.0, _HUMAN_OFFSET, 0.0])) @ robot.axes).tolist()
         ends = [beside[joint] for bone in BONES for joint in bone]
         markers.append(_marker("human", robot.base, ends, _HUMAN))
     for marker in markers:
