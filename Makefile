@@ -1,5 +1,7 @@
 # `make demo` shows it working, `make test` proves it. Both set everything up first, once.
 SHELL := /bin/bash
+# Without bytecode every process compiles PyTorch anew, and the tests start some hundred.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 PIP := $(VENV)/bin/pip install --quiet --no-compile --disable-pip-version-check

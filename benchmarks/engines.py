@@ -4,6 +4,7 @@ Each engine lives in a process of its own, so that memory and load time are its 
 whatever else the machine does meets them all alike.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -18,7 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.apps.tables import show_table
+from text2gesture_ros.errors import ConfigurationError, InputError, Text2GestureError
+from text2gesture_ros.measurement import described
 from text2gesture_ros.model_directory import ModelDirectory
 
 Arrays = list[NDArray[Any]]
@@ -45,11 +48,15 @@ BLOCK = 128
 """Weights that share a scale in weight-only quantisation."""
 
 
+WORKER = "--worker"
+"""The argument after which a program of this kind is told what to serve, see `program`."""
+
+
 class Worker:
     """An engine in a process of its own: JSON lines in, JSON lines out.
 
     Args:
-        module: what runs there as a program; it calls `serve`.
+        module: what runs there as a program, see `program`.
         given: what it is told when it starts.
         environment: variables beside those of this process.
     """
@@ -58,7 +65,7 @@ class Worker:
         self, module: str, given: Mapping[str, Any], environment: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, json.dumps(given)],
+            [sys.executable, "-m", module, WORKER, json.dumps(given)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -136,6 +143,67 @@ def serve(answered: Callable[[Mapping[str, Any]], Any]) -> None:
             answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def program(
+    name: str,
+    arguments: argparse.ArgumentParser,
+    compare: Callable[[argparse.Namespace], Mapping[str, Any]],
+    table: Callable[[Mapping[str, Any]], tuple[Sequence[str], list[list[str]]]],
+    worker: Callable[[Mapping[str, Any]], Callable[[Mapping[str, Any]], Any]],
+) -> int:
+    """Run a comparison as a program, or one of its workers; return the exit status.
+
+    Args:
+        name: of the module in benchmarks/.
+        arguments: what its command line takes, from `parser`.
+        compare: measures what the arguments ask for.
+        table: columns and rows that show the figures.
+        worker: what a worker answers with, from what it is given.
+    """
+    if sys.argv[1:2] == [WORKER]:
+        serve(worker(json.loads(sys.argv[2])))
+        return 0
+    args = arguments.parse_args()
+    try:
+        if args.output and not args.output.parent.is_dir():  # before minutes of measuring
+            raise InputError(f"--output: no directory {args.output.parent}")
+        figures = compare(args)
+    except Text2GestureError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    show_table("", *table(figures))
+    if args.output:
+        command = " ".join([f"python -m benchmarks.{name}", *sys.argv[1:]])
+        args.output.write_text(json.dumps(described(command, figures), indent=2) + "\n")
+    return 0
+
+
+def parser(module: str | None, model: str, count: tuple[int, str]) -> argparse.ArgumentParser:
+    """Return a parser of what both comparisons take.
+
+    Args:
+        module: the docstring of the comparison's module.
+        model: the default model.
+        count: default and meaning of --count.
+    """
+    result = argparse.ArgumentParser(description=(module or "").split("\n\n")[0])
+    result.add_argument("--model", default=model, help="name or path of the model (default: %(default)s)")
+    result.add_argument(
+        "--count", type=_positive, default=count[0], help=f"{count[1]} (default: %(default)s)"
+    )
+    result.add_argument(
+        "--rounds", type=_positive, default=5, help="how often the engines take turns (default: %(default)s)"
+    )
+    result.add_argument("--output", type=Path, metavar="FILE.json", help="write the result to a file")
+    return result
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more but is {value}")
+    return value
 
 
 def run_onnxruntime(path: Path, outputs: Sequence[str], threads: int) -> Run:

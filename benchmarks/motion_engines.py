@@ -1,9 +1,8 @@
-"""Compares what can run the motion generator's step: engines, one and two threads, a GPU.
+"""What can run a step of the motion model: engines, forms of the network, one and two threads, a GPU.
 
-`python -m benchmarks.motion_engines` is the inside of a process with one.
+python -m benchmarks.motion_engines --output benchmarks/results/motion_engines.json
 """
 
-import json
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from benchmarks import engines
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.geometry import FloatArray
-from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL
+from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.measurement import median_and_p99, resident
 from text2gesture_ros.model_directory import (
     INITIAL_GRAPH,
@@ -31,7 +30,6 @@ from text2gesture_ros.model_directory import (
     ModelDirectory,
     choose_engine,
     open_model,
-    save_model,
 )
 from text2gesture_ros.motion.motion import Motion
 
@@ -45,7 +43,6 @@ LARGE = 256_000_000
 
 _SEED = 1
 _TURNS = 5  # times a block is read to measure bandwidth
-_NEVER = -9.0  # logit of the stop token of a model that has learnt nothing: every clip gets its full length
 
 
 @dataclass(frozen=True)
@@ -134,6 +131,8 @@ def compare(
         path, directory = Path(folder) / "graphs", open_model(model, "motion")
         path.mkdir()
         if sizes:
+            from benchmarks.motion_torch_steps import untrained
+
             untrained(sizes, directory, Path(folder) / "untrained")
             directory = open_model(f"{folder}/untrained", "motion")
         write_graphs(directory, path, {engine.file for engine in wanted.values()})
@@ -252,45 +251,6 @@ def bytes_of(graph: Path) -> int:
     tensors = onnx.load(graph, load_external_data=False).graph.initializer
     sizes = {onnx.TensorProto.FLOAT: 4, onnx.TensorProto.FLOAT16: 2}
     return sum(int(np.prod(tensor.dims)) * sizes.get(tensor.data_type, 1) for tensor in tensors)
-
-
-def untrained(sizes: Path, like: ModelDirectory, path: Path) -> None:
-    """Write a model directory of the sizes of a training file that has learnt nothing.
-
-    Its stop token never fires, so that its clips have the full length.
-
-    Args:
-        sizes: a training file.
-        like: a model directory, whose tables of gestures and bodies it gets.
-        path: the directory to write.
-
-    Raises:
-        ConfigurationError: the training file is wrong.
-    """
-    import torch
-
-    from text2gesture_ros.generation.motion_network import MotionNetwork
-    from text2gesture_ros.training.motion.config import load_config
-    from text2gesture_ros.training.motion.export import export_graphs
-
-    config = load_config(sizes)
-    torch.manual_seed(_SEED)
-    network = MotionNetwork(config.network)
-    network.generator.token_net[-1].bias.data.fill_(_NEVER)  # type: ignore[operator]
-    weights = {name: array for name, array in like.weights().items() if name.startswith("normalisation.")}
-    network.generator.set_body(
-        *(weights[f"normalisation.{n}"] for n in ("mean", "deviation", "bone_lengths"))
-    )
-    pairs = [(g, e) for g in range(len(GESTURES)) for e in range(len(EMOTIONS))]
-    weights["example_gestures"], weights["example_emotions"] = np.array(pairs).T
-    weights["example_mirrored"] = np.zeros(len(pairs), np.int64)
-    weights["examples"] = np.random.default_rng(_SEED).normal(
-        size=(len(pairs), config.network.embedding_width)
-    )
-    weights |= {name: value.numpy() for name, value in network.state_dict().items()}
-    page = {**like.config, "name": config.name, "max_frames": config.frames, "smoothing": config.smoothing}
-    save_model(path, {**page, "network": asdict(config.network)}, weights)
-    export_graphs(path, config.network)
 
 
 def write_graphs(directory: ModelDirectory, folder: Path, files: Collection[str]) -> None:
@@ -459,5 +419,24 @@ def _recognised(folder: Path, clips: Mapping[str, Mapping[str, FloatArray]]) -> 
     return found
 
 
+def main() -> int:
+    """Compare the engines."""
+    arguments = engines.parser(__doc__, "motion", (6, "clips per round"))
+    arguments.add_argument("--engine", action="append", metavar="NAME", help="only this one; may be repeated")
+    arguments.add_argument(
+        "--sizes",
+        type=Path,
+        metavar="FILE.yaml",
+        help="instead of the model, an untrained one of the sizes of this training file",
+    )
+    return engines.program(
+        "motion_engines",
+        arguments,
+        lambda args: compare(args.model, args.count, args.rounds, names=args.engine or (), sizes=args.sizes),
+        lambda figures: (ROWS, rows(figures)),
+        _Inside,
+    )
+
+
 if __name__ == "__main__":
-    engines.serve(_Inside(json.loads(sys.argv[1])))
+    sys.exit(main())

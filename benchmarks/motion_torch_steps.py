@@ -6,19 +6,26 @@ Apart from `engines`, so that what runs without PyTorch is measured without it.
 import copy
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from text2gesture_ros.generation.motion_network import GRUCell, MotionGenerator, load_network
+from text2gesture_ros.generation.motion_network import GRUCell, MotionGenerator, MotionNetwork, load_network
 from text2gesture_ros.geometry import FloatArray
-from text2gesture_ros.model_directory import ModelDirectory, check_torch_device
-from text2gesture_ros.training.motion.export import StepGraph, state_names, step_names
+from text2gesture_ros.labels import EMOTIONS, GESTURES
+from text2gesture_ros.model_directory import ModelDirectory, check_torch_device, save_model
+from text2gesture_ros.training.motion.config import load_config
+from text2gesture_ros.training.motion.export import StepGraph, export_graphs, state_names, step_names
 
 Step = Callable[..., tuple[Tensor, ...]]
 """frame, state -> frames, stop probabilities, state: what step.onnx computes."""
+
+_SEED = 1
+_NEVER = -9.0  # logit of the stop token of an untrained model: every clip gets its full length
 
 
 class FusedCell(nn.Module):
@@ -90,7 +97,7 @@ def write_step(directory: ModelDirectory, cells: str, path: Path) -> None:
     generator = with_cells(load_network(directory).generator, cells)
     inputs, outputs = step_names(generator.config)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's age, see `checkpoints.export_graph`
+        warnings.simplefilter("ignore")  # of the exporter's age, see `onnx_export.export_graph`
         torch.onnx.export(
             StepGraph(generator).eval(), _examples(generator), path,
             input_names=inputs, output_names=outputs, dynamo=False,
@@ -183,3 +190,36 @@ def _captured(module: nn.Module, examples: tuple[Tensor, ...]) -> Step:
 
 
 _FORMS = {"traced": _traced, "compiled": _compiled, "graph": _captured}
+
+
+def untrained(sizes: Path, like: ModelDirectory, path: Path) -> None:
+    """Write the directory of an untrained model of the sizes of a training file.
+
+    Its stop token never fires, so that its clips have the full length.
+
+    Args:
+        sizes: a training file.
+        like: a model directory, whose tables of gestures and bodies it gets.
+        path: the directory to write.
+
+    Raises:
+        ConfigurationError: the training file is wrong.
+    """
+    config = load_config(sizes)
+    torch.manual_seed(_SEED)
+    network = MotionNetwork(config.network)
+    network.generator.token_net[-1].bias.data.fill_(_NEVER)  # type: ignore[operator]
+    weights = {name: array for name, array in like.weights().items() if name.startswith("normalisation.")}
+    network.generator.set_body(
+        *(weights[f"normalisation.{n}"] for n in ("mean", "deviation", "bone_lengths"))
+    )
+    pairs = [(g, e) for g in range(len(GESTURES)) for e in range(len(EMOTIONS))]
+    weights["example_gestures"], weights["example_emotions"] = np.array(pairs).T
+    weights["example_mirrored"] = np.zeros(len(pairs), np.int64)
+    weights["examples"] = np.random.default_rng(_SEED).normal(
+        size=(len(pairs), config.network.embedding_width)
+    )
+    weights |= {name: value.numpy() for name, value in network.state_dict().items()}
+    page = {**like.config, "name": config.name, "max_frames": config.frames, "smoothing": config.smoothing}
+    save_model(path, {**page, "network": asdict(config.network)}, weights)
+    export_graphs(path, config.network)

@@ -1,6 +1,6 @@
-"""Compares what can run the intent classifier on a processor: engines, precisions, schemes of quantisation.
+"""What can run the intent classifier on a processor: engines, float32 and kinds of int8, one and two threads.
 
-`python -m benchmarks.text_engines` is the inside of a process with one.
+python -m benchmarks.text_engines --output benchmarks/results/text_engines.json
 """
 
 import json
@@ -290,5 +290,23 @@ def _times(run: Run, reader: TextReader, text: str, count: int) -> list[tuple[fl
     return taken
 
 
+def main() -> int:
+    """Compare the engines."""
+    arguments = engines.parser(__doc__, "intent", (20, "runs per length and round"))
+    arguments.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="labelled sentences, CSV or JSONL (default: the held-out ones that ship)",
+    )
+    return engines.program(
+        "text_engines",
+        arguments,
+        lambda args: compare(args.model, args.count, args.rounds, data=args.data),
+        lambda figures: (ROWS, rows(figures)),
+        _Inside,
+    )
+
+
 if __name__ == "__main__":
-    engines.serve(_Inside(json.loads(sys.argv[1])))
+    sys.exit(main())

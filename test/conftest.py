@@ -31,8 +31,8 @@ os.environ |= {
 # What a robot with ROS from apt lacks, and how a test file that cannot do without it gives that away.
 _OPTIONAL = {
     "torch": r"import torch|_network import|text2gesture_ros\.training",
-    "rosbags": r"import rosbags|from rosbags|text2gesture_ros\.(demo|bag)",
-    "PIL": r"from PIL|text2gesture_ros\.rendering",
+    "rosbags": r"import rosbags|from rosbags|text2gesture_ros\.(apps\.demo|ros\.bag)|apps import demo",
+    "PIL": r"from PIL|text2gesture_ros\.apps\.rendering",
     "matplotlib": r"training\.(confusion|motion\.(evaluate|figures))",
     "hypothesis": r"from hypothesis",
     "onnx": r"from onnx import",

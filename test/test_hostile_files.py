@@ -152,10 +152,18 @@ def test_archives_are_not_unpacked_beyond_their_limit_nor_outside():
     assert not (Path("..") / MARK).exists()
 
 
+@pytest.fixture(scope="module")
+def copy_of_intent(tmp_path_factory):
+    """Return a copy of the intent model."""
+    return shutil.copytree(
+        share_directory() / "models" / "intent", tmp_path_factory.mktemp("copy") / "intent"
+    )
+
+
 @pytest.fixture
-def model(tmp_path):
-    """Return a copy of the intent model to spoil."""
-    return Path(shutil.copytree(share_directory() / "models" / "intent", tmp_path / "intent"))
+def model(tmp_path, copy_of_intent):
+    """Return an intent model to spoil: links to one copy, to be removed before they are written."""
+    return Path(shutil.copytree(copy_of_intent, tmp_path / "intent", copy_function=os.link))
 
 
 @pytest.mark.parametrize("name", ["config.json", "weights.safetensors", "tokenizer.json", "*.onnx"])
@@ -189,6 +197,7 @@ def test_a_graph_takes_no_weights_from_another_file(model, tmp_path, where):
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy"]
     graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "g", ends[:1], ends[1:], [weight])
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (model / "graph.onnx").unlink()
     (model / "graph.onnx").write_bytes(made.SerializeToString())
     save_slots(model, {"graph.onnx": {}})  # nothing is put in: the file named in the graph is looked for
     refused(lambda path: open_model(str(path)).session(), model)
@@ -202,5 +211,6 @@ def test_a_model_names_no_graph_outside_its_folder(model, graph):
 def test_labels_of_a_config_stay_labels(model):
     config = json.loads((model / "config.json").read_text())
     for name in ("__import__('os')", "a" * 10_000_000):
+        (model / "config.json").unlink()
         (model / "config.json").write_text(json.dumps({**config, "kind": name}))
         refused(lambda path: open_model(str(path), "intent"), model)

@@ -36,7 +36,7 @@ FORBIDDEN = {
     "retargeting": {*RUNTIMES, "rclpy"},
     "ros": {"torch", "transformers"},
     "training": {"rclpy", *SOLVERS, "ruckig"},
-    "apps": {"torch", "transformers", "rclpy"},
+    "apps": {"torch", "transformers"},
 }
 
 

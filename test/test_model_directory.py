@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,9 +49,9 @@ def classifier() -> TinyClassifier:
     return TinyClassifier().eval()
 
 
-@pytest.fixture
-def model_path(tmp_path: Path, classifier: TinyClassifier) -> Path:
-    path = tmp_path / "tiny"
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, classifier: TinyClassifier) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "tiny"
     weights = {name: value.numpy() for name, value in classifier.state_dict().items()}
     save_model(path, CONFIG, {**weights, "table": np.ones((2, 2)), "count": np.array(3)})
     tokens = torch.ones(1, 4, dtype=torch.long)
@@ -59,6 +60,11 @@ def model_path(tmp_path: Path, classifier: TinyClassifier) -> Path:
     slots = export_graph(classifier, (tokens, tokens), graph, ["tokens", "mask"], ["logits"], axes)
     save_slots(path, {"graph.onnx": slots})
     return path
+
+
+@pytest.fixture
+def model_path(tmp_path: Path, exported: Path) -> Path:
+    return Path(shutil.copytree(exported, tmp_path / "tiny"))
 
 
 def test_torch_and_onnxruntime_agree_on_the_stored_weights(

@@ -21,10 +21,6 @@ def test_tree_has_21_joints_and_parents_come_first():
     assert all(0 <= parent < child for child, parent in enumerate(skeleton.PARENTS) if child)
 
 
-def test_groups_partition_the_joints():
-    assert sorted(index for group in skeleton.GROUPS.values() for index in group) == list(range(K))
-
-
 def test_reference_is_symmetric_and_faces_forward():
     np.testing.assert_allclose(skeleton.mirror(skeleton.REFERENCE), skeleton.REFERENCE)
     nose, head = (skeleton.REFERENCE[skeleton.INDEX[name]] for name in ("nose", "head"))
@@ -97,8 +93,8 @@ def test_wrong_joint_names_are_refused(names, message):
 def test_between_two_poses_bones_turn_and_their_lengths_go_from_one_to_the_other(seed, weight):
     one, other = poses(seed, 2)[:, None]
     share = np.full((1, 1, 1), weight)
-    mixed = skeleton.between(one, other, share)
+    mixed = skeleton.interpolated(one, other, share)
     lengths = (1.0 - weight) * skeleton.bone_lengths(one) + weight * skeleton.bone_lengths(other)
     np.testing.assert_allclose(skeleton.bone_lengths(mixed), lengths, atol=1e-9)
-    np.testing.assert_allclose(skeleton.between(other, one, 1.0 - share), mixed, atol=1e-9)
-    np.testing.assert_allclose(skeleton.between(one, other, 0.0 * share), one, atol=1e-9)
+    np.testing.assert_allclose(skeleton.interpolated(other, one, 1.0 - share), mixed, atol=1e-9)
+    np.testing.assert_allclose(skeleton.interpolated(one, other, 0.0 * share), one, atol=1e-9)

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-GROUPS = ("waist", "head", "left_arm", "right_arm")
+ARMS = ("left_arm", "right_arm")
+GROUPS = ("waist", "head", *ARMS)
 """Every joint group a robot may have."""
 
 ALL_GROUPS = frozenset(GROUPS)
-
-_ARMS = ("left_arm", "right_arm")
 
 
 @dataclass(frozen=True)
@@ -35,21 +34,21 @@ NEEDS: Mapping[str, GestureNeeds] = MappingProxyType(
         for gesture, groups, hand_opening in (
             # Either hand may do what one hand does: people use the one they prefer. Some handshakes include
             # a bow. Palms are shown, laid on something or given; fingers are bent behind the one that tells.
-            ("handshake", (*_ARMS, "waist"), 1.0),
-            ("point", _ARMS, 0.0),
-            ("thumbsup", _ARMS, 0.0),
-            ("wave", _ARMS, 1.0),
-            ("pat", _ARMS, 1.0),
-            ("uplift", _ARMS, 1.0),
-            ("yay", _ARMS, 1.0),
+            ("handshake", (*ARMS, "waist"), 1.0),
+            ("point", ARMS, 0.0),
+            ("thumbsup", ARMS, 0.0),
+            ("wave", ARMS, 1.0),
+            ("pat", ARMS, 1.0),
+            ("uplift", ARMS, 1.0),
+            ("yay", ARMS, 1.0),
             # Said with the head; hands may refuse along with it.
             ("nod", ("head",), None),
-            ("shakehead", ("head", *_ARMS), None),
+            ("shakehead", ("head", *ARMS), None),
             # The hand meets the head, which bends towards it; a shrug tilts the head.
-            ("grabhead", ("head", *_ARMS), 1.0),
-            ("shrug", ("head", *_ARMS), 1.0),
+            ("grabhead", ("head", *ARMS), 1.0),
+            ("shrug", ("head", *ARMS), 1.0),
             # Small movements while talking: where the robot looks matters more.
-            ("neutral", _ARMS, None),
+            ("neutral", ARMS, None),
         )
     }
 )
@@ -63,5 +62,5 @@ def needs_of(gesture: str) -> GestureNeeds:
 
 def mirrored(groups: frozenset[str]) -> frozenset[str]:
     """Return the groups with left and right exchanged."""
-    other = dict(zip(_ARMS, reversed(_ARMS), strict=True))
+    other = dict(zip(ARMS, reversed(ARMS), strict=True))
     return frozenset(other.get(group, group) for group in groups)

@@ -1,35 +1,33 @@
-"""What a benchmark reads off its machine and its processes, and how it sums figures up."""
+"""What a benchmark measures of its machine and processes, and how its figures are summarised."""
 
 import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
 
 
 def median_and_p99(seconds: Sequence[float]) -> dict[str, float]:
     """Return median and 99th percentile in milliseconds."""
     return {
-        "median_ms": _round(1000.0 * np.median(seconds)),
-        "p99_ms": _round(1000.0 * np.percentile(seconds, 99)),
+        "median_ms": rounded(1000.0 * np.median(seconds)),
+        "p99_ms": rounded(1000.0 * np.percentile(seconds, 99)),
     }
 
 
-def _median_and_p95(seconds: Sequence[float]) -> dict[str, float]:
+def median_and_p95(seconds: Sequence[float]) -> dict[str, float]:
+    """Return median and 95th percentile in milliseconds."""
     return {
-        "median_ms": _round(1000.0 * np.median(seconds)),
-        "p95_ms": _round(1000.0 * np.percentile(seconds, 95)),
+        "median_ms": rounded(1000.0 * np.median(seconds)),
+        "p95_ms": rounded(1000.0 * np.percentile(seconds, 95)),
     }
 
 
 def resident(process: int | str = "self") -> int:
-    """Return how much memory of a process is resident [bytes]."""
+    """Return the resident memory of a process [bytes]."""
     with Path(f"/proc/{process}/status").open(encoding="utf-8") as lines:
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
@@ -51,7 +49,7 @@ def described(command: str, figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures were measured on, with the load others put on it (1 minute, at the end)."""
+    """Return processor, system and mean load of the last minute of this machine."""
     names = [
         line.split(":", 1)[1].strip()
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -66,5 +64,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _round(value: float | np.floating[Any], digits: int = 3) -> float:
+def rounded(value: float | np.floating[Any], digits: int = 3) -> float:
+    """Return a figure as it is written down."""
     return round(float(value), digits)

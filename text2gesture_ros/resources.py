@@ -84,7 +84,7 @@ def check_file(
     *,
     pipe: bool = False,
 ) -> None:
-    """Refuse what is not a regular file of at most `limit` bytes.
+    """Check that a path is a regular file of at most `limit` bytes.
 
     Args:
         path: the file.

@@ -59,15 +59,6 @@ _PARENT_NAMES = {
 PARENTS = tuple(INDEX[_PARENT_NAMES[name]] if name in _PARENT_NAMES else -1 for name in JOINTS)
 BONES = tuple((parent, child) for child, parent in enumerate(PARENTS) if parent >= 0)
 
-# Kinematic groups: the parts a retargeter or a mask may own.
-GROUPS = {
-    "torso": tuple(INDEX[name] for name in ("pelvis", "chest", "neck")),
-    "head": tuple(INDEX[name] for name in ("head", "nose")),
-    "left_arm": tuple(i for i, name in enumerate(JOINTS) if name.startswith("left_") and 5 <= i < 10),
-    "right_arm": tuple(i for i, name in enumerate(JOINTS) if name.startswith("right_") and 10 <= i < 15),
-    "legs": tuple(range(15, 21)),
-}
-
 # Index of the joint on the other side, for mirroring.
 MIRROR = tuple(
     INDEX[name.replace("left_", "right_") if name.startswith("left_") else name.replace("right_", "left_")]
@@ -125,7 +116,7 @@ def check_positions(positions: FloatArray, where: str) -> FloatArray:
     """
     if positions.ndim < 2 or positions.shape[-2:] != (len(JOINTS), 3):
         raise InputError(f"{where}: positions must be (..., {len(JOINTS)}, 3) but are {positions.shape}")
-    if not positions.size or np.abs(positions).max() <= 5.0:  # what is not a number is not
+    if not positions.size or np.abs(positions).max() <= 5.0:  # false for NaN
         return positions
     if not np.isfinite(positions).all():
         bad = JOINTS[int(np.argwhere(~np.isfinite(positions))[0][-2])]
@@ -138,7 +129,7 @@ def check_positions(positions: FloatArray, where: str) -> FloatArray:
 
 
 def order_joints(names: Sequence[str], where: str) -> list[int]:
-    """Return for every skeleton joint its index in `names`, so that data is matched by name.
+    """Return the index in `names` of every joint of the skeleton, so that data is matched by name.
 
     Raises:
         InputError: a joint is missing, unknown or named twice.
@@ -179,15 +170,14 @@ def with_bone_lengths(positions: FloatArray, lengths: FloatArray) -> FloatArray:
     return np.asarray(placed, dtype=positions.dtype)
 
 
-def between(one: FloatArray, other: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return poses between two, (..., K, 3) [m]: every bone turned from one direction to the other.
+def interpolated(one: FloatArray, other: FloatArray, weight: FloatArray) -> FloatArray:
+    """Interpolate between two poses, (..., K, 3) [m], by the directions of their bones.
 
-    Directions go along great circles (Shoemake, 1985): along a straight line a bone would turn the faster the
-    nearer it is to half of its way. Lengths go from those of the one pose to those of the other.
+    Directions are interpolated along great circles (Shoemake, 1985), lengths linearly.
 
     Args:
         one: (..., K, 3) joint positions [m].
-        other: likewise.
+        other: (..., K, 3) joint positions [m].
         weight: (..., 1, 1) of the other pose, in [0, 1].
     """
     bones = [pose[..., _ENDS, :] - pose[..., _STARTS, :] for pose in (one, other)]

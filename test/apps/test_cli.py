@@ -157,11 +157,12 @@ class TestGenerate:
         assert run_json(capsys, "generate", "--text", "...", "-o", tmp_path / "clip.npz")["reason"]
 
 
-@pytest.mark.parametrize("robot", ROBOTS)
-def test_every_gesture_goes_from_label_to_verified_joints(robot, capsys, tmp_path):
+@pytest.mark.parametrize(("first", "robot"), enumerate(ROBOTS))
+def test_every_gesture_goes_from_label_to_verified_joints(first, robot, capsys, tmp_path):
     clip, joints = tmp_path / "clip.npz", tmp_path / "joints.csv"
     names = load_robot(robot).joint_names
-    for number, gesture in enumerate(GESTURES):
+    # Each robot performs every fourth gesture, each gesture is performed by a robot or two.
+    for number, gesture in [*enumerate(GESTURES)][first % 4 :: 4]:
         emotion = EMOTIONS[number % len(EMOTIONS)]
         run_json(capsys, "generate", gesture, "--emotion", emotion, "--seed", number, "-o", clip)
         found = run_json(capsys, "retarget", clip, "--robot", robot, "-o", joints)
@@ -310,11 +311,6 @@ class TestRetargetAndVerify:
         ["demo", "--sentences", "missing.txt", "--output", "{dir}"],
         ["demo", "--robot", "hal", "--output", "{dir}"],
         ["bench", "text", "--count", "0"],
-        ["bench", "engines"],
-        ["bench", "engines", "text", "--rounds", "0"],
-        ["bench", "engines", "motion", "--rounds", "0"],
-        ["bench", "engines", "motion", "--engine", "abacus"],
-        ["bench", "engines", "motion", "--sizes", "missing.yaml"],
         ["bench", "generator", "--output", "{dir}/no/figures.json"],
         ["bench", "latency", "--robot", "hal"],
     ],

@@ -20,10 +20,9 @@ from benchmarks.motion_engines import (
     open_engine,
     rows,
     speeds,
-    untrained,
     write_graphs,
 )
-from benchmarks.motion_torch_steps import CELLS, with_cells
+from benchmarks.motion_torch_steps import CELLS, untrained, with_cells
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.generation.motion_network import State, load_network

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.engines import weight_only
+from benchmarks.engines import WORKER, weight_only
 from benchmarks.text_engines import REFERENCE, ROWS, SHIPPED, agreement, rows
 from text2gesture_ros.labels import TASKS
 from text2gesture_ros.resources import find_model
@@ -20,7 +20,7 @@ from text2gesture_ros.training.text.utterances import Utterance
 def ask(given, *requests):
     """Return the answers of an engine in a process of its own."""
     lines = "".join(json.dumps(request) + "\n" for request in requests)
-    command = [sys.executable, "-m", "benchmarks.text_engines", json.dumps(given)]
+    command = [sys.executable, "-m", "benchmarks.text_engines", WORKER, json.dumps(given)]
     result = subprocess.run(command, input=lines, capture_output=True, text=True, check=True, timeout=60)
     return [json.loads(line) for line in result.stdout.splitlines()]
 

@@ -12,6 +12,7 @@ from benchmarks.primitives import mjcf, moving
 from benchmarks.soak_retarget import Take, raw
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.geometry import Array
+from text2gesture_ros.gestures import needs_of
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.retargeting.executor import MotionExecutor
@@ -20,7 +21,7 @@ from text2gesture_ros.robots.robot_file import load_robot
 mujoco = pytest.importorskip("mujoco")
 
 RATE = 100.0
-SECONDS = 60.0
+SECONDS = 30.0
 TIMESTEP = 0.002
 # Stiffness of a servo per largest torque: all of it is given at 1 degree from the command, which is
 # trailed by 8 to 42 ms then. Assumed.
@@ -96,7 +97,9 @@ def performed(name: str, clips: list[Motion], seconds: float = SECONDS) -> Array
     blocks, due = [], 0.5
     for number, clip in enumerate(clips):
         for block in blocks_of(clip.positions, due, utterance_id=f"{number}"):
-            blocks.append(replace(block, gesture=clip.gesture))
+            needs = needs_of(clip.gesture)
+            header = replace(block.header, gesture=clip.gesture, needs=needs)
+            blocks.append(replace(block, header=header))
         due += clip.duration
     commands = []
     for now in np.arange(0.0, seconds, 1.0 / RATE):

@@ -1,7 +1,7 @@
 """Gestures on their way: the same whoever asks, in time with speech, joined where they are close."""
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, cycle
 
 import numpy as np
 import pytest
@@ -121,8 +121,15 @@ def test_streams_check_their_numbers(change: dict[str, float]) -> None:
         stream(wave(1, []), **change)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("gesture", GESTURES)
-@pytest.mark.parametrize(("word", "length"), [(0.2, 1.7), (1.9, 2.6), (1.0, 3.5), (2.5, 9.0)])
+# When the word of a gesture comes and when speech ends, after its start [s]: short, late, usual, long.
+TIMES = [(0.2, 1.7), (1.9, 2.6), (1.0, 3.5), (2.5, 9.0)]
+
+
+@pytest.mark.parametrize(
+    ("gesture", "word", "length"),
+    [(gesture, *times) for gesture, times in zip(GESTURES, cycle(TIMES), strict=False)]
+    + [("wave", *times) for times in TIMES],
+)
 def test_a_gesture_ends_with_speech_whoever_asks_and_is_a_body(
     generator: GestureGenerator, gesture: str, word: float, length: float
 ) -> None:

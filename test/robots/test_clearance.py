@@ -78,7 +78,7 @@ class TestEveryRobot:
         clearance = Clearance(robot)
         right = total = 0
         for angles in random_angles(robot, 15):
-            pairs, distances, gradients = clearance.near(
+            pairs, distances, gradients = clearance.active_pairs(
                 *robot.frames(angles), np.full(len(robot.pairs), np.inf)
             )
             np.testing.assert_allclose(distances, clearance.distances(angles), atol=1e-9)
@@ -91,21 +91,23 @@ class TestEveryRobot:
         # Where the closest points jump from one end to the other there is no gradient.
         assert right >= 0.99 * total
 
-    def test_no_turn_changes_a_distance_by_more_than_its_reach(self, robot):
+    def test_no_turn_changes_a_distance_by_more_than_its_bound(self, robot):
         clearance = Clearance(robot)
         one, other = random_angles(robot, 40), random_angles(robot, 40, 1)
         for other_part in (0.02, 1.0):
             turns = other_part * (other - one)
             change = np.abs(clearance.distances(one + turns) - clearance.distances(one))
-            assert (change <= np.abs(turns) @ clearance.reach.T + 1e-9).all()
+            assert (change <= np.abs(turns) @ clearance.gradient_bounds.T + 1e-9).all()
 
-    def test_rows_are_the_near_pairs_and_only_those(self, robot):
+    def test_active_pairs_are_those_within_the_activation_distance(self, robot):
         clearance = Clearance(robot)
+        limits = np.random.default_rng(0).uniform(0.0, 0.1, len(robot.pairs))
         for angles in random_angles(robot, 20):
-            distances, gradients = clearance.rows(angles, 0.05)
+            pairs, distances, gradients = clearance.active_pairs(*robot.frames(angles), limits)
             every = clearance.distances(angles)
-            np.testing.assert_allclose(distances, every[every < 0.05], atol=1e-9)
-            assert gradients.shape == (len(distances), len(angles))
+            np.testing.assert_allclose(distances, every, atol=1e-9)
+            np.testing.assert_array_equal(pairs, np.flatnonzero(distances < limits))
+            assert gradients.shape == (len(pairs), len(angles))
 
     def test_many_samples_and_one_are_the_same(self, robot):
         clearance = Clearance(robot)
@@ -113,12 +115,13 @@ class TestEveryRobot:
         distances = clearance.distances(angles)
         assert distances.shape == (2, 550, len(robot.pairs))
         np.testing.assert_allclose(clearance.distances(angles[1, 549]), distances[1, 549], atol=1e-12)
-        np.testing.assert_array_equal(clearance.smallest(angles), distances.min(axis=-1))
 
     def test_a_robot_without_pairs_is_always_clear(self, robot):
         clearance = Clearance(dataclasses.replace(robot, pairs=np.empty((0, 2), dtype=np.intp)))
         assert clearance.distances(robot.rest).shape == (0,)
-        assert clearance.smallest(random_angles(robot, 3)).tolist() == [np.inf] * 3
-        distances, gradients = clearance.rows(robot.rest, 1.0)
-        assert distances.shape == (0,)
+        assert (
+            clearance.distances(random_angles(robot, 3)).min(axis=-1, initial=np.inf).tolist() == [np.inf] * 3
+        )
+        pairs, distances, gradients = clearance.active_pairs(*robot.frames(robot.rest), np.empty(0))
+        assert (pairs.shape, distances.shape) == ((0,), (0,))
         assert gradients.shape == (0, len(robot.joint_names))

@@ -138,7 +138,7 @@ def test_a_wrong_file_is_refused_with_element_value_and_what_is_allowed(case):
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):
     path = tmp_path / "robot.urdf"
-    with pytest.raises(ConfigurationError, match=r"robot\.urdf: no readable URDF: No such file"):
+    with pytest.raises(ConfigurationError, match=r"robot\.urdf: cannot be read: No such file"):
         load_urdf(path)
     path.write_bytes(urdf().encode("utf-16"))
     with pytest.raises(ConfigurationError, match="not UTF-8"):

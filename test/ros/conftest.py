@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from text2gesture_ros.msg import GestureFrames
 
 from text2gesture_ros.gestures import needs_of
 from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
-from text2gesture_ros.ros import gesture_retargeter
+from text2gesture_ros.ros import gesture_generator, gesture_retargeter, intent_classifier
 from text2gesture_ros.ros import managed_node as base
 from text2gesture_ros.ros.conversions import frames_message
 from text2gesture_ros.skeleton import INDEX, REFERENCE
@@ -114,6 +115,15 @@ class Graph:
         return str(
             self.call(GetState, f"{node.get_name()}/get_state", GetState.Request()).current_state.label
         )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models_loaded_once() -> Iterator[None]:
+    """Let the nodes of a test file share each model: loading takes longer than most of what is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gesture_generator, "GestureGenerator", cache(gesture_generator.GestureGenerator))
+        patch.setattr(intent_classifier, "IntentClassifier", cache(intent_classifier.IntentClassifier))
+        yield
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import numpy as np
 from text2gesture_ros.errors import ConfigurationError, ModelError
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.measurement import _median_and_p95, _round, median_and_p99, processor_time
+from text2gesture_ros.measurement import median_and_p95, median_and_p99, processor_time, rounded
 from text2gesture_ros.parameters import GestureGeneratorParameters, IntentClassifierParameters
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.understanding.classifier import IntentClassifier
@@ -97,9 +97,9 @@ def _node(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
         raise ConfigurationError(f"the node cannot be measured: {last}")
     found = json.loads(probe.stdout)
     return {
-        "ready_s": _round(found["ready"], 2),
-        "ready_processor_s": _round(found["processor"], 2),
-        "memory_mb": _round(found["memory"] / 1e6, 1),
+        "ready_s": rounded(found["ready"], 2),
+        "ready_processor_s": rounded(found["processor"], 2),
+        "memory_mb": rounded(found["memory"] / 1e6, 1),
         "words": NODE_SENTENCE,
         **median_and_p99(found["answers"]),
     }
@@ -134,9 +134,9 @@ def generator(parameters: GestureGeneratorParameters, count: int) -> dict[str, A
                     first = False
                 begin = now
     return {
-        "frames_per_second": _round(len(waits) / sum(waits), 1),
-        "p99_ms": _round(1000.0 * np.percentile(waits, 99)),
-        "first_frame_ms": _round(1000.0 * np.median(firsts)),
+        "frames_per_second": rounded(len(waits) / sum(waits), 1),
+        "p99_ms": rounded(1000.0 * np.percentile(waits, 99)),
+        "first_frame_ms": rounded(1000.0 * np.median(firsts)),
         "frames": len(waits),
         "clips": len(firsts),
         "engine": model.engine,
@@ -182,7 +182,7 @@ def latency(robot: str, sentences: Sequence[str], count: int, pace: float) -> di
                 graph.wait_until(lambda: False, timeout=pace)
             taken = time.monotonic() - begin
             processor = {
-                node: _round((processor_time(process.pid) - used[node]) / taken)
+                node: rounded((processor_time(process.pid) - used[node]) / taken)
                 for node, process in graph.processes.items()
             }
             graph.wait_until(graph.log.quiet, timeout=20.0)
@@ -212,16 +212,16 @@ def latency_figures(performances: "Sequence[Performance]") -> dict[str, Any]:
             stages.setdefault(stage, []).append(seconds)
     latencies = [item.latency for item in commanded if item.latency is not None]
     figures = {
-        **_median_and_p95(latencies),
+        **median_and_p95(latencies),
         "gestures": len(performances),
         "n": len(commanded),
         "stages": {
-            stage: {**_median_and_p95(seconds), "share": _round(sum(seconds) / sum(latencies))}
+            stage: {**median_and_p95(seconds), "share": rounded(sum(seconds) / sum(latencies))}
             for stage, seconds in stages.items()
         },
     }
     if first := [item.commands[0].time - item.said for item in commanded if item.commands]:
-        figures["first_motion"] = _median_and_p95(first)
+        figures["first_motion"] = median_and_p95(first)
     if visible := [item.visible for item in commanded if item.visible is not None]:
-        figures["visible"] = _median_and_p95(visible)
+        figures["visible"] = median_and_p95(visible)
     return figures

@@ -54,6 +54,15 @@ class ControlLoop:
         """Whether the robot stands still at home."""
         return self._ownership.at_home(self.buffer.sent)
 
+    def begin(self, now: float) -> None:
+        """Let the next row be due now [s], unless the clock has begun."""
+        if not self.clock.begun:
+            self.clock.begin(now, self.buffer.row + 1)
+            self._publish()
+
+    def _publish(self) -> None:
+        self._exchange.publish(LoopStatus(self.buffer.row, self.buffer.number, self.clock.origin))
+
     def take_over(self) -> bool:
         """Put the plan that was offered in force if it continues what was sent; return whether it does."""
         plan = self._exchange.take(self.buffer.number, self.buffer.row)
@@ -68,7 +77,7 @@ class ControlLoop:
             now: the present [s].
         """
         self.take_over()
-        self.clock.begin(now, self.buffer.row + 1)
+        self.begin(now)
         violations: tuple[Violation, ...] = ()
         rows = self._rows_due(now)
         if not rows:
@@ -86,7 +95,7 @@ class ControlLoop:
             if violations:
                 break
         row, span = self.buffer.row, self.buffer.span(self.buffer.row)
-        self._exchange.publish(LoopStatus(row, self.buffer.number, self.clock.origin))
+        self._publish()
         return Command(
             time=self.clock.stamp(row),
             position=sample.position,

@@ -5,7 +5,9 @@ Rows count control periods. Behind its end the plan stands still, so that any ro
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -21,8 +23,8 @@ from text2gesture_ros.control.trajectory import (
 )
 from text2gesture_ros.geometry import Array, BoolArray
 
-# How much of the path that was taken is kept, to go back on [s].
-_TRAIL = 60.0
+# How much of the path that was taken is kept, to go back on, and how much of it a snapshot has [s].
+_TRAIL, _SNAPSHOT_TRAIL = 60.0, 10.0
 # Earlier samples by which the next one is judged: a jerk takes four.
 _HISTORY = 3
 
@@ -43,6 +45,7 @@ class PlanBuffer:
         self.number = 0
         self.history: deque[Array] = deque(maxlen=_HISTORY)
         self._trail: deque[JointSample] = deque(maxlen=max(4, round(_TRAIL / period)))
+        self._snapshot_rows = round(_SNAPSHOT_TRAIL / period)
         self._set(standstill(position), 0)
         self.number = 0
         self.sent = self.sample(0)
@@ -131,6 +134,18 @@ class PlanBuffer:
             self._trail.append(sample)
         self.sent = sample
         self.history.append(sample.position)
+
+    def snapshot(self) -> "PlanBuffer":
+        """Return a copy for another process; of a long trail it has the latest part."""
+        other = copy(self)
+        other._trail = deque(islice(reversed(self._trail), self._snapshot_rows), maxlen=self._trail.maxlen)
+        other._trail.reverse()
+        other.history, other._spans = self.history.copy(), [*self._spans]
+        return other
+
+    def load(self, snapshot: "PlanBuffer") -> None:
+        """Become what a snapshot was."""
+        self.__dict__.update(snapshot.snapshot().__dict__)
 
     @property
     def trail(self) -> Sequence[JointSample]:

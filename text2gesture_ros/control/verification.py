@@ -162,7 +162,7 @@ def _judge_clearance(
     """Append which pairs are nearer than `least` [m] and when; return the smallest distance of all."""
     floors = np.broadcast_to(least, distances.shape[1:])
     for row, pair in np.argwhere(distances < floors):
-        parts = " and ".join(robot.capsules[part].name for part in clearance.pairs[pair])
+        parts = " and ".join(robot.capsules[part].name for part in robot.pairs[pair])
         violations.append(
             Violation(parts, float(times[row]), "clearance", float(distances[row, pair]), float(floors[pair]))
         )

@@ -9,7 +9,7 @@ from text2gesture_ros.generation.generator import Frame
 from text2gesture_ros.generation.time_alignment import Fit, TimeWarp
 from text2gesture_ros.geometry import FloatArray, minimum_jerk
 from text2gesture_ros.motion.phases import Phases, find_phases
-from text2gesture_ros.skeleton import between, bone_lengths, with_bone_lengths
+from text2gesture_ros.skeleton import bone_lengths, interpolated, with_bone_lengths
 
 
 class FrameCache:
@@ -143,6 +143,6 @@ class ClipSequence:
             new, its_stops = segment.clip.at(segment.warp.at(times[later]))
             ratio = np.minimum(1.0, (times[later] - segment.begin) / max(segment.blend, 1e-9))
             weight = minimum_jerk(ratio)[0]
-            positions[later] = between(positions[later], new, weight[:, None, None])
+            positions[later] = interpolated(positions[later], new, weight[:, None, None])
             stops[later] = its_stops
         return positions, stops

@@ -1,19 +1,23 @@
-"""Motion: joint positions over time, with what it shows. The one exchange format of this package."""
+"""Motion: joint positions over time with labels, the exchange format of this package, and its files."""
 
+import io
 import lzma
 import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.motion.resampling import resample
+from text2gesture_ros.resources import read_limited
 from text2gesture_ros.skeleton import JOINTS, check_positions, mirror, order_joints
 
 FRAME_RATE = 60.0
@@ -72,28 +76,13 @@ class Motion:
         return len(self) / self.frame_rate
 
     def resampled(self, frame_rate: float) -> "Motion":
-        """Return the same motion at another frame rate [Hz], linear between frames."""
-        old = np.arange(len(self)) / self.frame_rate
-        count = max(1, int(np.floor(old[-1] * frame_rate + 1e-9)) + 1)
-        new = np.arange(count) / frame_rate
-        left = np.clip(np.searchsorted(old, new, side="right") - 1, 0, max(len(self) - 2, 0))
-        right = np.minimum(left + 1, len(self) - 1)
-        weight = np.clip((new - old[left]) * self.frame_rate, 0.0, 1.0)[:, None, None]
-        return replace(
-            self,
-            positions=(1 - weight) * self.positions[left] + weight * self.positions[right],
-            frame_rate=frame_rate,
-        )
+        """Return the same motion at another frame rate [Hz], see `resampling.resample`."""
+        positions = resample(np.asarray(self.positions, np.float64), self.frame_rate, frame_rate)
+        return replace(self, positions=positions, frame_rate=frame_rate)
 
     def mirrored(self) -> "Motion":
         """Return the motion with left and right exchanged."""
         return replace(self, positions=mirror(self.positions))
-
-    def joined(self, other: "Motion") -> "Motion":
-        """Return this motion followed by `other`, resampled to this frame rate; labels are this one's."""
-        return replace(
-            self, positions=np.concatenate([self.positions, other.resampled(self.frame_rate).positions])
-        )
 
     def save(self, path: Path | str) -> None:
         """Write the motion as .npz: positions, joints, fps, label, emotion."""
@@ -120,26 +109,7 @@ def load_motion(path: Path | str) -> Motion:
         InputError: the file cannot be read, is too large, lacks a key or holds no human motion.
     """
     path = Path(path)
-    arrays = read_arrays(path)
-    names, positions = arrays["joints"].tolist(), arrays["positions"]
-    try:
-        return Motion(
-            positions=positions[:, order_joints(names, "joints")],
-            frame_rate=float(arrays["fps"]),
-            gesture=str(arrays.get("label", "")),
-            emotion=str(arrays.get("emotion", "")),
-        )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-
-
-def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of a motion file: positions (T, J, 3), joints (J,), fps; label, emotion if there.
-
-    Raises:
-        InputError: the file cannot be read, is too large, lacks a key, or an array does not fit.
-    """
-    arrays = _unpack(path)
+    arrays = read_arrays(path, _ARRAYS)
     missing = [key for key in ("positions", "joints", "fps") if key not in arrays]
     if missing:
         raise InputError(f"{path}: keys missing: {', '.join(missing)}. Found: {', '.join(arrays) or 'none'}")
@@ -153,22 +123,31 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     names, positions = arrays["joints"].tolist(), arrays["positions"]
     if positions.shape[1:] != (len(names), 3):
         raise InputError(f"{path}: positions {positions.shape} do not fit {len(names)} joints")
-    return arrays
+    try:
+        return Motion(
+            positions=positions[:, order_joints(names, "joints")],
+            frame_rate=float(arrays["fps"]),
+            gesture=str(arrays.get("label", "")),
+            emotion=str(arrays.get("emotion", "")),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
-def _unpack(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of a motion file by name, those that are there.
+def read_arrays(path: Path, keys: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an .npz file that are called as `keys` say, those that are there.
 
     Raises:
-        InputError: it is no archive of arrays, or what it unpacks to is too large.
+        InputError: it cannot be read, is no archive of arrays, or is too large once unpacked.
     """
+    data = read_limited(path, _MAX_BYTES, InputError)
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > _MAX_BYTES:
-            raise InputError(f"{path}: unpacked it is larger than {_MAX_BYTES // 2**20} MB")
-        with np.load(path, allow_pickle=False) as data:
+        if not data.startswith(b"PK"):
+            raise zipfile.BadZipFile("not a zip archive")
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            if sum(member.file_size for member in archive.zip.infolist()) > _MAX_BYTES:
+                raise InputError(f"{path}: unpacked it is larger than {_MAX_BYTES // 2**20} MB")
             # A member that is no array comes back as its bytes.
-            return {key: np.asarray(data[key]) for key in _ARRAYS if key in data}
+            return {key: np.asarray(archive[key]) for key in keys if key in archive}
     except _UNREADABLE as error:
         raise InputError(f"{path}: no motion file (.npz): {error}") from None

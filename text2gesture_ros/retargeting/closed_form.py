@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from text2gesture_ros.geometry import Array, Axis, dot, normalise, rotate, turn_onto, wrap
+from text2gesture_ros.geometry import Array, Axis, angle_onto, dot, normalise, rotate, wrap
 from text2gesture_ros.retargeting.subproblems import Polar, TwoTurns
 from text2gesture_ros.robots.robot import Chain, Robot
 
@@ -191,7 +191,7 @@ class Turns:
                 for other in range(len(self.axes) - 1, joint, -1):
                     behind = rotate(self.axes[other], angles[:, other], behind)
                 sine = dot(behind @ axis.cross, before).sum(axis=0)
-                cosine = dot(behind @ axis.across, before).sum(axis=0)
+                cosine = dot(behind @ axis.orthogonal, before).sum(axis=0)
                 lower, upper = self.lower[joint], self.upper[joint]
                 best = np.clip(wrap(np.arctan2(sine, cosine), (lower + upper) / 2.0), lower, upper)
                 angles[:, joint] = np.where(np.abs(sine) + np.abs(cosine) > 1e-6, best, angles[:, joint])
@@ -308,7 +308,7 @@ class ArmForm:
 
     def _follow_thumb(self, goals: Array, angle: float) -> Array:
         """Return the angles (T,) that turn the thumb towards `goals` (T, 3), continuing `angle`."""
-        found = turn_onto(self._turns.axes[0], self.hand[1], goals)
+        found = angle_onto(self._turns.axes[0], self.hand[1], goals)
         seen = dot(goals, goals) > 0.5
         lower, upper = float(self._turns.lower[0]), float(self._turns.upper[0])
         result = []

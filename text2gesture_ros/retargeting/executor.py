@@ -9,6 +9,7 @@ from text2gesture_ros.control.command import Announcement, Command
 from text2gesture_ros.control.handover import LocalExchange
 from text2gesture_ros.control.loop import ControlLoop
 from text2gesture_ros.control.ownership import JointOwnership
+from text2gesture_ros.control.shared_exchange import SharedExchange
 from text2gesture_ros.control.trajectory import IDLE
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.geometry import Array, FloatArray
@@ -18,6 +19,7 @@ from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting.block_filter import BlockFilter
 from text2gesture_ros.retargeting.planner_link import InlinePlanner, PlannerLink
+from text2gesture_ros.retargeting.planner_process import PlannerProcess
 from text2gesture_ros.retargeting.progress import CANCELLED, FAILED, Progress, UtteranceTracker
 from text2gesture_ros.robots.robot import Robot
 
@@ -46,6 +48,8 @@ class MotionExecutor:
         *,
         rate: float | None = None,
         start: Mapping[str, float] | None = None,
+        own_process: bool = False,
+        description: str | None = None,
     ) -> None:
         """Make an executor whose robot stands still, at rest if nothing else is said.
 
@@ -54,6 +58,9 @@ class MotionExecutor:
             parameters: of the motion and of the joint groups.
             rate: commands per second [Hz], in [1, 1000]; None: that of the parameters.
             start: where the robot stands, see `begin_from`; None: at rest.
+            own_process: whether plans are made in a process of their own, so that commands never wait for
+                one; else in this thread, by `prepare`. That process loads the robot that the parameters name.
+            description: the URDF of the robot, where that does not come from its file.
 
         Raises:
             ConfigurationError: the rate is out of its range.
@@ -64,11 +71,22 @@ class MotionExecutor:
             raise ConfigurationError(f"rate must be in [1, 1000] Hz but is {rate}")
         self._ownership = JointOwnership(robot, parameters)
         self._filter = BlockFilter()
-        exchange = LocalExchange()
         self.counts = self._filter.counts
         self.tracker = UtteranceTracker()
+        exchange = SharedExchange(len(robot.joint_names)) if own_process else LocalExchange()
         self.loop = ControlLoop(self._ownership, 1.0 / rate, exchange)
-        self.planner: PlannerLink = InlinePlanner(self.loop, self._ownership, exchange, self.tracker)
+        self.planner: PlannerLink
+        if isinstance(exchange, SharedExchange):
+            self.planner = PlannerProcess(
+                (parameters.robot, description),
+                self.loop,
+                self._ownership,
+                exchange,
+                self.tracker,
+                self._on_planner_lost,
+            )
+        else:
+            self.planner = InlinePlanner(self.loop, self._ownership, exchange, self.tracker)
         self.held = False
         if start is not None:
             self.begin_from(start)
@@ -185,7 +203,7 @@ class MotionExecutor:
             return False
         self.tracker.on_block(block, now)
         if verdict == "accepted":
-            self.loop.clock.begin(now)
+            self.loop.begin(now)
         self.planner.receive(block)
         return verdict == "accepted"
 
@@ -194,7 +212,7 @@ class MotionExecutor:
     def tick(self, now: float) -> Command:
         """Plan what arrived, then return the command for this control period [s]."""
         self._check_clock(now)
-        self.loop.clock.begin(now, self.loop.buffer.row + 1)
+        self.loop.begin(now)
         self.prepare()
         return self.step(now)
 
@@ -231,6 +249,10 @@ class MotionExecutor:
         if self.loop.clock.was_set_back(now, self.loop.buffer.row):
             self._abandon(None, FAILED, "the clock was set back")
             self._filter.clear()
+
+    def _on_planner_lost(self, reason: str) -> None:
+        """End what is performed: the planner that knew of it has ended. The robot goes to rest."""
+        self._abandon(None, FAILED, reason)
 
     def _abandon(self, utterance_ids: Iterable[str] | None, outcome: str, reason: str) -> None:
         """Perform nothing more of some utterances, None: of all, from the next plan on."""

@@ -231,7 +231,9 @@ class PlanBuilder:
         push, weights = np.zeros((count, samples.positions.shape[1])), np.zeros(count)
         for row in close[:: -(-len(close) // _MAX_BEND_SAMPLES)]:
             wanted = min_clearance + _EXTRA_DISTANCE
-            pairs, _, gradients = self._clearance.near(*self._robot.frames(samples.positions[row]), wanted)
+            pairs, _, gradients = self._clearance.active_pairs(
+                *self._robot.frames(samples.positions[row]), wanted
+            )
             gradients = gradients * commanded
             missing = (wanted - distances[row])[pairs]
             # The smallest joint motion that restores all distances, to first order (damped least squares).

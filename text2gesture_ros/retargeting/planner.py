@@ -7,7 +7,7 @@ is not handed over; the robot goes on with the one in force, which ends at stand
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
@@ -82,6 +82,15 @@ class _Blend:
     offset: BlendOffset
 
 
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """What is known of the plan in force: rows of its first knot and reference end, and its latest blend."""
+
+    knot: int = 0
+    tracked: int = 0
+    blend: _Blend | None = None
+
+
 class Planner:
     """Plans ahead of a control loop. Not thread-safe: one caller at a time.
 
@@ -108,9 +117,7 @@ class Planner:
         self._view, self._clock, self._events = view, clock, events
         self._queue = FrameQueue(ownership.robot, clock.period)
         self._request, self._mode = _Request(), _Mode()
-        self._blend: _Blend | None = None
-        # Rows of the plan in force: the first knot, and where its reference ends.
-        self._knot = self._tracked = 0
+        self._course = self._former = _Course()
 
     @property
     def stuck(self) -> bool:
@@ -149,19 +156,21 @@ class Planner:
         reference = self.reference
         if utterance_ids is None:
             self._queue.clear()
-            reference.playing = reference.next = self._blend = None
+            reference.playing = reference.next = None
+            self._drop_blend()
         else:
             self._queue.forget(utterance_ids)
             reference.drop(utterance_ids)
-            if self._blend is not None and self._blend.clause[0] in utterance_ids:
-                self._blend = None
+            if self._course.blend is not None and self._course.blend.clause[0] in utterance_ids:
+                self._drop_blend()
         self._mode.stuck, self._request.tried = False, 0
         self._request.ask(self._view.row)
 
     def hold(self, on: bool) -> None:
         """Come smoothly to a standstill and stay, or go on with what is due then, else to rest."""
         if on != self._mode.held:
-            self._mode.held, self._blend, self._mode.stuck = on, None, False
+            self._mode.held, self._mode.stuck = on, False
+            self._drop_blend()
             self._request.tried = 0
             self._request.ask(self._view.row)
 
@@ -169,7 +178,7 @@ class Planner:
         """Take note that the parameters of the ownership have changed from `old`; the robot blends over."""
         new = self.reference.ownership.parameters
         if any(getattr(new, name) != getattr(old, name) for name in _AT_ONCE):
-            self._blend = None
+            self._drop_blend()
             self._request.ask(self._view.row)
 
     # What arrives
@@ -197,18 +206,18 @@ class Planner:
             self._request.ask(view.row)
             return
         if frames.first:
-            if self._blend is not None and self._blend.clause == frames.clause:
-                self._blend = None  # was that of an earlier performance
+            if self._course.blend is not None and self._course.blend.clause == frames.clause:
+                self._drop_blend()  # was that of an earlier performance
             reference.next = frames.clip
             self._request.ask(self._clock.before(frames.clip.begin))
             return
         now = self._clock.time(view.row)
         known, upcoming = reference.active_and_next(now)
         if upcoming is None and known is not None and now > known.end + _BLEND_AFTER:
-            self._blend = None
+            self._drop_blend()
         reference.extend(frames.clip, now)
-        planned = self._blend is not None and self._blend.clause == frames.clause
-        replan = self._tracked - round(_REPLAN_TIME / self._clock.period)
+        planned = self._course.blend is not None and self._course.blend.clause == frames.clause
+        replan = self._course.tracked - round(_REPLAN_TIME / self._clock.period)
         self._request.ask(replan if planned else view.row)
 
     # As rows are sent
@@ -234,10 +243,12 @@ class Planner:
         if playing is None:
             if view.over and not (at_rest or self._mode.stuck or self._mode.held):
                 request.ask(row)
-        elif playing is not before and (self._blend is None or self._blend.clause != playing.clause):
+        elif playing is not before and (
+            self._course.blend is None or self._course.blend.clause != playing.clause
+        ):
             request.ask(row)  # no plan into it was found, perhaps there is one now
         elif self._stopped_halfway(playing, time) and row >= request.retry_row:
-            self._blend = None
+            self._drop_blend()
             request.ask(row)
         self._breathe(at_rest, rows)
 
@@ -276,7 +287,7 @@ class Planner:
     def plan(self) -> Plan | None:
         """Make one attempt at the plan that is wanted, else retarget waiting frames; return a verified plan.
 
-        The plan counts as in force from then on; where it is not, `abandon` or a new request corrects that.
+        The plan counts as in force from then on, unless `rejected` says otherwise.
         """
         request, mode = self._request, self._mode
         if request.row is None or not self._clock.begun:
@@ -292,7 +303,7 @@ class Planner:
         if mode.held and base >= self._view.end and start.still:
             request.row = None
             return None
-        blend = self._blend
+        blend = self._course.blend
         situation = Situation(
             start=start,
             time=self._clock.time(base),
@@ -309,11 +320,11 @@ class Planner:
             if draft is not None and fails_at is None:
                 request.row, request.tried, mode.stuck = None, 0, False
                 mode.breathing = attempt.kind == "idle"
-                self._knot, self._tracked = base, base + draft.tracked
                 if draft.blend is not None:
                     clause, row, offset = draft.blend
                     begun = base + row if row or blend is None else blend.row
-                    self._blend = _Blend(clause, begun, offset)
+                    blend = _Blend(clause, begun, offset)
+                self._former, self._course = self._course, _Course(base, base + draft.tracked, blend)
                 number = self._view.number
                 return Plan(abs(number) + 1, number, base + 1, draft.samples, draft.spans)
             request.tried += 1
@@ -323,9 +334,20 @@ class Planner:
         self._give_up(follows)
         return None
 
+    def rejected(self) -> None:
+        """Take note that the latest plan came too late and is not in force; another one is wanted."""
+        self._course = self._former
+        self._mode.breathing = False
+        self._request.ask(self._view.row)
+
+    def _drop_blend(self) -> None:
+        """Let the next plan blend anew into the clip that plays."""
+        self._course = replace(self._course, blend=None)
+        self._former = replace(self._former, blend=None)
+
     def _well_begun(self, row: int) -> int:
         """Return the first row from `row` on behind which a plan is well begun: a knot, or a standstill."""
-        while (row - self._knot) % self.search.stride and not self._view.sample(row).still:
+        while (row - self._course.knot) % self.search.stride and not self._view.sample(row).still:
             row += 1
         return row
 

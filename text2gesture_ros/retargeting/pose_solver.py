@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import daqp
 import numpy as np
 
-from text2gesture_ros.geometry import Array
+from text2gesture_ros.geometry import Array, cross
 from text2gesture_ros.retargeting.closed_form import ArmForm
-from text2gesture_ros.robots.clearance import Clearance, cross
+from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot import Robot
 
 # Movement costs this much beside the same turn of a bone: bones hide from joints that turn them by less.
@@ -150,7 +150,7 @@ class PoseSolver:
             largest = float(np.abs(change * self._bends[columns]).max())
             candidate = angles.copy()
             candidate[columns] += change
-            if not (self._clearance.reach @ np.abs(candidate - angles) < state.spare).all():
+            if not (self._clearance.gradient_bounds @ np.abs(candidate - angles) < state.spare).all():
                 candidate = self._shortened(angles, candidate, float(state.spare.min(initial=0.0)))
             angles = candidate
             if largest < _ENOUGH or targets:
@@ -204,7 +204,7 @@ class PoseSolver:
             hessian = (axes @ facing) * (counts.swapaxes(1, 2) @ counts) - along.swapaxes(1, 2) @ along
             slope = (counts * ((cross(units, goals) * ratio[..., None]) @ facing)).sum(axis=1)
         errors = (errors * (weights > 0.0))[:, :2]
-        near, distances, gradients = self._clearance.near(turns, places, self._within)
+        near, distances, gradients = self._clearance.active_pairs(turns, places, self._within)
         return _State(
             hessian=hessian,
             slope=slope,

@@ -44,9 +44,9 @@ class TwoTurns:
             second: axis turned about first.
             start: (3,) the vector, with both angles at zero.
         """
-        ahead = normalise(np.eye(3)[np.abs(first.direction).argmin()] @ first.across)
+        ahead = normalise(np.eye(3)[np.abs(first.direction).argmin()] @ first.orthogonal)
         self._basis = np.stack([ahead, ahead @ first.cross, first.direction], axis=1)
-        across = start @ second.across
+        across = start @ second.orthogonal
         parts = np.stack([start - across, across, start @ second.cross]) @ self._basis
         self._x, self._y, self._z = parts.T.tolist()
         _, across_height, aside_height = self._z

@@ -1,6 +1,7 @@
 """Robot joint positions over time as CSV: `time,<joint names>`, seconds and radians."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.resources import read_limited
 
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -42,17 +44,13 @@ def load_joints(path: Path | str, names: Sequence[str]) -> tuple[FloatArray, Flo
             or too long, a value is no finite number, or time does not grow.
     """
     try:
-        if Path(path).stat().st_size > _MAX_FILE_BYTES:
-            raise InputError(f"{path}: larger than {_MAX_FILE_BYTES // 2**20} MB")
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
-            rows, lines = [], []
-            for row in reader:
-                if row:
-                    rows.append(row)
-                    lines.append(reader.line_num)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        text = read_limited(path, _MAX_FILE_BYTES, InputError).decode("utf-8")
+        reader = csv.reader(io.StringIO(text, newline=""))
+        rows, lines = [], []
+        for row in reader:
+            if row:
+                rows.append(row)
+                lines.append(reader.line_num)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: no CSV text: {error}") from None
     if not rows:

@@ -1,4 +1,4 @@
-"""Robot: joints, limits, kinematics, rest pose and body, whatever file they were read from.
+"""Robot: joints, limits, forward kinematics, rest pose and body.
 
 Joint angles are always in the order of `Robot.joint_names`: waist, head, left arm, right arm (those the robot
 has), each from the base outwards, then the hands.
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from text2gesture_ros.geometry import Array, Axis, normalise, rotation
+from text2gesture_ros.gestures import ARMS
 
-ARMS = ("left_arm", "right_arm")
 BASE = -1
 """Stands for the base where a joint is asked for."""
 
@@ -45,7 +45,7 @@ class Chain:
         return {name: point for name, (joint, point) in self.landmarks.items() if joint == last}
 
     def frames(self, angles: Array) -> tuple[Array, Array]:
-        """Return where every joint's frame is: rotations (..., M, 3, 3) and origins (..., M, 3).
+        """Return the frames of all joints: rotations (..., M, 3, 3) and origins (..., M, 3).
 
         In the frame the chain starts from.
 
@@ -108,16 +108,16 @@ class Robot:
 
     Attributes:
         name: what it is called on the command line; the name of its file.
-        title: what people call it.
+        title: its name for people.
         source: where its numbers come from and their licence.
         base: link the chains start from, whose frame points are given in.
-        axes: (3, 3) rows are forward, left and up, as seen by who stands in the robot's place, in the base.
+        axes: (3, 3) rows are the robot's forward, left and up, in the base frame.
         joint_names: (N,) as in its URDF.
-        lower: (N,) smallest angle [rad].
-        upper: (N,) largest angle [rad].
-        velocity: (N,) largest speed that may be asked for [rad/s].
-        acceleration: (N,) largest acceleration [rad/s^2].
-        jerk: (N,) largest jerk [rad/s^3].
+        lower: (N,) minimum angle [rad].
+        upper: (N,) maximum angle [rad].
+        velocity: (N,) maximum speed that may be commanded [rad/s].
+        acceleration: (N,) maximum acceleration [rad/s^2].
+        jerk: (N,) maximum jerk [rad/s^3].
         rest: (N,) angles of the rest pose [rad].
         waist: up to three joints, behind which head and arms hang; None: there is none.
         head: one to three joints; None: the head does not move.
@@ -180,7 +180,7 @@ class Robot:
         return tuple(parents)
 
     def frames(self, angles: Array) -> tuple[Array, Array]:
-        """Return where every joint's frame is: rotations (..., N, 3, 3) and origins (..., N, 3) in the base.
+        """Return the frames of all joints: rotations (..., N, 3, 3) and origins (..., N, 3) in the base.
 
         A hand's frame is that of the joint before it, whatever its position.
 
@@ -256,7 +256,7 @@ class Robot:
 
 
 class _Tree:
-    """What `Robot.frames` multiplies, prepared once.
+    """The constant transforms of `Robot.frames`, prepared once.
 
     Attributes:
         order: (N,) the joints, level by level: those that hang equally deep one after the other.
@@ -274,9 +274,9 @@ class _Tree:
             for index, joint in enumerate(chain.joints):
                 axis, turned = Axis(chain.axes[index]), chain.rotations[index]
                 zero[joint, 0, :3, 3] = chain.origins[index]
-                zero[joint, 0, :3, :3] = turned @ (np.eye(3) - axis.across)
+                zero[joint, 0, :3, :3] = turned @ (np.eye(3) - axis.orthogonal)
                 sine[joint, 0, :3, :3] = turned @ axis.cross.T
-                cosine[joint, 0, :3, :3] = turned @ axis.across
+                cosine[joint, 0, :3, :3] = turned @ axis.orthogonal
         depth: list[int] = []
         for parent in parents:
             depth.append(0 if parent == BASE else depth[parent] + 1)

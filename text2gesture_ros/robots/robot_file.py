@@ -1,8 +1,7 @@
 """A robot from its YAML file, checked throughout; the keys are explained in config/robots/pepper.yaml."""
 
 import fnmatch
-import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import combinations, pairwise, product
 from pathlib import Path
 from types import MappingProxyType
@@ -13,25 +12,26 @@ import yaml
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, dot, normalise, rotation_from_rpy
-from text2gesture_ros.resources import find_robot_file
-from text2gesture_ros.robots.robot import ARMS, BASE, Capsule, Chain, Hand, Robot
-from text2gesture_ros.robots.urdf import MAX_ANGLE, Description, load_urdf, read_urdf
+from text2gesture_ros.gestures import ARMS, GROUPS
+from text2gesture_ros.resources import find_robot_file, read_limited
+from text2gesture_ros.robots.checked_values import CheckedValues, label
+from text2gesture_ros.robots.robot import BASE, Capsule, Chain, Hand, Robot
+from text2gesture_ros.robots.urdf import Description, load_urdf, read_urdf
 
 _MAX_FILE_BYTES = 256 * 1024
-# A pair of capsules each: more is no robot but a mistake that would take minutes to work with.
+# More capsules are a mistake: their pairs would take minutes to check.
 _MAX_CAPSULES = 64
-# Nearer than this, points count as one [m].
+# Points closer than this coincide [m].
 _SAME_PLACE = 1e-3
-# Smaller sines than this, and axes count as parallel.
+# Sine of the angle between two axes below which they count as parallel.
 _PARALLEL = 0.02
-# How many joints a chain may have, in the order of the joints of a robot.
-_CHAINS = {"waist": (1, 3), "head": (1, 3), "left_arm": (2, 7), "right_arm": (2, 7)}
+# Minimum and maximum number of joints of each chain, in the order of the joints of a robot.
+_CHAINS = {group: (2, 7) if group in ARMS else (1, 3) for group in GROUPS}
 _ARM_LANDMARKS = ("shoulder", "elbow", "wrist", "hand", "thumb")
 _LANDMARKS = {
     "waist": (),
     "head": ("neck", "head", "nose"),
-    "left_arm": _ARM_LANDMARKS,
-    "right_arm": _ARM_LANDMARKS,
+    **dict.fromkeys(ARMS, _ARM_LANDMARKS),
 }
 _JOINT_KEYS = ("name", "xyz", "rpy", "axis", "lower", "upper", "velocity")
 _OWN_LIMITS = ("acceleration", "jerk")
@@ -39,47 +39,60 @@ _KEYS = ("name", "title", "source", "base", "limits", "rest")
 _MORE_KEYS = ("urdf", "axes", *_CHAINS, "hands", "capsules", "ignored_pairs", "drawing")
 
 
+def load_robot(robot: str, description: str | None = None) -> Robot:
+    """Return the robot given by name (`pepper`) or by the path of its YAML file.
+
+    Args:
+        robot: name or path.
+        description: a URDF, as /robot_description carries it, in place of the file under the key `urdf`;
+            ignored where the YAML has no such key.
+
+    Raises:
+        ConfigurationError: there is no such robot, or its file is wrong: where, what was given, what is
+        allowed.
+    """
+    return read_robot(find_robot_file(robot), description)
+
+
 def read_robot(path: Path, description: str | None = None) -> Robot:
-    """Return the robot of a YAML file; see `robot.load_robot`."""
+    """Return the robot of a YAML file; see `load_robot`."""
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ConfigurationError(f"{path}: larger than {_MAX_FILE_BYTES // 1024} kB")
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        data = yaml.safe_load(read_limited(path, _MAX_FILE_BYTES).decode("utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{path}: no readable YAML: {' '.join(str(error).split())}") from None
     return robot_of(data, path, description)
 
 
 def robot_of(data: Any, path: Path, description: str | None = None) -> Robot:
-    """Return the robot of what YAML gave; `path` is the file that messages name, and whose name it has.
+    """Return the robot of a parsed file; `path` is named in errors and gives the robot its name.
 
     Raises:
-        ConfigurationError: as `robot.load_robot`.
+        ConfigurationError: as `load_robot`.
     """
-    return _Reader(path, description).robot(data)
+    return _RobotFile(path, description).robot(data)
 
 
-class _Reader:
-    """Turns what YAML gave into a Robot; every complaint names the file and the key."""
+class _RobotFile(CheckedValues):
+    """Reads a Robot from the values of its file."""
 
     def __init__(self, path: Path, description: str | None) -> None:
-        self._path = path
+        super().__init__(path)
         self._text_given = description
         self._description: Description | None = None
         self._joints: list[dict[str, Any]] = []
 
     def robot(self, data: Any) -> Robot:
-        top = self._mapping(data, "the file", _KEYS, _MORE_KEYS)
-        name = self._text(top["name"], "name")
-        if name != self._path.stem:
-            raise self._error("name", name, f"{self._path.stem!r}, as the file is called")
-        limits = self._mapping(top["limits"], "limits", ("velocity_fraction", *_OWN_LIMITS))
-        fraction = self._number(limits["velocity_fraction"], "limits.velocity_fraction", above=0.0, most=1.0)
-        default = {key: self._number(limits[key], f"limits.{key}", above=0.0) for key in _OWN_LIMITS}
+        top = self.mapping(data, "the file", _KEYS, _MORE_KEYS)
+        name = self.text(top["name"], "name")
+        if name != self.path.stem:
+            raise self.error("name", name, f"{self.path.stem!r}, as the file is called")
+        limits = self.mapping(top["limits"], "limits", ("velocity_fraction", *_OWN_LIMITS))
+        fraction = self.number(limits["velocity_fraction"], "limits.velocity_fraction", above=0.0, most=1.0)
+        default = {key: self.number(limits[key], f"limits.{key}", above=0.0) for key in _OWN_LIMITS}
         if not set(top) & set(ARMS):
-            raise ConfigurationError(f"{self._path}: the file lacks an arm: {' or '.join(ARMS)}")
+            raise ConfigurationError(f"{self.path}: the file lacks an arm: {' or '.join(ARMS)}")
         self._description = self._described(top["urdf"]) if "urdf" in top else None
-        start = base = self._text(top["base"], "base")
+        start = base = self.text(top["base"], "base")
         chains: dict[str, Chain] = {}
         for key in _CHAINS:
             if key in top:
@@ -90,12 +103,12 @@ class _Reader:
         joints = self._joints
         names = tuple(joint["name"] for joint in joints)
 
-        rest = self._mapping(top["rest"], "rest", names, hint=" (no joint of the chains has this name)")
+        rest = self.mapping(top["rest"], "rest", names, hint=" (no joint of the chains has this name)")
         for joint in joints:
             where = f"rest.{joint['name']}"
-            angle = self._number(rest[joint["name"]], where)
+            angle = self.number(rest[joint["name"]], where)
             if not joint["lower"] <= angle <= joint["upper"]:
-                raise self._error(where, angle, f"an angle in [{joint['lower']}, {joint['upper']}]")
+                raise self.error(where, angle, f"an angle in [{joint['lower']}, {joint['upper']}]")
             joint["rest"] = angle
 
         def column(key: str, fallback: float = 0.0) -> Array:
@@ -105,8 +118,8 @@ class _Reader:
         fixed, lines = self._drawing(top.get("drawing"), chains)
         return Robot(
             name=name,
-            title=self._text(top["title"], "title"),
-            source=self._text(top["source"], "source"),
+            title=self.text(top["title"], "title"),
+            source=self.text(top["source"], "source"),
             base=base,
             axes=self._axes(top.get("axes", {"forward": [1, 0, 0], "up": [0, 0, 1]})),
             joint_names=names,
@@ -130,25 +143,25 @@ class _Reader:
         """Return the URDF that was given, or else that in a file beside this one."""
         if self._text_given is not None:
             return read_urdf(self._text_given, "robot_description")
-        folder = self._path.resolve().parent
-        path = (folder / self._text(file, "urdf")).resolve()
+        folder = self.path.resolve().parent
+        path = (folder / self.text(file, "urdf")).resolve()
         if not path.is_relative_to(folder):
-            raise self._error("urdf", file, f"a file in {folder}, or in a folder of it")
+            raise self.error("urdf", file, f"a file in {folder}, or in a folder of it")
         return load_urdf(path)
 
     def _chain(self, data: Any, where: str, start: str) -> Chain:
         """Read a chain that starts from the link `start` and append its joints."""
-        chain = self._mapping(data, where, ("joints",), ("tips", "landmarks") if _LANDMARKS[where] else ())
+        chain = self.mapping(data, where, ("joints",), ("tips", "landmarks") if _LANDMARKS[where] else ())
         listed = chain["joints"]
         least, most = _CHAINS[where]
         if not isinstance(listed, list) or not least <= len(listed) <= most:
             what = f"a list of {len(listed)}" if isinstance(listed, list) else listed
-            raise self._error(f"{where}.joints", what, f"a list of {least} to {most} joints")
+            raise self.error(f"{where}.joints", what, f"a list of {least} to {most} joints")
         first = len(self._joints)
         for index, entry in enumerate(listed):
             here = f"{where}.joints[{index}]"
             if isinstance(entry, dict) and isinstance(entry.get("name"), str):
-                here += f" ({_label(entry['name'])})"
+                here += f" ({label(entry['name'])})"
             self._joints.append(self._joint(entry, here, self._joints[-1]["child"] if index else start))
         joints = self._joints[first:]
         result = Chain(
@@ -158,49 +171,49 @@ class _Reader:
             axes=_frozen([joint["axis"] for joint in joints]),
             landmarks=MappingProxyType(self._landmarks(chain, where, joints)),
         )
-        self._check_geometry(result, where, [_label(joint["name"]) for joint in joints])
+        self._check_geometry(result, where, [label(joint["name"]) for joint in joints])
         return result
 
     def _joint(self, entry: Any, here: str, before: str) -> dict[str, Any]:
         """Read a joint; `before` is the link of the one before it, of use where there is a URDF."""
         required = _JOINT_KEYS if self._description is None else ("name",)
         optional = _OWN_LIMITS if self._description is None else (*_JOINT_KEYS[1:], *_OWN_LIMITS)
-        joint = dict(self._mapping(entry, here, required, optional))
+        joint = dict(self.mapping(entry, here, required, optional))
         joint["name"] = self._new_name(joint["name"], here)
         joint["child"] = ""
         if self._description is not None:
             joint = self._from_description(self._description, joint, here, before) | joint
             joint["child"] = self._description.joints[joint["name"]].child
-        joint["lower"] = self._angle(joint["lower"], f"{here}.lower")
-        joint["upper"] = self._angle(joint["upper"], f"{here}.upper")
+        joint["lower"] = self.angle(joint["lower"], f"{here}.lower")
+        joint["upper"] = self.angle(joint["upper"], f"{here}.upper")
         if joint["lower"] >= joint["upper"]:
-            raise self._error(f"{here}.lower", joint["lower"], f"less than upper ({joint['upper']})")
+            raise self.error(f"{here}.lower", joint["lower"], f"less than upper ({joint['upper']})")
         for key in ("velocity", *_OWN_LIMITS):
             if key in joint:
-                joint[key] = self._number(joint[key], f"{here}.{key}", above=0.0)
-        joint["axis"] = self._direction(joint["axis"], f"{here}.axis")
-        joint["xyz"] = self._vector(joint["xyz"], f"{here}.xyz")
+                joint[key] = self.number(joint[key], f"{here}.{key}", above=0.0)
+        joint["axis"] = self.direction(joint["axis"], f"{here}.axis")
+        joint["xyz"] = self.vector(joint["xyz"], f"{here}.xyz")
         if "rpy" in joint:
-            rpy = self._vector(joint["rpy"], f"{here}.rpy")
-            joint["rotation"] = rotation_from_rpy(*(self._angle(float(turn), f"{here}.rpy") for turn in rpy))
+            rpy = self.vector(joint["rpy"], f"{here}.rpy")
+            joint["rotation"] = rotation_from_rpy(*(self.angle(float(turn), f"{here}.rpy") for turn in rpy))
         return joint
 
     def _from_description(
         self, description: Description, joint: dict[str, Any], here: str, before: str
     ) -> dict[str, Any]:
-        """Return what the URDF says of a joint; what is in doubt there has to be in the YAML."""
+        """Return a joint as the URDF has it; limits that are invalid there must be in the YAML."""
         written = description.driven(joint["name"])
         for key, doubt in written.doubts().items():
             if key not in joint:
                 raise description.error(
-                    f"joint {_label(joint['name'])!r}, limit {key}", doubt, f"{key} in {self._path}, {here}"
+                    f"joint {label(joint['name'])!r}, limit {key}", doubt, f"{key} in {self.path}, {here}"
                 )
         place, turn = description.place(before, joint["name"])
         return {
             "xyz": place.tolist(),
             "rotation": turn,
             "axis": written.axis.tolist(),
-            # A continuous joint is let go half a turn either way: nobody's arm needs more.
+            # A continuous joint may turn half a turn either way, as much as an arm needs.
             "lower": -np.pi if written.kind == "continuous" else written.lower,
             "upper": np.pi if written.kind == "continuous" else written.upper,
             "velocity": written.velocity,
@@ -220,35 +233,35 @@ class _Reader:
         ):  # two shoulder joints, two elbow joints, perhaps one that rolls the forearm
             usual = {"shoulder": 1, "elbow": 3} | ({"wrist": 4} if len(joints) == 5 else {})
             result = {name: (joint, _frozen(np.zeros(3))) for name, joint in usual.items()}
-        tips = self._mapping(chain.get("tips", {}), f"{where}.tips", (), known)
+        tips = self.mapping(chain.get("tips", {}), f"{where}.tips", (), known)
         for name, point in tips.items():
-            result[name] = (len(names) - 1, _frozen(self._vector(point, f"{where}.tips.{name}")))
-        landmarks = self._mapping(chain.get("landmarks", {}), f"{where}.landmarks", (), known)
+            result[name] = (len(names) - 1, _frozen(self.vector(point, f"{where}.tips.{name}")))
+        landmarks = self.mapping(chain.get("landmarks", {}), f"{where}.landmarks", (), known)
         for name, entry in landmarks.items():
             here = f"{where}.landmarks.{name}"
             if name in tips:
-                raise self._error(here, entry, "a name that is not among the tips")
-            point = self._mapping(entry, here, ("joint", "xyz"))
-            joint = self._one_of(point["joint"], f"{here}.joint", names)
-            result[name] = (names.index(joint), _frozen(self._vector(point["xyz"], f"{here}.xyz")))
+                raise self.error(here, entry, "a name that is not among the tips")
+            point = self.mapping(entry, here, ("joint", "xyz"))
+            joint = self.one_of(point["joint"], f"{here}.joint", names)
+            result[name] = (names.index(joint), _frozen(self.vector(point["xyz"], f"{here}.xyz")))
         if where in ARMS and len(joints) == 4 and "hand" in result:
             result.setdefault("wrist", result["hand"])  # without a wrist joint the forearm ends at the hand
         missing = [name for name in known if name not in result]
         if missing:
             raise ConfigurationError(
-                f"{self._path}: {where} lacks the landmark {missing[0]!r}, under landmarks or tips"
+                f"{self.path}: {where} lacks the landmark {missing[0]!r}, under landmarks or tips"
             )
         return {name: result[name] for name in known}
 
     def _check_geometry(self, chain: Chain, where: str, names: list[str]) -> None:
-        """Refuse what nobody can solve: a bone of no length or one that no joint turns, an axis twice."""
+        """Refuse chains without a solution: a bone of no length, or that no joint turns; coinciding axes."""
         axes = chain.zero_axes()
         turns, places = chain.frames(np.zeros(len(names)))
         for one, (axis, other) in enumerate(pairwise(axes)):
             apart = np.cross(places[one + 1] - places[one], axis)
             if np.linalg.norm(np.cross(axis, other)) < _PARALLEL and np.linalg.norm(apart) < _SAME_PLACE:
                 raise ConfigurationError(
-                    f"{self._path}: {where}.joints[{one}..{one + 1}]: {names[one]} and {names[one + 1]} turn"
+                    f"{self.path}: {where}.joints[{one}..{one + 1}]: {names[one]} and {names[one + 1]} turn"
                     " about the same line. Allowed: axes that are parallel and apart, or at an angle"
                 )
         points = {name: places[at] + turns[at] @ point for name, (at, point) in chain.landmarks.items()}
@@ -259,72 +272,72 @@ class _Reader:
             along = points[end] - points[start]
             if np.linalg.norm(along) < _SAME_PLACE:
                 raise ConfigurationError(
-                    f"{self._path}: {where}: {bone} is {np.linalg.norm(along):.2g} m long."
+                    f"{self.path}: {where}: {bone} is {np.linalg.norm(along):.2g} m long."
                     f" Allowed: at least {_SAME_PLACE} m from {start} to {end}"
                 )
             moving = axes[: chain.landmarks[end][0] + 1]
             if not (np.linalg.norm(np.cross(moving, normalise(along)), axis=-1) > _PARALLEL).any():
                 raise ConfigurationError(
-                    f"{self._path}: {where}: no joint turns the {bone}. Allowed: a joint before it, across it"
+                    f"{self.path}: {where}: no joint turns the {bone}. Allowed: a joint before it, across it"
                 )
 
     def _hands(self, data: Any, chains: Mapping[str, Chain]) -> dict[str, Hand]:
         """Read the hands and append their joints."""
         allowed = tuple(arm.replace("arm", "hand") for arm in ARMS if arm in chains)
         hands = {}
-        for key, entry in self._mapping(data, "hands", (), allowed).items():
+        for key, entry in self.mapping(data, "hands", (), allowed).items():
             where = f"hands.{key}"
-            joint = dict(self._mapping(entry, where, ("name", "open", "closed", "velocity"), _OWN_LIMITS))
+            joint = dict(self.mapping(entry, where, ("name", "open", "closed", "velocity"), _OWN_LIMITS))
             joint["name"] = self._new_name(joint["name"], where)
-            opened, closed = (self._number(joint[state], f"{where}.{state}") for state in ("open", "closed"))
+            opened, closed = (self.number(joint[state], f"{where}.{state}") for state in ("open", "closed"))
             if opened == closed:
-                raise self._error(f"{where}.open", opened, "another position than closed")
+                raise self.error(f"{where}.open", opened, "another position than closed")
             joint["lower"], joint["upper"] = min(opened, closed), max(opened, closed)
             for limit in ("velocity", *_OWN_LIMITS):
                 if limit in joint:
-                    joint[limit] = self._number(joint[limit], f"{where}.{limit}", above=0.0)
+                    joint[limit] = self.number(joint[limit], f"{where}.{limit}", above=0.0)
             hands[key] = Hand(len(self._joints), opened, closed)
             self._joints.append(joint)
         return hands
 
     def _axes(self, data: Any) -> Array:
-        axes = self._mapping(data, "axes", ("forward", "up"))
-        forward, up = (self._direction(axes[key], f"axes.{key}") for key in ("forward", "up"))
+        axes = self.mapping(data, "axes", ("forward", "up"))
+        forward, up = (self.direction(axes[key], f"axes.{key}") for key in ("forward", "up"))
         if abs(dot(forward, up)) > 1e-3:
-            raise self._error("axes.up", axes["up"], "a direction at a right angle to forward")
+            raise self.error("axes.up", axes["up"], "a direction at a right angle to forward")
         left = normalise(np.cross(up, forward))
         return _frozen([forward, left, np.cross(forward, left)])
 
     def _capsules(self, data: Any, names: tuple[str, ...]) -> tuple[Capsule, ...]:
         if not isinstance(data, list) or len(data) > _MAX_CAPSULES:
-            raise self._error("capsules", data, f"a list of at most {_MAX_CAPSULES} capsules")
+            raise self.error("capsules", data, f"a list of at most {_MAX_CAPSULES} capsules")
         capsules: dict[str, Capsule] = {}
         for index, entry in enumerate(data):
             where = f"capsules[{index}]"
-            capsule = self._mapping(entry, where, ("name", "start", "radius"), ("joint", "end"))
-            name = self._text(capsule["name"], f"{where}.name")
-            where += f" ({_label(name)})"
+            capsule = self.mapping(entry, where, ("name", "start", "radius"), ("joint", "end"))
+            name = self.text(capsule["name"], f"{where}.name")
+            where += f" ({label(name)})"
             if name in capsules:
-                raise self._error(f"{where}.name", name, "a name no other capsule has")
+                raise self.error(f"{where}.name", name, "a name no other capsule has")
             joint = BASE
             if "joint" in capsule:
-                joint = names.index(self._one_of(capsule["joint"], f"{where}.joint", names))
-            start = self._vector(capsule["start"], f"{where}.start")
-            end = self._vector(capsule["end"], f"{where}.end") if "end" in capsule else start
-            radius = self._number(capsule["radius"], f"{where}.radius", above=0.0, most=2.0)
+                joint = names.index(self.one_of(capsule["joint"], f"{where}.joint", names))
+            start = self.vector(capsule["start"], f"{where}.start")
+            end = self.vector(capsule["end"], f"{where}.end") if "end" in capsule else start
+            radius = self.number(capsule["radius"], f"{where}.radius", above=0.0, most=2.0)
             capsules[name] = Capsule(name, joint, _frozen(start), _frozen(end), radius)
         return tuple(capsules.values())
 
     def _pairs(self, data: Any, capsules: tuple[Capsule, ...]) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Return the pairs (P, 2) that may touch: not on one link, and not ignored."""
         if not isinstance(data, list):
-            raise self._error("ignored_pairs", data, "a list of pairs of names of capsules")
+            raise self.error("ignored_pairs", data, "a list of pairs of names of capsules")
         index = {capsule.name: number for number, capsule in enumerate(capsules)}
         ignored = set()
         for number, pair in enumerate(data):
             where = f"ignored_pairs[{number}]"
             if not isinstance(pair, list) or len(pair) != 2:
-                raise self._error(where, pair, "two names of capsules")
+                raise self.error(where, pair, "two names of capsules")
             ignored |= set(map(frozenset, product(*(self._matching(name, where, index) for name in pair))))
         pairs = [
             pair
@@ -337,9 +350,9 @@ class _Reader:
 
     def _matching(self, pattern: Any, where: str, index: Mapping[str, int]) -> list[int]:
         """Return the numbers of the capsules a name means, in which `*` stands for anything."""
-        found = [index[name] for name in fnmatch.filter(index, self._text(pattern, where))]
+        found = [index[name] for name in fnmatch.filter(index, self.text(pattern, where))]
         if not found:
-            raise self._error(where, pattern, f"one of {', '.join(index)}, or a pattern like left_*")
+            raise self.error(where, pattern, f"one of {', '.join(index)}, or a pattern like left_*")
         return found
 
     def _drawing(
@@ -353,112 +366,34 @@ class _Reader:
             lines = [tuple(side + name for name in line) for side, line in limbs]
             lines += [_LANDMARKS["head"]] if "head" in chains else []
             return MappingProxyType({}), tuple(lines)
-        drawing = self._mapping(data, "drawing", ("points", "lines"))
+        drawing = self.mapping(data, "drawing", ("points", "lines"))
         points = drawing["points"]
         if not isinstance(points, dict):
-            raise self._error("drawing.points", points, "a mapping from names to points")
+            raise self.error("drawing.points", points, "a mapping from names to points")
         fixed: dict[str, Array] = {}
         for name, point in points.items():
-            if self._text(name, "drawing.points") in known:
-                raise self._error("drawing.points", name, "a name the chains do not give")
-            fixed[name] = _frozen(self._vector(point, f"drawing.points.{name}"))
+            if self.text(name, "drawing.points") in known:
+                raise self.error("drawing.points", name, "a name the chains do not give")
+            fixed[name] = _frozen(self.vector(point, f"drawing.points.{name}"))
         known |= set(fixed)
         listed = drawing["lines"]
         if not isinstance(listed, list):
-            raise self._error("drawing.lines", listed, "a list of lists of point names")
+            raise self.error("drawing.lines", listed, "a list of lists of point names")
         for index, line in enumerate(listed):
             if not isinstance(line, list) or len(line) < 2:
-                raise self._error(f"drawing.lines[{index}]", line, "a list of at least two point names")
+                raise self.error(f"drawing.lines[{index}]", line, "a list of at least two point names")
             for name in line:
-                self._one_of(name, f"drawing.lines[{index}]", sorted(known))
+                self.one_of(name, f"drawing.lines[{index}]", sorted(known))
         return MappingProxyType(fixed), tuple(tuple(line) for line in listed)
-
-    def _error(self, key: str, value: object, allowed: str) -> ConfigurationError:
-        # A few lines of YAML can stand for a value of any size (aliases of aliases): show its beginning.
-        shown = reprlib.repr(value)[:80]
-        return ConfigurationError(f"{self._path}: {key} is {shown}. Allowed: {allowed}")
-
-    def _mapping(
-        self, data: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...] = (), hint: str = ""
-    ) -> dict[str, Any]:
-        allowed = ", ".join((*required, *optional)) or "none"
-        if not isinstance(data, dict):
-            raise self._error(where, data, f"a mapping with the keys {allowed}")
-        unknown = [key for key in data if key not in required and key not in optional]
-        if unknown:
-            raise ConfigurationError(
-                f"{self._path}: {where} has the unknown key {_label(str(unknown[0]))!r}{hint}."
-                f" Allowed: {allowed}"
-            )
-        missing = [key for key in required if key not in data]
-        if missing:
-            raise ConfigurationError(f"{self._path}: {where} lacks the key {missing[0]!r}")
-        return data
-
-    def _text(self, value: Any, where: str) -> str:
-        if not isinstance(value, str) or not value.strip():
-            raise self._error(where, value, "a non-empty text")
-        return value
-
-    def _one_of(self, value: Any, where: str, known: Iterable[str]) -> str:
-        if not isinstance(value, str) or value not in known:
-            raise self._error(where, value, f"one of {', '.join(known)}")
-        return value
 
     def _new_name(self, value: Any, where: str) -> str:
         """Return the name of a joint."""
-        if self._text(value, f"{where}.name") in {other["name"] for other in self._joints}:
-            raise self._error(f"{where}.name", value, "a name no other joint has")
+        if self.text(value, f"{where}.name") in {other["name"] for other in self._joints}:
+            raise self.error(f"{where}.name", value, "a name no other joint has")
         return str(value)
-
-    def _number(self, value: Any, where: str, above: float = -np.inf, most: float = 1e6) -> float:
-        # YAML reads `on` as a truth value, which Python counts among the integers.
-        if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:
-            bound = f"a number above {above:g} and at most {most:g}" if above > -np.inf else "a finite number"
-            raise self._error(where, value, bound)
-        return float(value)
-
-    def _angle(self, value: Any, where: str) -> float:
-        angle = self._number(value, where)
-        if abs(angle) > MAX_ANGLE:
-            raise self._error(where, angle, f"radians, at most {MAX_ANGLE:.4f} (degrees?)")
-        return angle
-
-    def _vector(self, value: Any, where: str) -> Array:
-        if not isinstance(value, list) or len(value) != 3:
-            raise self._error(where, value, "three numbers [x, y, z]")
-        return np.array([self._number(number, f"{where}[{axis}]") for axis, number in enumerate(value)])
-
-    def _direction(self, value: Any, where: str) -> Array:
-        vector = self._vector(value, where)
-        if np.linalg.norm(vector) < 1e-6:
-            raise self._error(where, value, "three numbers, not all zero")
-        return normalise(vector)
-
-
-def _label(name: str) -> str:
-    """Return a name as it fits into a message of one line."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name[:40]).split()) or "no name"
 
 
 def _frozen(values: Any) -> Array:
     array = np.array(values, dtype=np.float64)
     array.flags.writeable = False
     return array
-
-
-def load_robot(robot: str, description: str | None = None) -> Robot:
-    """Return the robot given by name (`pepper`) or by the path of its YAML file.
-
-    Args:
-        robot: name or path.
-        description: a URDF, as /robot_description carries it, in place of the file under the key `urdf`;
-            ignored where the YAML has no such key.
-
-    Raises:
-        ConfigurationError: there is no such robot, or its file is wrong: where, what was given, what is
-        allowed.
-    """
-    from text2gesture_ros.robots.robot_file import read_robot
-
-    return read_robot(find_robot_file(robot), description)

@@ -1,8 +1,8 @@
 """URDF: the joints of a robot as its maker describes them, checked where they are used.
 
 Real files have mimic joints without limits, velocities of 0 or 10000, limits in degrees and links in any
-order. What is wrong for everybody is refused when the file is read; what only matters for a joint that is
-driven (`driven`) when that joint is asked for.
+order. Errors of the file as a whole are raised when it is read; those of one joint when that joint is used
+(`driven`).
 """
 
 import xml.etree.ElementTree as ElementTree
@@ -15,12 +15,13 @@ import numpy as np
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, normalise, rotation_from_rpy
+from text2gesture_ros.resources import read_limited
 
 MAX_ANGLE = 2.0 * np.pi
-"""More than this is no limit of a joint in radians: degrees, most likely [rad]."""
+"""Larger limits are probably given in degrees [rad]."""
 
 MAX_VELOCITY = 100.0
-"""More than this stands for "unknown": the quickest hobby servo reaches 16 [rad/s]."""
+"""Larger velocities are placeholders: the fastest hobby servos reach 16 [rad/s]."""
 
 _MAX_CHARACTERS = 8 * 1024 * 1024
 _MAX_JOINTS = 2000
@@ -40,9 +41,9 @@ class Joint:
         xyz: (3,) its origin in the parent link [m].
         rotation: (3, 3) from its frame to the parent link's at angle zero.
         axis: (3,) unit axis in its own frame.
-        lower: smallest angle [rad]; None: not written, as are the others.
-        upper: largest angle [rad].
-        velocity: largest speed [rad/s].
+        lower: minimum angle [rad]; None: not given, as for the others.
+        upper: maximum angle [rad].
+        velocity: maximum speed [rad/s].
         mimic: the joint it follows.
     """
 
@@ -64,7 +65,7 @@ class Joint:
         return self.kind in _TURNING and self.mimic is None
 
     def doubts(self) -> dict[str, str]:
-        """Return what is wrong with its limits, by `lower`, `upper`, `velocity`; empty if nothing is."""
+        """Return what is wrong with its limits, by `lower`, `upper`, `velocity`; empty if all are valid."""
         doubts = {}
         for key, value in (("lower", self.lower), ("upper", self.upper)):
             if self.kind != "continuous" and value is None:
@@ -166,20 +167,13 @@ def load_urdf(path: Path) -> Description:
 
 
 def urdf_text(path: Path) -> str:
-    """Return what is in a file, if that can be a URDF.
+    """Return the text of a URDF file.
 
     Raises:
         ConfigurationError: it cannot be read, or is too large.
     """
     try:
-        size = path.stat().st_size
-        if not (path.is_file() or path.is_dir()):  # a device has no size and no end
-            raise ConfigurationError(f"{path}: no readable URDF: not a file")
-        if size > _MAX_CHARACTERS:
-            raise ConfigurationError(f"{path}: larger than {_MAX_CHARACTERS // 1024**2} MB")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigurationError(f"{path}: no readable URDF: {error.strerror}") from None
+        return read_limited(path, _MAX_CHARACTERS).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path}: no readable URDF: not UTF-8. Allowed: UTF-8") from None
 
@@ -292,7 +286,7 @@ class _Reader:
         limits: dict[str, float | None] = {}
         for key in ("lower", "upper", "velocity"):
             text = limit.get(key) if limit is not None else None
-            # Left out, lower and upper mean zero by the letter, which nobody means of a joint that turns.
+            # By the specification, missing limits are zero; files mean that they are unknown.
             limits[key] = None if text is None else self._number(text, f"{where}, limit {key}")
         return Joint(
             name=name,

@@ -26,7 +26,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.resources import PACKAGE, share_directory
+from text2gesture_ros.resources import PACKAGE, read_limited, share_directory
 
 TYPES: Mapping[str, str] = {
     "speech_text": "std_msgs/msg/String",
@@ -270,9 +270,8 @@ class Bag:
     def _check_metadata(self) -> None:
         """Refuse a folder that would be unpacked as a whole before it is read: it can grow without bound."""
         file = self.path / _METADATA
-        if not file.is_file() or file.stat().st_size > _MAX_METADATA_BYTES:
-            raise ValueError(f"{_METADATA} is no file, or larger than {_MAX_METADATA_BYTES >> 20} MB")
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        text = read_limited(file, _MAX_METADATA_BYTES, InputError).decode("utf-8")
+        data = yaml.safe_load(text)["rosbag2_bagfile_information"]
         if str(data.get("compression_mode") or "none").lower() != "none":
             raise ValueError("compressed as a whole: unpack it with `ros2 bag convert`")
 

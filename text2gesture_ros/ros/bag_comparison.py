@@ -140,7 +140,7 @@ def robot_of(commands: Sequence[Commands]) -> str:
 def compare(golden: Sequence[Commands], found: Sequence[Commands]) -> list[Deviation]:
     """Return the deviation of each joint, utterance by utterance.
 
-    Times count from the first command of each utterance. Positions are interpolated linearly between commands,
+    Times count from the first command of each utterance. Positions are linear between commands
     and constant before the first and after the last one.
 
     Raises:

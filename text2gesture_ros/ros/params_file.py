@@ -9,9 +9,9 @@ from pathlib import Path
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.parameters import PARAMETERS, GestureGeneratorParameters, specification
-from text2gesture_ros.resources import is_file
+from text2gesture_ros.resources import is_file, read_limited
 
-_MAX_FILE_BYTES = 1_000_000
+_MAX_FILE_BYTES = 1 << 20
 _MAX_LINE = 400  # characters of an error; it may quote a value from the file
 _SECTION = "ros__parameters"
 _KNOWN_TO_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
@@ -50,10 +50,8 @@ def _check_file(file: str) -> list[str]:
     if not is_file(path):  # ROS would only warn and go on with the defaults
         raise ConfigurationError(f"params_file: no file {file!r}")
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise error("", f"larger than {_MAX_FILE_BYTES // 1000} kB")
-        data = _parsed(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as problem:
+        data = _parsed(read_limited(path, _MAX_FILE_BYTES))
+    except (ValueError, RecursionError) as problem:
         raise error("", f"no readable parameter file: {problem}") from None
     if not isinstance(data, dict):
         raise error("", "must be a mapping from nodes to their parameters")

@@ -112,14 +112,14 @@ def quantise_graph(model: "onnx.ModelProto") -> None:
     is stored. Layers that read one row (Gemm) stay as they are.
 
     Args:
-        model: as `export_graph` writes it, of opset 18 or later; changed in place.
+        model: as `export_graph` writes it, of opset 18 or later; changed in slot.
     """
     from onnx import TensorProto, helper
 
     graph = model.graph
-    places = {t.name: t for t in graph.initializer if t.data_location == TensorProto.EXTERNAL}
-    turned = {
-        n.output[0]: n.input[0] for n in graph.node if n.op_type == "Transpose" and n.input[0] in places
+    slots = {t.name: t for t in graph.initializer if t.data_location == TensorProto.EXTERNAL}
+    transposed = {
+        n.output[0]: n.input[0] for n in graph.node if n.op_type == "Transpose" and n.input[0] in slots
     }
     old = list(graph.node)
     del graph.node[:]
@@ -127,10 +127,10 @@ def quantise_graph(model: "onnx.ModelProto") -> None:
     def add(kind: str, inputs: Sequence[str], output: str, **attributes: int) -> None:
         graph.node.append(helper.make_node(kind, inputs, [output], name=f"{output}/{kind}", **attributes))
 
-    rows: set[str] = set()  # what is integers already: query, key and value are made of the same rows
+    rows: set[str] = set()  # already quantised: query, key and value share their input
     for node in old:
-        if node.op_type == "MatMul" and node.input[1] in turned:
-            x, weight, y = node.input[0], turned[node.input[1]], node.output[0]
+        if node.op_type == "MatMul" and node.input[1] in transposed:
+            x, weight, y = node.input[0], transposed[node.input[1]], node.output[0]
             if x not in rows:
                 rows.add(x)
                 add("Abs", [x], f"{x}/size")
@@ -142,13 +142,13 @@ def quantise_graph(model: "onnx.ModelProto") -> None:
             add("Mul", [f"{y}/float", weight + SCALE], f"{y}/share")
             # By this a row of zeros, whose shares are no numbers, gives zeros again.
             add("Mul", [f"{y}/share", f"{x}/largest"], y)
-            _turn(graph, places[weight])
-        elif node.op_type == "Gather" and node.input[0] in places:
+            _quantise_slot(graph, slots[weight])
+        elif node.op_type == "Gather" and node.input[0] in slots:
             output = node.output[0]
-            places[node.input[0]].data_type = TensorProto.FLOAT16
+            slots[node.input[0]].data_type = TensorProto.FLOAT16
             add("Gather", node.input, f"{output}/half")
             add("Cast", [f"{output}/half"], output, to=TensorProto.FLOAT)
-        elif node.output[0] not in turned:
+        elif node.output[0] not in transposed:
             graph.node.append(node)
     for name, kind, dims, value in (
         ("int8/axes", TensorProto.INT64, [1], -1),
@@ -158,16 +158,16 @@ def quantise_graph(model: "onnx.ModelProto") -> None:
         graph.initializer.append(helper.make_tensor(name, kind, dims, [value]))
 
 
-def _turn(graph: "onnx.GraphProto", place: "onnx.TensorProto") -> None:
-    """Let the place of a weight, (N, K), be one of integers, (K, N), and add that of its scales, (N)."""
+def _quantise_slot(graph: "onnx.GraphProto", slot: "onnx.TensorProto") -> None:
+    """Turn the slot of a weight, (N, K), into one of integers, (K, N), and add one of its scales, (N)."""
     from onnx import TensorProto
 
-    if place.data_type == TensorProto.INT8:
+    if slot.data_type == TensorProto.INT8:
         return
     scale = graph.initializer.add()
-    scale.CopyFrom(place)
-    scale.name = place.name + SCALE
-    outputs, inputs = place.dims
+    scale.CopyFrom(slot)
+    scale.name = slot.name + SCALE
+    outputs, inputs = slot.dims
     scale.dims[:] = [outputs]
-    place.dims[:] = [inputs, outputs]
-    place.data_type = TensorProto.INT8
+    slot.dims[:] = [inputs, outputs]
+    slot.data_type = TensorProto.INT8

@@ -34,7 +34,7 @@ def assert_hangs(robot):
         assert directions[side + "upper_arm"][2] < -0.85
         assert directions[side + "forearm"][2] < -0.9
     assert "head" not in directions or directions["head"][0] > 0.95
-    assert Clearance(robot).smallest(robot.rest) > 0.01
+    assert Clearance(robot).distances(robot.rest).min(axis=-1, initial=np.inf) > 0.01
 
 
 class TestNew:
@@ -293,7 +293,7 @@ class TestCheck:
         ("arguments", "message"),
         [
             (["nobody"], "unknown robot 'nobody'. Known: baxter"),
-            (["pepper", "--urdf", "nothing.urdf"], "nothing.urdf: no readable URDF"),
+            (["pepper", "--urdf", "nothing.urdf"], "nothing.urdf: cannot be read"),
             (["pepper", "--png", "picture.gif"], "must end in .png"),
         ],
     )

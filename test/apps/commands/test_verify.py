@@ -27,7 +27,7 @@ def touching(robot):
     drawn = robot.lower + np.random.default_rng(0).random((500, len(robot.rest))) * (
         robot.upper - robot.lower
     )
-    return drawn[Clearance(robot).smallest(drawn).argmin()]
+    return drawn[Clearance(robot).distances(drawn).min(axis=-1, initial=np.inf).argmin()]
 
 
 @pytest.mark.parametrize("robot", [robot for robot in ROBOTS if robot.capsules], ids=name_of)

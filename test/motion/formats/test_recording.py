@@ -14,7 +14,8 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion.formats import FORMATS, read_recording
 from text2gesture_ros.motion.formats.asf import read_amc
 from text2gesture_ros.motion.formats.bvh import read_bvh
-from text2gesture_ros.motion.formats.normalisation import facing, place
+from text2gesture_ros.motion.formats.completion import body_size, fill, shortest
+from text2gesture_ros.motion.formats.normalisation import heading, yaw_rotation
 from text2gesture_ros.motion.motion import Motion, load_motion
 from text2gesture_ros.skeleton import BONES, INDEX, JOINTS, REFERENCE, bone_lengths
 
@@ -59,13 +60,6 @@ def test_clips_with_some_of_the_joints_are_filled(tmp_path):
     assert recording.motion.gesture == "nod"
 
 
-def test_a_clip_with_joints_twice_or_unknown_says_which(tmp_path):
-    for names, wrong in ((["pelvis", "head", "head"], "head"), (["pelvis", "head", "tail"], "tail")):
-        np.savez(tmp_path / "a.npz", positions=np.zeros((2, 3, 3)), joints=names, fps=60.0)
-        with pytest.raises(InputError, match=rf"a\.npz: joint '{wrong}' is unknown or given twice"):
-            read_recording(tmp_path / "a.npz")
-
-
 def test_a_cut_holds_what_lies_in_it(swing):
     whole = read_recording(swing).motion
     part = read_recording(swing, start=0.5, end=1.5).motion
@@ -107,7 +101,7 @@ def test_what_is_no_recording_is_refused(tmp_path):
     huge = tmp_path / "huge.bvh"
     with huge.open("wb") as file:
         file.truncate(257 * 2**20)
-    with pytest.raises(InputError, match="at most 256 MB"):
+    with pytest.raises(InputError, match="larger than 256 MB"):
         read_recording(huge)
     (tmp_path / "dir.bvh").mkdir()
     with pytest.raises(InputError, match="no file"):
@@ -192,7 +186,7 @@ class TestRealFiles:
         lengths = bone_lengths(positions)
         assert (np.ptp(lengths, axis=0) <= 0.02 * lengths.mean(axis=0) + 1e-6).all()
         assert np.median(positions[:, INDEX["head"], 2]) > 0.3
-        assert abs(facing(positions)) < 0.03
+        assert abs(heading(positions)) < 0.03
         for part in ("shoulder", "hip"):
             assert np.median(positions[:, INDEX[f"left_{part}"], 1]) > 0.04
             assert np.median(positions[:, INDEX[f"right_{part}"], 1]) < -0.04
@@ -201,10 +195,12 @@ class TestRealFiles:
     @pytest.mark.parametrize("name", ["12_01_walk.bvh", "16_26.bvh", "11_01.amc"])
     def test_who_walks_goes_ahead_and_steps_with_both_feet(self, name):
         path = REAL / "cmu" / name
-        placed = place((read_amc if path.suffix == ".amc" else read_bvh)(path))
-        assert placed.path[-1, 0] > 2.0
-        assert abs(placed.path[-1, 1]) < 0.3 * placed.path[-1, 0]
-        assert abs(placed.path[:, 2]).max() < 0.15
+        take = (read_amc if path.suffix == ".amc" else read_bvh)(path)
+        body = fill(take.positions @ shortest(take.up, np.array([0.0, 0.0, 1.0])).T, take.names)
+        travelled = (body[:, 0] - body[1, 0]) @ yaw_rotation(-heading(body)).T / body_size(body, JOINTS)
+        assert travelled[-1, 0] > 2.0
+        assert abs(travelled[-1, 1]) < 0.3 * travelled[-1, 0]
+        assert abs(travelled[1:, 2]).max() < 0.15
 
     @pytest.mark.parametrize("name", ["01_01.bvh", "12_01_walk.bvh", "16_26.bvh"])
     def test_bones_that_cmu_lost_are_back(self, name):

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.motion import evaluate as evaluation
+from text2gesture_ros.training.motion import figures
 from text2gesture_ros.training.motion import study as motion_study
 from text2gesture_ros.training.motion.baselines import NearestClipPlayer
 from text2gesture_ros.training.motion.candidates import ModelCandidate
@@ -162,7 +164,8 @@ class TestEvaluate:
         assert "zero" in found["rows"]["zero_padding"]["what"]
         assert {"paper", "no_stop_token", "no_embedding_loss", "class_condition"} <= set(found["missing"])
 
-    def test_pictures_are_small(self, tmp_path: Path) -> None:
+    def test_pictures_are_small(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(figures, "TSNE", partial(figures.TSNE, max_iter=250))
         evaluate("motion", repetitions=1, rows=[], figures=tmp_path / "figures", **DEVELOPMENT)
         pictures = sorted((tmp_path / "figures").iterdir())
         assert [path.name for path in pictures] == ["features.png", "lengths.png", "stops.png", "strips.png"]

@@ -50,15 +50,16 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     config = replace(
         SMALL,
         epochs=1,
-        batches=40,
+        batches=30,
         wild_share=0.0,
-        learning_rate=0.01,
+        learning_rate=0.03,
+        network=replace(SMALL.network, members=1),
         augmentation=train_recogniser.Augmentation(**easy, rounded=0.0, random=0.0, lacking=0.0),
     )
     training = RecogniserTraining(config, tmp_path, "cpu")
     training.run()
     assert "epoch 1 of 1" in (tmp_path / "training" / "log.txt").read_text()
-    assert np.mean(training.history[-10:]) < 0.9 * np.mean(training.history[:5])
+    assert np.mean(training.history[-8:]) < 0.9 * np.mean(training.history[:5])
 
 
 def test_without_clips_held_out_there_is_nothing_to_calibrate_by(tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ from text2gesture_ros.training.studio.synthesis import (
 
 CLIPS = 24
 HANDS = [INDEX["left_hand"], INDEX["right_hand"]]
-FORMS = [(gesture, form) for gesture in GESTURES for form in PERFORMANCES[gesture]]
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +106,11 @@ def test_every_form_has_its_turn(gesture: str) -> None:
     assert {form_of(0, gesture, index) for index in range(100)} == set(PERFORMANCES[gesture])
 
 
-@pytest.mark.parametrize(("gesture", "form"), FORMS)
-def test_every_form_can_be_done(gesture: str, form: str) -> None:
-    clip = synthesise(gesture, "neutral", np.random.default_rng(5), form)
-    assert 60 <= len(clip) <= 180
+@pytest.mark.parametrize("gesture", GESTURES)
+def test_every_form_can_be_done(gesture: str) -> None:
+    for form in PERFORMANCES[gesture]:
+        clip = synthesise(gesture, "neutral", np.random.default_rng(5), form)
+        assert 60 <= len(clip) <= 180, form
 
 
 def test_an_unknown_form_is_refused_with_the_known_ones() -> None:
@@ -131,11 +131,11 @@ def test_every_gesture_has_its_clips_and_all_emotions(clips: list[Motion]) -> No
     assert {(c.gesture, c.emotion) for c in clips} == set(product(GESTURES, EMOTIONS))
 
 
-@pytest.mark.parametrize("gesture", GESTURES)
 @pytest.mark.parametrize("emotion", EMOTIONS)
-def test_any_gesture_can_be_done_with_any_emotion(gesture: str, emotion: str) -> None:
-    clip = synthesise(gesture, emotion, np.random.default_rng(11))
-    assert (clip.gesture, clip.emotion, clip.frame_rate) == (gesture, emotion, 60.0)
+def test_any_gesture_can_be_done_with_any_emotion(emotion: str) -> None:
+    for gesture in GESTURES:
+        clip = synthesise(gesture, emotion, np.random.default_rng(11))
+        assert (clip.gesture, clip.emotion, clip.frame_rate) == (gesture, emotion, 60.0)
 
 
 @pytest.mark.parametrize(("gesture", "emotion"), [("salute", "neutral"), ("wave", "bored"), ("", "")])

@@ -1,8 +1,7 @@
-"""`text2gesture bench`: how fast the package is, and what else could run its models."""
+"""`text2gesture bench`: how fast the package is."""
 
 import argparse
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from text2gesture_ros.apps.commands.sentences import read_sentences
@@ -18,7 +17,7 @@ from text2gesture_ros.apps.commands.verbs import (
     parameters,
     write_json,
 )
-from text2gesture_ros.apps.tables import show_figures, show_table
+from text2gesture_ros.apps.tables import show_figures
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.parameters import (
     GestureGeneratorParameters,
@@ -34,7 +33,7 @@ def add(verbs: Verbs) -> None:
     """Add the verbs."""
     what = verbs.group(
         "bench",
-        "Measure speed: latency, generator, text, or engines that could run the models.",
+        "Measure speed: latency, generator, text.",
         ["bench latency --json"],
     )
     verb = _add(
@@ -64,56 +63,10 @@ def add(verbs: Verbs) -> None:
         (100, "runs per length"),
     )
     add_parameters(verb, "intent_classifier", *_MODEL)
-    _add_engines(
-        what.group(
-            "engines",
-            "Compare engines and precisions that could run a model: speed, memory, load time, accuracy.",
-            ["bench engines motion --json"],
-        )
-    )
 
 
-def _add_engines(engines: Verbs) -> None:
-    verb = _add(
-        engines,
-        "text",
-        _text_engines,
-        "Compare what can run the intent model: PyTorch, ONNX Runtime, OpenVINO, float32 and kinds of int8. "
-        "Speed, memory, load time, accuracy.",
-        (20, "runs per length and round"),
-        "engines ",
-    )
-    verb.add_argument(
-        "--data",
-        metavar="FILE",
-        help="labelled sentences, CSV or JSONL (default: the held-out ones that ship)",
-    )
-    add_number(verb, "rounds", 5, "how often the engines take turns")
-    add_parameters(verb, "intent_classifier", "model")
-    verb = _add(
-        engines,
-        "motion",
-        _motion_engines,
-        "Compare what can run the motion model's step: PyTorch, ONNX Runtime, OpenVINO, float32 and kinds of "
-        "int8, CUDA. Speed beside the bound of the memory's bandwidth, memory, load time, distance of the "
-        "joints.",
-        (6, "clips per round"),
-        "engines ",
-    )
-    verb.add_argument(
-        "--sizes",
-        metavar="FILE.yaml",
-        help="instead of a model that has learnt something, one of the sizes of this training file",
-    )
-    verb.add_argument("--engine", action="append", metavar="NAME", help="only this one; may be repeated")
-    add_number(verb, "rounds", 5, "how often the engines take turns")
-    add_parameters(verb, "gesture_generator", "model")
-
-
-def _add(
-    verbs: Verbs, name: str, run: Run, summary: str, count: tuple[int, str], group: str = ""
-) -> argparse.ArgumentParser:
-    line = f"bench {group}{name}"
+def _add(verbs: Verbs, name: str, run: Run, summary: str, count: tuple[int, str]) -> argparse.ArgumentParser:
+    line = f"bench {name}"
     verb = verbs.add(name, run, summary, [line, f"{line} --count 2 --json --output {name}.json"])
     add_number(verb, "count", *count)
     add_output(verb)
@@ -146,26 +99,6 @@ def _text(args: argparse.Namespace) -> Outcome:
     from text2gesture_ros.apps import bench
 
     return _measured(args, lambda: bench.text(given, count))
-
-
-def _text_engines(args: argparse.Namespace) -> Outcome:
-    """Compare what can run the intent classifier."""
-    count, rounds = number(args, "count", 1), number(args, "rounds", 1, 1000)
-    from benchmarks.text_engines import ROWS, compare, rows
-
-    data = Path(args.data) if args.data else None
-    found = _measured(args, lambda: compare(args.model, count, rounds, data=data)).data
-    return Outcome(found, lambda: show_table("", ROWS, rows(found)))
-
-
-def _motion_engines(args: argparse.Namespace) -> Outcome:
-    """Compare what can run the motion model's step."""
-    count, rounds = number(args, "count", 1), number(args, "rounds", 1, 1000)
-    from benchmarks.motion_engines import ROWS, compare, rows
-
-    names, sizes = args.engine or [], Path(args.sizes) if args.sizes else None
-    found = _measured(args, lambda: compare(args.model, count, rounds, names=names, sizes=sizes)).data
-    return Outcome(found, lambda: show_table("", ROWS, rows(found)))
 
 
 def _measured(args: argparse.Namespace, measure: Callable[[], Mapping[str, Any]]) -> Outcome:

@@ -15,7 +15,7 @@ def add(verbs: Verbs) -> None:
         "import",
         run,
         "Turn recordings of people into motion: 21 joints, 60 frames per second, metres, looking ahead. "
-        "BVH, ASF/AMC, NTU RGB+D .skeleton, HumanML3D .npy, Pepper's .qianim, .npz with some of the joints. "
+        "BVH, ASF/AMC, NTU RGB+D .skeleton, HumanML3D .npy, Pepper's .qianim, .npz with joint names. "
         "Says which joints were filled by proportion and which it could not map.",
         [
             "import walk.bvh -o walk.npz",

@@ -3,15 +3,9 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, check_suffix
-
-if TYPE_CHECKING:
-    from text2gesture_ros.robots.robot import Robot
-    from text2gesture_ros.robots.urdf import Description
-
-_POSES = 10_000  # random ones, to see how near the capsules come and how far the hands reach
 
 
 def add(verbs: Verbs) -> None:
@@ -89,27 +83,16 @@ def new(args: argparse.Namespace) -> Outcome:
 
 def check(args: argparse.Namespace) -> Outcome:
     """Look at a robot."""
-    import numpy as np
-
-    from text2gesture_ros.robots.clearance import Clearance
+    from text2gesture_ros.robots.inspection import inspect
     from text2gesture_ros.robots.robot_file import load_robot
     from text2gesture_ros.robots.urdf import read_urdf, urdf_text
 
     png = check_suffix(args.png, ".png") if args.png else None
     text = urdf_text(Path(args.urdf)) if args.urdf else None
     robot = load_robot(args.robot, text)
-    clearance = Clearance(robot)
-    poses = np.random.default_rng(0).uniform(robot.lower, robot.upper, (_POSES, len(robot.joint_names)))
-    nearest = clearance.distances(poses)
-    resting = clearance.distances(robot.rest)
-    names = [capsule.name for capsule in robot.capsules]
-    pairs = [f"{names[one]} and {names[other]}" for one, other in robot.pairs]
-    doubts = _doubts(robot)
-    if text is not None:
-        doubts += _differences(robot, read_urdf(text, args.urdf))
-    touching = [pair for pair, distance in zip(pairs, resting, strict=True) if distance <= 0.0]
-    closest = sorted(zip(resting.tolist(), pairs, strict=True))[:3]
-    often = sorted(zip((nearest <= 0.0).mean(axis=0).tolist(), pairs, strict=True), reverse=True)[:5]
+    found = inspect(robot, read_urdf(text, args.urdf) if text is not None else None)
+    closest = sorted(found.clearance_at_rest.items(), key=lambda item: item[1])
+    often = sorted(found.contact_shares.items(), key=lambda item: -item[1])
     data: dict[str, Any] = {
         "robot": robot.name,
         "title": robot.title,
@@ -124,100 +107,26 @@ def check(args: argparse.Namespace) -> Outcome:
             }
             for index, name in enumerate(robot.joint_names)
         ],
-        "reach": _reach(robot, poses),
-        "capsules": len(names),
-        "pairs": len(pairs),
-        "smallest_clearance_at_rest": round(float(resting.min()), 4) if pairs else None,
-        "nearest_at_rest": {pair: round(distance, 4) for distance, pair in closest},
-        "in_contact_at_rest": touching,
-        "random_poses_in_contact": round(float((nearest <= 0.0).any(axis=1).mean()), 4),
-        "most_often_in_contact": {pair: round(share, 4) for share, pair in often if share > 0.0},
-        "suspicious": doubts,
+        "reach": {
+            arm: {name: round(length, 4) for name, length in lengths.items()}
+            | {axis: [round(low, 3), round(high, 3)] for axis, (low, high) in found.hand_boxes[arm].items()}
+            for arm, lengths in found.bone_lengths.items()
+        },
+        "capsules": len(robot.capsules),
+        "pairs": len(robot.pairs),
+        "smallest_clearance_at_rest": round(closest[0][1], 4) if closest else None,
+        "nearest_at_rest": {pair: round(distance, 4) for pair, distance in closest[:3]},
+        "in_contact_at_rest": found.in_contact_at_rest,
+        "random_poses_in_contact": round(found.contact_share, 4),
+        "most_often_in_contact": {pair: round(share, 4) for pair, share in often[:5] if share > 0.0},
+        "suspicious": found.suspicious,
         "png": str(png) if png else None,
     }
     if png:
         from text2gesture_ros.apps.rendering import draw_robot
 
         draw_robot(robot, robot.rest, png)
-    return Outcome(data, lambda: _show(data), status=1 if touching else 0)
-
-
-def _reach(robot: "Robot", poses: Any) -> dict[str, dict[str, Any]]:
-    """Return how long each arm is, and the box its hand stays in, as the human's forward, left and up [m]."""
-    import numpy as np
-
-    points, resting = robot.points(poses), robot.points(robot.rest)
-    reach: dict[str, dict[str, Any]] = {}
-    for arm in robot.arms:
-        side = arm.removesuffix("arm")
-        bones = (("upper_arm", "shoulder", "elbow"), ("forearm", "elbow", "wrist"), ("hand", "wrist", "hand"))
-        reach[arm] = {
-            bone: round(float(np.linalg.norm(resting[side + end] - resting[side + start])), 4)
-            for bone, start, end in bones
-        }
-        hands = points[side + "hand"] @ robot.axes.T
-        for axis, name in enumerate(("forward", "left", "up")):
-            reach[arm][name] = [round(float(hands[:, axis].min()), 3), round(float(hands[:, axis].max()), 3)]
-    return reach
-
-
-def _doubts(robot: "Robot") -> list[str]:
-    """Return what no check refuses but an owner ought to look at."""
-    import numpy as np
-
-    doubts = []
-    for index, name in enumerate(robot.joint_names):
-        margin = min(robot.rest[index] - robot.lower[index], robot.upper[index] - robot.rest[index])
-        if robot.upper[index] - robot.lower[index] > 2.0 * np.pi:
-            doubts.append(f"{name}: turns more than once round, cables permitting")
-        if robot.upper[index] - robot.lower[index] < 0.1:
-            doubts.append(f"{name}: turns less than 6 degrees")
-        if robot.velocity[index] > 30.0:
-            doubts.append(f"{name}: {robot.velocity[index]:.3g} rad/s is quicker than servos of arms are")
-        if index not in [hand.joint for hand in robot.hands.values()] and margin < 1e-6:
-            doubts.append(f"{name}: rests at its limit")
-    directions, forward, up = robot.bone_directions(robot.rest), robot.axes[0], robot.axes[2]
-    for bone, direction in directions.items():
-        if bone == "head" and direction @ forward < 0.9:
-            doubts.append("at rest the head does not look ahead")
-        if bone != "head" and direction @ up > -0.5:
-            doubts.append(f"at rest the {bone.replace('_', ' ')} does not hang")
-    if not robot.capsules:
-        doubts.append("no capsules: nothing keeps it from touching itself")
-    return doubts
-
-
-def _differences(robot: "Robot", description: "Description") -> list[str]:
-    """Return where a robot's joints differ from those of a URDF."""
-    import numpy as np
-
-    from text2gesture_ros.geometry import normalise
-
-    differences = []
-    for group, chain in robot.chains.items():
-        link = robot.base
-        if group != "waist" and robot.waist:
-            link = description.driven(robot.joint_names[robot.waist.joints[-1]]).child
-        for index, joint in enumerate(chain.joints):
-            written = description.driven(robot.joint_names[joint])
-            place, turn = description.place(link, written.name)
-            axis = np.linalg.norm(chain.rotations[index] @ chain.axes[index] - turn @ normalise(written.axis))
-            link = written.child
-            if (apart := float(np.linalg.norm(chain.origins[index] - place))) > 1e-4:
-                differences.append(f"{written.name}: {1000 * apart:.2g} mm from where the URDF has it")
-            if axis > 1e-3:
-                differences.append(
-                    f"{written.name}: its axis is {np.degrees(axis):.2g} degrees off the URDF's"
-                )
-            if written.doubts():
-                continue
-            if robot.lower[joint] < (written.lower or 0.0) - 1e-4 and written.kind == "revolute":
-                differences.append(f"{written.name}: lower is below the URDF's ({written.lower})")
-            if robot.upper[joint] > (written.upper or 0.0) + 1e-4 and written.kind == "revolute":
-                differences.append(f"{written.name}: upper is above the URDF's ({written.upper})")
-            if robot.velocity[joint] > (written.velocity or 0.0) + 1e-4:
-                differences.append(f"{written.name}: velocity is above the URDF's ({written.velocity})")
-    return differences
+    return Outcome(data, lambda: _show(data), status=1 if found.in_contact_at_rest else 0)
 
 
 def _show(data: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from text2gesture_ros.errors import InputError
+from text2gesture_ros.resources import read_limited
 
 _MAX_BYTES = 16 * 1024 * 1024
 
@@ -14,11 +15,7 @@ def read_sentences(path: Path | str) -> list[str]:
     Raises:
         InputError: the file cannot be read, is no UTF-8 text, or holds no sentence.
     """
-    try:
-        with open(path, "rb") as file:
-            return _sentences(file.read(_MAX_BYTES + 1), str(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return _sentences(read_limited(path, _MAX_BYTES, InputError, pipe=True), str(path))
 
 
 def piped_sentences() -> list[str]:

@@ -1,6 +1,7 @@
-"""Recordings of people, and of figures, in the formats they come in -> Motion.
+"""Readers of recordings in many formats.
 
-`recording` is the front door; a module per format reads a `Take`, `placing` brings it into the pelvis frame.
+`recording.read_recording` reads any of them. A module per format reads a `Take`; `normalisation` brings it to
+the skeleton, frame and rate of this package.
 """
 
 from text2gesture_ros.motion.formats.completion import fill, missing_joints

@@ -15,7 +15,7 @@ from text2gesture_ros.motion.formats.joint_tree import Tree, take_of, turned
 from text2gesture_ros.motion.formats.take import Take, numbers, read_lines
 
 _CHANNELS = {f"{axis}{kind}": (kind, axis) for kind in ("position", "rotation") for axis in "xyz"}
-_MOST_JOINTS = 1000
+_MAX_JOINTS = 1000
 _ROUNDED = 5e-4  # share by which a frame time may be rounded; 29.97 Hz is not 30
 
 
@@ -34,7 +34,7 @@ def read_bvh(path: Path) -> Take:
     MotionBuilder's files mean it; where they only make sense added to them, they are added.
 
     Raises:
-        InputError: it is damaged (in which line, what is allowed), or its joints have names nobody knows.
+        InputError: it is damaged (in which line, what is allowed), or has too few joints of a known name.
     """
     lines = read_lines(path)
     joints, after = _hierarchy(path, lines)
@@ -84,7 +84,7 @@ def _hierarchy(path: Path, lines: list[str]) -> tuple[list[_Joint], int]:
                 name = " ".join(word for word in words if word not in "{}")
                 if word == "End":
                     name = f"{joints[current].name}_end" if open_joints else ""
-                if not name or (word == "ROOT") == bool(open_joints) or len(joints) >= _MOST_JOINTS:
+                if not name or (word == "ROOT") == bool(open_joints) or len(joints) >= _MAX_JOINTS:
                     raise InputError(f"{where}: {line.strip()[:40]!r} cannot stand here")
                 joints.append(_Joint(name, open_joints[-1] if open_joints else -1))
                 words = [word for word in words if word in "{}"]

@@ -1,7 +1,7 @@
 """Joints that a recording lacks, placed from those it has by the proportions of the reference body.
 
-Kinect has no head rotation, HumanML3D no hands, a toy figure no arms. What is filled in is plausible and
-smooth, not measured: arms nobody saw hang, legs stand, a thumb lies as on a forearm that is not turned.
+Kinect has no head rotation, HumanML3D no hands. What is filled in is plausible and smooth, not measured:
+unseen arms hang, legs stand, and a thumb lies as on a forearm that is not rolled.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.geometry import Array, FloatArray, dot, normalise
+from text2gesture_ros.geometry import Array, FloatArray, cross, dot, normalise
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
 
 # Pairs whose distances say how large a body is: lengths of limbs, not widths, which differ more.
@@ -22,14 +22,14 @@ _MEASURES = (
         for start, end in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
     ),
 )
-# An elbow that nobody saw points backwards, outwards (to this arm's side) and down; a knee ahead.
+# Directions in which an unseen elbow points (backwards, outwards and down) and an unseen knee (ahead).
 _ELBOW_POLE = np.array([-0.4, 0.3, -1.0])
 _KNEE_POLE = np.array([1.0, 0.0, 0.0])
-# An arm is turned from here to where it is. The way is ambiguous at the opposite only, which is behind the
-# back and above the other shoulder, where no upper arm goes.
+# The rotation of an arm is the smallest one from this direction. It is ambiguous at the opposite one only:
+# behind the back and above the other shoulder, where no upper arm reaches.
 _ARM_AHEAD = normalise(np.array([0.5, 0.7, -0.5]))
-_STIFF = 1.03  # A limb whose ends keep their distance within this ratio has no joint between them.
-_SMALL = 1e-6
+_STIFF = 1.03  # A limb whose length varies by less than this ratio has no joint between its ends.
+_MIN_LENGTH = 1e-6
 
 
 def missing_joints(names: Sequence[str]) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def check_joints(names: Sequence[str]) -> None:
 
 
 def body_size(positions: FloatArray, names: Sequence[str]) -> float:
-    """Return how large a body is, the reference being 1: by the median lengths of trunk and limbs.
+    """Return the size of a body, relative to the reference body: by the median lengths of trunk and limbs.
 
     Args:
         positions: (T, J, 3) joint positions.
@@ -61,7 +61,7 @@ def body_size(positions: FloatArray, names: Sequence[str]) -> float:
     at = {name: positions[:, index] for index, name in enumerate(names)}
     pairs = [pair for pair in _MEASURES if pair[0] in at and pair[1] in at]
     here = sum(float(np.nanmedian(np.linalg.norm(at[b] - at[a], axis=-1))) for a, b in pairs)
-    if not here > _SMALL:
+    if not here > _MIN_LENGTH:
         raise InputError("joints: no trunk and no limb of any length among them, by which to tell the size")
     return here / sum(float(np.linalg.norm(_offset(a, b))) for a, b in pairs)
 
@@ -93,27 +93,27 @@ def fill(positions: FloatArray, names: Sequence[str]) -> Array:
 
 
 class _Body:
-    """A body in the making: `joints` (T, K, 3), and which of them are there."""
+    """A body that is being completed: `joints` (T, K, 3), and which of them are present."""
 
     def __init__(self, positions: Array, names: tuple[str, ...]) -> None:
         self.joints = np.zeros((len(positions), len(JOINTS), 3))
         self.joints[:, [INDEX[name] for name in names]] = positions
-        self._there = set(names)
+        self._present = set(names)
         self._put("pelvis", self._pelvis)
-        there = [name for name in JOINTS if name in self._there]
+        there = [name for name in JOINTS if name in self._present]
         self._scale = body_size(self.joints[:, [INDEX[name] for name in there]], there)
 
     def _has(self, *names: str) -> bool:
-        return self._there.issuperset(names)
+        return self._present.issuperset(names)
 
     def __getitem__(self, name: str) -> Array:
         return np.asarray(self.joints[:, INDEX[name]])
 
     def _put(self, name: str, value: Callable[[], Array | float]) -> None:
         """Place a joint if it is missing."""
-        if name not in self._there:
+        if name not in self._present:
             self.joints[:, INDEX[name]] = value()
-            self._there.add(name)
+            self._present.add(name)
 
     def _put_on_torso(self, parent: str, child: str) -> None:
         """Place a joint if it is missing: as on the reference body, turned as the torso."""
@@ -169,7 +169,7 @@ class _Body:
     def _head(self, left: Array) -> Array:
         """Return how the head is turned (T, 3, 3): upwards along the neck, across as the shoulders are."""
         up = self["head"] - self["neck"]
-        here = basis(left, np.where(_length(up) > _SMALL, up, self.torso[:, :, 2]))
+        here = basis(left, np.where(_length(up) > _MIN_LENGTH, up, self.torso[:, :, 2]))
         return np.asarray(here @ basis(np.array([0.0, 1.0, 0.0]), _offset("neck", "head")).T)
 
     def fill_arm(self, side: str, outwards: float) -> None:
@@ -184,7 +184,7 @@ class _Body:
         self._put(elbow, lambda: self[shoulder] + self._turned(self.torso, _offset(shoulder, elbow)))
         if self._has(wrist, hand, thumb):
             return
-        # How the arm is turned, in two shortest ways: at the shoulder, then at the elbow.
+        # The rotation of the arm: the smallest at the shoulder, then the smallest at the elbow.
         at_rest, ahead = normalise(_offset(shoulder, elbow)), _ARM_AHEAD * mirrored
         upper = normalise(_apply(np.swapaxes(self.torso, -1, -2), self[elbow] - self[shoulder]))
         arm = self.torso @ shortest(ahead, upper) @ shortest(at_rest, ahead)
@@ -215,7 +215,7 @@ class _Body:
     def _bent(self, start: str, middle: str, end: str, pole: Array) -> Array:
         """Return where the joint between two is, (T, 3): by the law of cosines, towards `pole` (T, 3)."""
         whole = self[end] - self[start]
-        distance = np.maximum(_length(whole), _SMALL)
+        distance = np.maximum(_length(whole), _MIN_LENGTH)
         first, second = (
             self._scale * float(np.linalg.norm(_offset(*pair))) for pair in ((start, middle), (middle, end))
         )
@@ -223,7 +223,7 @@ class _Body:
         stiff = longest < _STIFF * float(distance.min())
         stretch = longest / (first + second) if stiff else max(1.0, longest / (first + second))
         first, second = first * stretch, second * stretch
-        near = np.clip(distance, abs(first - second) + _SMALL, first + second)
+        near = np.clip(distance, abs(first - second) + _MIN_LENGTH, first + second)
         along = (first**2 - second**2 + near**2) / (2.0 * near)
         away = np.sqrt(np.maximum(first**2 - along**2, 0.0))
         unit = whole / distance
@@ -247,13 +247,6 @@ def _length(vectors: Array) -> Array:
     return np.asarray(np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
-def _cross(a: Array, b: Array) -> Array:
-    """Return the vector product, as np.cross, at a fraction of its overhead."""
-    return np.asarray(
-        a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]], dtype=np.float64
-    )
-
-
 def _apply(rotations: Array, vector: Array) -> Array:
     """Return vectors (..., 3) turned by rotations (..., 3, 3)."""
     return np.asarray(np.einsum("...ij,...j->...i", rotations, vector))
@@ -264,18 +257,18 @@ def basis(left: Array, up: Array) -> Array:
 
     Without a left or an up worth the name, the frame's own is taken.
     """
-    up = normalise(np.where(_length(up) > _SMALL, up, np.array([0.0, 0.0, 1.0])))
-    forward = _cross(left, up)
-    forward = np.where(_length(forward) > _SMALL, forward, _cross(np.array([0.0, 1.0, 0.0]), up))
+    up = normalise(np.where(_length(up) > _MIN_LENGTH, up, np.array([0.0, 0.0, 1.0])))
+    forward = cross(left, up)
+    forward = np.where(_length(forward) > _MIN_LENGTH, forward, cross(np.array([0.0, 1.0, 0.0]), up))
     forward = normalise(forward)
-    return np.stack([forward, _cross(up, forward), up], axis=-1)
+    return np.stack([forward, cross(up, forward), up], axis=-1)
 
 
 def shortest(start: Array, goal: Array) -> Array:
     """Return the smallest rotation (..., 3, 3) that brings unit vector `start` to `goal` (Rodrigues)."""
     start, goal = np.broadcast_arrays(start, goal)
-    axis, cosine = _cross(start, goal), dot(start, goal)[..., None, None]
-    cross = np.zeros((*axis.shape, 3))
+    axis, cosine = cross(start, goal), dot(start, goal)[..., None, None]
+    turn = np.zeros((*axis.shape, 3))  # the cross product with the axis
     for row, column, entry in ((1, 0, 2), (2, 1, 0), (0, 2, 1)):
-        cross[..., row, column], cross[..., column, row] = axis[..., entry], -axis[..., entry]
-    return np.asarray(np.eye(3) + cross + cross @ cross / np.maximum(1.0 + cosine, _SMALL))
+        turn[..., row, column], turn[..., column, row] = axis[..., entry], -axis[..., entry]
+    return np.asarray(np.eye(3) + turn + turn @ turn / np.maximum(1.0 + cosine, _MIN_LENGTH))

@@ -1,12 +1,13 @@
 """HumanML3D joints: `.npy` (T, 22, 3) at 20 Hz, metres, y up, facing z: SMPL's joints without hands."""
 
+import io
 import tokenize
 from pathlib import Path
 
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.motion.formats.take import Take
+from text2gesture_ros.motion.formats.take import Take, read_bytes
 
 FRAME_RATE = 20.0
 # What NumPy raises at files that are damaged or none of its own.
@@ -30,7 +31,7 @@ def read_joints(path: Path) -> Take:
         InputError: it is no array, or not of this shape.
     """
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
     except _UNREADABLE as error:
         raise InputError(f"{path}: no array (.npy): {error}") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.shape[1:] != (22, 3):

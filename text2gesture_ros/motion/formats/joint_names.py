@@ -1,4 +1,4 @@
-"""What others call the joints of our skeleton: one table for BVH and ASF files of many makers.
+"""Joint names of other skeletons: one table for the files of many makers.
 
 Covered: CMU (as cgspeed's MotionBuilder-friendly, Daz-friendly and original ASF names), Mixamo,
 MotionBuilder, Bandai-Namco, Unity, VRM and VRoid, Unreal, 3ds Max biped, SMPL, Poser, 100STYLE, rigify.
@@ -42,7 +42,7 @@ _PREFIX = re.compile(r"^(mixamorig\d*|character\d*|valvebiped|bip0*1?|jbipc?|joi
 
 
 def _table() -> dict[str, tuple[str, int]]:
-    """Return for every name others use our joint and the rank of the name."""
+    """Return the joint and the rank of every name in use."""
     table = {name: (joint, rank) for joint, names in _MIDDLE.items() for rank, name in enumerate(names)}
     for side, words in _SIDES.items():
         for joint, names in _SIDED.items():
@@ -58,7 +58,7 @@ _TABLE: Mapping[str, tuple[str, int]] = _table()
 
 
 def map_joints(names: Sequence[str]) -> dict[str, int]:
-    """Return for each joint of our skeleton that is among others' names the index of its best name.
+    """Return the index of the best name for each joint of our skeleton that is among `names`.
 
     Args:
         names: joints of a file; the end of a bone is called as the bone and `_end`.

@@ -1,4 +1,4 @@
-"""A tree of turning joints, as BVH and ASF files hold it -> Take, with a nose where the head looks."""
+"""A tree of rotating joints, as in BVH and ASF files, and the take it gives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -107,19 +107,29 @@ def take_of(tree: Tree, frame_rate: float, notes: Sequence[str] = ()) -> Take:
     )
 
 
+def axis_along(trunk: Array) -> Array | None:
+    """Return the axis (3,), with its sign, that a trunk (3,) from pelvis to neck points along; None: none."""
+    axis = int(np.abs(trunk).argmax())
+    if not abs(trunk[axis]) > _UPRIGHT * float(np.linalg.norm(trunk)):
+        return None
+    return np.asarray(np.sign(trunk[axis]) * np.eye(3)[axis])
+
+
+def axis_name(axis: Array) -> str:
+    """Return what an axis of `axis_along` is called: +x, -y."""
+    index = int(np.abs(axis).argmax())
+    return f"{'+' if axis[index] > 0 else '-'}{'xyz'[index]}"
+
+
 def _up(positions: Array, rest: Array, mapped: Mapping[str, int]) -> tuple[Array, str]:
     """Return the axis (3,) that points upwards, along the trunk, and how it was found."""
     top = mapped.get("head", mapped.get("neck", 0))
     poses = {"the pose at rest": rest[None], "the trunk's direction over the clip": positions}
     found = {}
     for how, pose in poses.items():
-        trunk = np.median(pose[:, top] - pose[:, mapped["pelvis"]], axis=0)
-        length = float(np.linalg.norm(trunk))
-        axis = int(np.abs(trunk).argmax())
-        if length > 0.0 and abs(trunk[axis]) > _UPRIGHT * length:
-            up = np.zeros(3)
-            up[axis] = np.sign(trunk[axis])
-            found[how] = (up, f"up is {'+' if up[axis] > 0 else '-'}{'xyz'[axis]}, from {how}")
+        up = axis_along(np.median(pose[:, top] - pose[:, mapped["pelvis"]], axis=0))
+        if up is not None:
+            found[how] = (up, f"up is {axis_name(up)}, from {how}")
     # At rest a tree may lie in other axes than the motion, which its root turns upright; a person may lie
     # down. People who gesture stand or sit: what the motion says counts, the rest where it says nothing.
     for how in reversed(poses):

@@ -56,7 +56,7 @@ def read_skeleton(path: Path) -> Take:
 
 
 def _bodies(path: Path) -> dict[str, dict[int, Array]]:
-    """Return for every body, by its name, the frames it is in: (25, 3), NaN where a joint was not seen."""
+    """Return the frames of every body by its name: (25, 3), NaN where a joint was not seen."""
     rows: Iterator[tuple[int, list[str]]] = (
         (number, line.split()) for number, line in enumerate(read_lines(path), 1) if line.strip()
     )
@@ -107,6 +107,6 @@ def _positions(frames: dict[int, Array]) -> Array:
 
 
 def _liveliness(positions: Array) -> float:
-    """Return how much the joints move about where they usually are [m]."""
+    """Return the sum of the standard deviations of all joint positions [m]."""
     seen = [joint[np.isfinite(joint).all(axis=1)] for joint in positions.swapaxes(0, 1)]
     return float(sum(joint.std(axis=0).sum() for joint in seen if len(joint)))

@@ -1,7 +1,7 @@
-"""From a take to the skeleton, the frame and the rate of this package.
+"""Brings a take to the skeleton, frame and rate of this package.
 
-The size is told from what was recorded, not from what was filled in; the way the body looks from hips and
-shoulders, not from the axes of the file, which mean nothing.
+The unit is estimated from the recorded joints, before missing ones are filled in; the heading from hips and
+shoulders, as files agree on no horizontal axes.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ import numpy as np
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import Array, wrap
 from text2gesture_ros.motion.formats.completion import body_size, fill, missing_joints, shortest
-from text2gesture_ros.motion.formats.resampling import close_gaps, longest_gap, resample
 from text2gesture_ros.motion.formats.take import Take
 from text2gesture_ros.motion.motion import FRAME_RATE
+from text2gesture_ros.motion.resampling import close_gaps, longest_gap, resample
 from text2gesture_ros.skeleton import BONES, INDEX, JOINTS, bone_lengths, with_bone_lengths
 
-LONGEST_GAP = 0.25  # that is closed by a straight line [s]
-LONGEST_TAKE = 3600.0  # [s]
+MAX_GAP = 0.25  # gaps up to this are interpolated linearly [s]
+MAX_DURATION = 3600.0  # of a take [s]
 _HEIGHT = 1.72  # of the reference body [m]
 _HEIGHTS = (1.25, 2.2)  # of people [m]; a unit is taken if the body comes out like this
 # Lengths of one unit that are in use [m]. CMU: what its ASF files call "length 0.45", in inches.
@@ -29,31 +29,29 @@ _UNITS = {
     "CMU unit (inch / 0.45)": 0.0254 / 0.45,
     "decimetre": 0.1,
 }
-_JUMP = 15.0  # no hand is as fast [m/s]
-_UNSTEADY = 0.5  # share by which a hand's distance from the wrist varies where it is guessed (Kinect)
-_STRETCH = 0.02  # of a bone, that is worth a note
-# Ends of limbs: without them the body still tells what it does, so that long gaps in them are no error.
+_MAX_SPEED = 15.0  # faster than any hand: the first frame is a calibration pose [m/s]
+_MAX_HAND_VARIATION = 0.5  # of the distance from wrist to hand, as a ratio; beyond, it was guessed (Kinect)
+_NOTED_STRETCH = 0.02  # of a bone, as a ratio, above which a note is made
+# Ends of limbs, which may be missing: long gaps in them are filled by proportion.
 _ENDS = ("nose", "hand", "thumb", "knee", "ankle")
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
-    """A take on our skeleton.
+class NormalisedTake:
+    """A take on the skeleton of this package, at its frame rate.
 
     Attributes:
         positions: (T, K, 3) joint positions [m], pelvis frame.
-        path: (T, 3) where the pelvis went, x the way the body looks [m].
         filled: joints that were filled by proportion.
         notes: what had to be assumed or changed.
     """
 
     positions: Array
-    path: Array
     filled: tuple[str, ...]
     notes: tuple[str, ...]
 
 
-def place(take: Take) -> Placed:
+def normalise_take(take: Take) -> NormalisedTake:
     """Bring a take to the skeleton of this package: metres, pelvis frame, 60 frames per second.
 
     Raises:
@@ -61,9 +59,9 @@ def place(take: Take) -> Placed:
         unit makes it a body.
     """
     notes = list(take.notes)
-    if len(take.positions) / take.frame_rate > LONGEST_TAKE:
+    if len(take.positions) / take.frame_rate > MAX_DURATION:
         raise InputError(
-            f"{len(take.positions) / take.frame_rate:.0f} s are too long. Allowed: {LONGEST_TAKE:.0f} s"
+            f"{len(take.positions) / take.frame_rate:.0f} s are too long. Allowed: {MAX_DURATION:.0f} s"
         )
     upright = take.positions @ shortest(take.up, np.array([0.0, 0.0, 1.0])).T
     positions, names = _without_gaps(upright, take, notes)
@@ -77,24 +75,22 @@ def place(take: Take) -> Placed:
             "neither both hips nor both shoulders are among the joints: which way it looks is unknown"
         )
     body = fill(positions, names)
-    path = body[:, 0] - body[0, 0]
     body = body - body[:, :1]
-    turn = yaw_rotation(-facing(body))
-    body, path = body @ turn.T, path @ turn.T
+    body = body @ yaw_rotation(-heading(body)).T
 
     lengths = bone_lengths(body)
     typical = np.median(lengths, axis=0)
     spread = np.percentile(np.abs(lengths - typical), 95, axis=0) / np.maximum(typical, 0.02)
     worst = int(spread.argmax())
-    if spread[worst] > _STRETCH:
+    if spread[worst] > _NOTED_STRETCH:
         bone = " to ".join(JOINTS[end] for end in BONES[worst])
         notes.append(f"bones stretched, by up to {100 * spread[worst]:.0f} % ({bone}): made constant")
     body = np.asarray(with_bone_lengths(body, typical), dtype=np.float64)
-    return Placed(body, path, missing_joints(names), tuple(notes))
+    return NormalisedTake(body, missing_joints(names), tuple(notes))
 
 
-def facing(positions: Array) -> float:
-    """Return the yaw the body looks to: the circular median over the clip, from hips and shoulders [rad].
+def heading(positions: Array) -> float:
+    """Return the yaw of the body [rad]: the circular median over the clip, from hips and shoulders.
 
     Args:
         positions: (T, K, 3) joint positions, z up.
@@ -121,10 +117,10 @@ def _without_gaps(positions: Array, take: Take, notes: list[str]) -> tuple[Array
     kept = []
     for joint, name in enumerate(names):
         gap = longest_gap(seen[:, joint]) / take.frame_rate
-        if not seen[:, joint].any() or (gap > LONGEST_GAP and name.endswith(_ENDS)):
+        if not seen[:, joint].any() or (gap > MAX_GAP and name.endswith(_ENDS)):
             notes.append(f"{name} was unseen for {gap:.2f} s: filled by proportion")
-        elif gap > LONGEST_GAP:
-            raise InputError(f"{name} was unseen for {gap:.2f} s in a row. Allowed: {LONGEST_GAP} s")
+        elif gap > MAX_GAP:
+            raise InputError(f"{name} was unseen for {gap:.2f} s in a row. Allowed: {MAX_GAP} s")
         else:
             if gap > 0.0:
                 notes.append(f"{name} was unseen for up to {gap:.2f} s: interpolated")
@@ -138,14 +134,15 @@ def _without_gaps(positions: Array, take: Take, notes: list[str]) -> tuple[Array
 def _without_unsteady_ends(
     positions: Array, names: tuple[str, ...], notes: list[str]
 ) -> tuple[Array, tuple[str, ...]]:
-    """Return the joints without hands and thumbs whose distance from the wrist says that they are guesses."""
+    """Return the joints without hands and thumbs whose distance from the wrist varies too much."""
     at = {name: positions[:, index] for index, name in enumerate(names)}
     unsteady = set()
     for name in at:
         wrist = name.split("_")[0] + "_wrist"
         if name.endswith(("hand", "thumb")) and wrist in at:
             length = np.linalg.norm(at[name] - at[wrist], axis=-1)
-            if np.percentile(np.abs(length - np.median(length)), 95) > _UNSTEADY * np.median(length):
+            typical = np.median(length)
+            if np.percentile(np.abs(length - typical), 95) > _MAX_HAND_VARIATION * typical:
                 unsteady.add(name)
     if not unsteady:
         return positions, names
@@ -155,7 +152,7 @@ def _without_unsteady_ends(
 
 
 def _unit(positions: Array, names: tuple[str, ...], unit: float | None, notes: list[str]) -> float:
-    """Return the length of one unit [m]: as the format says, or told from the size of the body."""
+    """Return the length of one unit [m]: as the format says, or estimated from the size of the body."""
     if unit is not None:
         return unit
     height = _HEIGHT * body_size(positions, names)
@@ -175,7 +172,7 @@ def _without_calibration(
         return positions
     relative = positions[:3] - positions[:3].mean(axis=1, keepdims=True)
     first, second = np.linalg.norm(np.diff(relative, axis=0), axis=-1).max(axis=1) * frame_rate
-    if first > _JUMP and first > 5.0 * second:
+    if first > _MAX_SPEED and first > 5.0 * second:
         notes.append("first frame left out: a pose for calibration, far from the second")
         return positions[1:]
     return positions

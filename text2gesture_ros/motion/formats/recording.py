@@ -1,7 +1,8 @@
-"""Read a recording, whatever its format: the front door of the importers."""
+"""Reads a recording of any supported format."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +13,10 @@ from text2gesture_ros.motion.formats.asf import read_amc
 from text2gesture_ros.motion.formats.bvh import read_bvh
 from text2gesture_ros.motion.formats.humanml import read_joints
 from text2gesture_ros.motion.formats.kinect import read_skeleton
-from text2gesture_ros.motion.formats.normalisation import place
+from text2gesture_ros.motion.formats.normalisation import normalise_take
 from text2gesture_ros.motion.formats.npz import read_npz
 from text2gesture_ros.motion.formats.qianim import read_qianim
-from text2gesture_ros.motion.formats.take import Take, check_size
+from text2gesture_ros.motion.formats.take import Take
 from text2gesture_ros.motion.motion import FRAME_RATE, Motion
 
 Reader = Callable[[Path], Take | Motion]
@@ -27,17 +28,17 @@ READERS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         ".skeleton": ("NTU RGB+D, Kinect v2", read_skeleton),
         ".npy": ("HumanML3D joints", read_joints),
         ".qianim": ("animation of Pepper", read_qianim),
-        ".npz": ("motion of this package, whole or in part", read_npz),
+        ".npz": ("motion of this package, or joint positions with names", read_npz),
     }
 )
-"""What each suffix means, and who reads it."""
+"""The format of each suffix, and its reader."""
 
 FORMATS = tuple(READERS)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording as a motion, and what became of it on the way.
+    """A recording as a motion, and what was assumed and changed.
 
     Attributes:
         motion: 21 joints, 60 frames per second, metres, pelvis frame, looking along x.
@@ -89,16 +90,19 @@ def read_recording(
     if suffix not in READERS:
         known = ", ".join(f"{known} ({what})" for known, (what, _) in READERS.items())
         raise InputError(f"{path}: unknown format {suffix!r}. Known: {known}")
-    check_size(path)
     read = READERS[suffix][1]
     try:
-        source = read_amc(path, Path(skeleton)) if suffix == ".amc" and skeleton else read(path)
+        if suffix == ".amc" and skeleton:
+            read = partial(read_amc, skeleton=Path(skeleton))
+        elif suffix == ".npz":
+            read = partial(read_npz, frame_rate=frame_rate)
+        source = read(path)
         source = source if frame_rate is None else replace(source, frame_rate=frame_rate)
         source = _cut(source, start, end)
         if isinstance(source, Motion):
             recording = Recording(source.resampled(FRAME_RATE), suffix, source.frame_rate)
         else:
-            placed = place(source)
+            placed = normalise_take(source)
             motion = Motion(placed.positions, FRAME_RATE, source.gesture, source.emotion)
             recording = Recording(
                 motion, suffix, source.frame_rate, placed.filled, source.unmapped, placed.notes

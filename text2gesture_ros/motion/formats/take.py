@@ -1,4 +1,4 @@
-"""Take: what a recording holds, before it is brought to our skeleton; and how text files are read."""
+"""A take: joint positions as recorded, before normalisation; and reading of text files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ import numpy as np
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import Array
+from text2gesture_ros.resources import read_limited
 
-LARGEST = 1e9  # number in a recording; more would overflow on the way
+MAX_VALUE = 1e9  # of a number in a recording; larger ones would overflow later
 MAX_BYTES = 256 * 1024 * 1024  # of a file
-_MOST_FRAMES = 2_000_000
+_MAX_FRAMES = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,27 +45,24 @@ class Take:
     emotion: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.positions) <= _MOST_FRAMES:
-            raise InputError(f"{len(self.positions)} frames. Allowed: 1 to {_MOST_FRAMES}")
+        if not 0 < len(self.positions) <= _MAX_FRAMES:
+            raise InputError(f"{len(self.positions)} frames. Allowed: 1 to {_MAX_FRAMES}")
         if not 1.0 <= self.frame_rate <= 1000.0:
             raise InputError(f"{self.frame_rate:g} frames per second. Allowed: 1 to 1000")
-        if (np.abs(self.positions) > LARGEST).any():
-            raise InputError(f"a joint is farther away than {LARGEST:g}, which no body is")
+        if (np.abs(self.positions) > MAX_VALUE).any():
+            raise InputError(f"a joint is farther away than {MAX_VALUE:g} units")
 
 
-def check_size(path: Path) -> None:
-    """Refuse a file that is missing, empty or larger than `MAX_BYTES`.
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a recording.
 
     Raises:
-        InputError: it is one of these.
+        InputError: it cannot be read, is empty or larger than `MAX_BYTES`.
     """
-    try:
-        size = path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from None
-    if not path.is_file() or not 0 < size <= MAX_BYTES:
-        what = f"{size} bytes" if path.is_file() else "no file"
-        raise InputError(f"{path}: {what}. Allowed: a file of at most {MAX_BYTES // 2**20} MB, not empty")
+    data = read_limited(path, MAX_BYTES, InputError)
+    if not data:
+        raise InputError(f"{path}: empty")
+    return data
 
 
 def read_lines(path: Path) -> list[str]:
@@ -73,11 +71,8 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         InputError: it cannot be read, is empty, too large or no text.
     """
-    check_size(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: no text (UTF-8): {error.reason} at byte {error.start}") from None
     if "\0" in text:
@@ -102,6 +97,6 @@ def numbers(words: Sequence[str], where: str, count: int | None = None) -> Array
         values = np.array(words, dtype=np.float64)
     except (ValueError, OverflowError):
         values = np.array([np.nan])
-    if not (np.abs(values) <= LARGEST).all():
-        raise InputError(f"{where}: {' '.join(words)[:40]!r} are not numbers, all within {LARGEST:g}")
+    if not (np.abs(values) <= MAX_VALUE).all():
+        raise InputError(f"{where}: {' '.join(words)[:40]!r} are not numbers, all within {MAX_VALUE:g}")
     return values

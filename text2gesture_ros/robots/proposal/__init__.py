@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 
 from text2gesture_ros.geometry import Array
-from text2gesture_ros.robots.proposal.body import embody
-from text2gesture_ros.robots.proposal.landmarks import arm_points, head_points, landmarks, snapped
+from text2gesture_ros.gestures import ARMS
+from text2gesture_ros.robots.proposal.body import add_body
+from text2gesture_ros.robots.proposal.landmarks import arm_points, head_points, landmarks, nearest_axis
 from text2gesture_ros.robots.proposal.limbs import Limbs, is_a
 from text2gesture_ros.robots.proposal.proposal import Proposal, numbers, rounded, written
-from text2gesture_ros.robots.robot import ARMS, Chain
+from text2gesture_ros.robots.robot import Chain
 from text2gesture_ros.robots.urdf import MAX_ANGLE, Description, Joint
 
 __all__ = ["Proposal", "propose", "written"]
 
-# What stands in where a URDF says nothing [rad/s, rad/s^2, rad/s^3, rad]. Slow on purpose: a robot that is
-# too slow gets a complaint, one that is too quick a repair.
+# Defaults where a URDF gives no limit [rad/s, rad/s^2, rad/s^3, rad]. Slow on purpose: a robot that is too
+# slow gets a complaint, one that is too fast a repair.
 _VELOCITY, _ACCELERATION, _JERK, _RANGE = 2.0, 10.0, 400.0, 1.5
 
 
@@ -64,7 +65,7 @@ def propose(description: Description, name: str) -> Proposal:
     entries = [entry for key in chains for entry in result.data[key]["joints"]]
     result.data["rest"] = {entry["name"]: min(max(0.0, entry["lower"]), entry["upper"]) for entry in entries}
     result.data["rest"] |= {hand["name"]: hand["open"] for hand in result.data.get("hands", {}).values()}
-    embody(description, limbs, axes, result)
+    add_body(description, limbs, axes, result)
     return result
 
 
@@ -75,13 +76,13 @@ def _forward_left_up(urdf: Description, limbs: Limbs, start: str, result: Propos
         result.note("axes", "which way is forward: taken as x, with z up")
         return np.eye(3)
     left_arm, right_arm = (urdf.place(start, limbs.arms[arm][0].name)[0] for arm in ARMS)
-    left = snapped(left_arm - right_arm)
+    left = nearest_axis(left_arm - right_arm)
     if limbs.head:
         above = urdf.place(start, limbs.head[-1].name)[0] - (left_arm + right_arm) / 2.0
         above -= (above @ left) * left
         # A head is above the shoulders, but on some robots well in front of them too.
         if above @ up < 0.3 * np.linalg.norm(above):
-            up = snapped(above)
+            up = nearest_axis(above)
             result.note("axes", "which way is up: taken from shoulders to head")
     if abs(up @ left) > 0.5:
         up = np.roll(np.abs(left), 1)
@@ -126,7 +127,7 @@ def _note_doubts(joints: list[Joint], key: str, result: Proposal) -> None:
 
 
 def _limits(joint: Joint) -> dict[str, float]:
-    """Return lower, upper and velocity, with something careful in place of what is in doubt."""
+    """Return lower, upper and velocity, with cautious defaults in place of invalid ones."""
     lower, upper, velocity = joint.lower, joint.upper, joint.velocity
     doubts = joint.doubts()
     if joint.kind == "continuous":

@@ -9,7 +9,7 @@ import numpy as np
 from text2gesture_ros.geometry import Array, normalise
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.proposal.landmarks import GRIP, HEAD_SIZE
-from text2gesture_ros.robots.proposal.limbs import Limbs, hangs, is_a, names_of, side_of
+from text2gesture_ros.robots.proposal.limbs import Limbs, hangs_behind, is_a, names_of, side_of
 from text2gesture_ros.robots.proposal.proposal import Proposal, point_of
 from text2gesture_ros.robots.robot import BASE, Chain, Robot
 from text2gesture_ros.robots.urdf import Description, placed
@@ -18,9 +18,9 @@ from text2gesture_ros.skeleton import INDEX, REFERENCE
 # Radii as parts of the length of the bone; for the trunk, of the distance between the shoulders.
 _UPPER_ARM, _FOREARM, _HAND, _LEG = 0.2, 0.18, 0.16, 0.14
 _CHEST, _BELLY, _NECK = 0.27, 0.24, 0.12
-_ROOM = 0.02  # the least that ought to be between capsules at rest [m]
-_BEND = 0.15  # joints of a leg that are nearer to each other are one place [m]
-_FAR = 0.05  # capsules that random poses bring no nearer are out of each other's reach [m]
+_MIN_CLEARANCE = 0.02  # between capsules at rest [m]
+_SAME_JOINT = 0.15  # joints of a leg closer to each other count as one [m]
+_ALWAYS_CLEAR = 0.05  # pairs that stay farther apart in random poses need no check [m]
 _BONES = {
     "gaze": ("head", "nose"),
     "upper_arm": ("shoulder", "elbow"),
@@ -28,12 +28,12 @@ _BONES = {
     "hand": ("wrist", "hand"),
     "thumb": ("wrist", "thumb"),
 }
-# How much a bone counts in the rest pose.
-_COUNTS = {"gaze": 1.0, "upper_arm": 1.0, "forearm": 1.0, "hand": 0.4, "thumb": 0.3}
-_PULL = 0.05  # of what no bone asks for, towards zero [1/rad]
+# Weight of each bone's direction in the rest pose.
+_WEIGHTS = {"gaze": 1.0, "upper_arm": 1.0, "forearm": 1.0, "hand": 0.4, "thumb": 0.3}
+_REGULARISATION = 0.05  # towards zero angles, for joints that no bone determines [1/rad]
 
 
-def embody(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> None:
+def add_body(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> None:
     """Add a body of capsules, the pairs not to check, and a rest pose with room between all others."""
     data, robot = result.data, result.robot()
     result.note("capsules", "how thick it is: radii are parts of lengths; measure yours")
@@ -53,7 +53,7 @@ def embody(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> No
         data["capsules"].append(entry | {"radius": round(radius, 3)})
 
     def bar(name: str, joint: int, part: float, down: float, wide: float) -> None:
-        """Add what lies across the trunk: so far below the shoulders, so wide to each side."""
+        """Add a capsule across the trunk, `down` below the shoulders and `wide` to each side."""
         across = wide * size * left
         centre = middle - down * size * up
         add(name, joint, part * size, centre + across, centre - across)
@@ -96,13 +96,13 @@ def embody(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> No
         data["ignored_pairs"] += [[side + "upper_arm", "chest"], [side + "upper_arm", side + "forearm"]]
         data["ignored_pairs"] += [[side + "forearm", side + "hand"]]
     for apart in np.arange(0.0, 0.6, 0.05):
-        _hang(result, float(apart))
+        _solve_rest(result, float(apart))
         robot = result.robot()
         arms = {joint for chain in robot.arms.values() for joint in chain.joints}
         moved = [any(robot.capsules[index].joint in arms for index in pair) for pair in robot.pairs]
-        if Clearance(robot).distances(robot.rest)[moved].min(initial=np.inf) >= _ROOM:
+        if Clearance(robot).distances(robot.rest)[moved].min(initial=np.inf) >= _MIN_CLEARANCE:
             break
-    _ignore(result)
+    _ignore_pairs(result)
 
 
 def _legs(urdf: Description, limbs: Limbs) -> dict[str, list[Array]]:
@@ -114,10 +114,10 @@ def _legs(urdf: Description, limbs: Limbs) -> dict[str, list[Array]]:
     legs: dict[str, list[Array]] = {}
     for name, joint in urdf.joints.items():
         is_leg = joint.turns and side_of(joint) and is_a("leg", *names_of([joint]))
-        if is_leg and hangs(urdf, top, joint.parent):
+        if is_leg and hangs_behind(urdf, top, joint.parent):
             place = turn.T @ (urdf.place(top, name)[0] - origin)
             line = legs.setdefault(f"{side_of(joint)}_leg", [])
-            if not line or np.linalg.norm(place - line[-1]) > _BEND:
+            if not line or np.linalg.norm(place - line[-1]) > _SAME_JOINT:
                 line.append(place)
     return legs
 
@@ -131,8 +131,8 @@ def _carrier(chain: Chain, start: int, end: int, point: Array, turns: Array, pla
     return chain.joints[start]
 
 
-def _ignore(result: Proposal) -> None:
-    """Ignore what touches at rest, and what random poses never bring near."""
+def _ignore_pairs(result: Proposal) -> None:
+    """Ignore pairs that touch at rest, and those that random poses never bring close."""
     robot = result.robot()
     clearance = Clearance(robot)
     generator = np.random.default_rng(0)
@@ -141,7 +141,7 @@ def _ignore(result: Proposal) -> None:
     resting = clearance.distances(robot.rest)
     names = [capsule.name for capsule in robot.capsules]
     ignored = result.data["ignored_pairs"]
-    far, touching = nearest > _FAR, resting <= 0.0
+    far, touching = nearest > _ALWAYS_CLEAR, resting <= 0.0
     for index, name in enumerate(names):
         if far[(robot.pairs == index).any(axis=1)].all():
             ignored.append([name, "*"])
@@ -154,25 +154,25 @@ def _ignore(result: Proposal) -> None:
             ignored.append([names[one], names[other]])
 
 
-def _hang(result: Proposal, apart: float = 0.0) -> None:
+def _solve_rest(result: Proposal, apart: float = 0.0) -> None:
     """Solve for the rest pose: arms and gaze as a human's at ease, the arms `apart` farther out [rad]."""
     data, robot = result.data, result.robot()
     if robot.head:
-        goals = {"gaze": _at_ease("", "gaze", 0.0) @ robot.axes}
-        _settle(result, robot, robot.head, _solved(robot, robot.head, "", ("gaze",), goals))
+        goals = {"gaze": _relaxed_direction("", "gaze", 0.0) @ robot.axes}
+        _set_rest(result, robot, robot.head, _solved(robot, robot.head, "", ("gaze",), goals))
     for arm, chain in robot.arms.items():
         side = arm.removesuffix("arm")
         bones = ["upper_arm", "forearm", "hand", "thumb"]
-        goals = {bone: _at_ease(side, bone, apart) @ robot.axes for bone in bones}
+        goals = {bone: _relaxed_direction(side, bone, apart) @ robot.axes for bone in bones}
         if data[arm]["landmarks"]["thumb"] == data[arm]["landmarks"]["hand"]:
-            bones.remove("thumb")  # nobody knows where it is: it shall then be where it belongs at rest
+            bones.remove("thumb")  # unknown: it is placed from the rest pose below
         signs = _mirrored(robot) if arm == "right_arm" and "left_arm" in robot.arms else None
         if signs is None:
             solved = _solved(robot, chain, side, bones, goals)
         else:
             left = [data["rest"][robot.joint_names[joint]] for joint in robot.arms["left_arm"].joints]
             solved = np.clip(signs * left, robot.lower[list(chain.joints)], robot.upper[list(chain.joints)])
-        _settle(result, robot, chain, solved)
+        _set_rest(result, robot, chain, solved)
         if "thumb" not in bones:
             rest = np.array([data["rest"][name] for name in robot.joint_names])
             points, (turns, places) = robot.points(rest), robot.frames(rest)
@@ -182,13 +182,13 @@ def _hang(result: Proposal, apart: float = 0.0) -> None:
             data[arm]["landmarks"]["thumb"]["xyz"] = point_of(turns[last].T @ (thumb - places[last]))
 
 
-def _settle(result: Proposal, robot: Robot, chain: Chain, angles: Array) -> None:
+def _set_rest(result: Proposal, robot: Robot, chain: Chain, angles: Array) -> None:
     names = [robot.joint_names[joint] for joint in chain.joints]
     angles = np.clip(np.round(angles, 4), robot.lower[list(chain.joints)], robot.upper[list(chain.joints)])
     result.data["rest"] |= {name: float(angle) + 0.0 for name, angle in zip(names, angles, strict=True)}
 
 
-def _at_ease(side: str, bone: str, apart: float) -> Array:
+def _relaxed_direction(side: str, bone: str, apart: float) -> Array:
     """Return the direction (3,) of a bone of a human at ease: forward, left, up."""
     start, end = _BONES[bone]
     direction = normalise(REFERENCE[INDEX[side + end]] - REFERENCE[INDEX[side + start]])
@@ -206,11 +206,11 @@ def _solved(robot: Robot, chain: Chain, side: str, bones: Sequence[str], goals: 
         everything = np.broadcast_to(robot.rest, (*angles.shape[:-1], len(robot.rest))).copy()
         everything[..., joints] = angles
         points = robot.points(everything)
-        parts = [_PULL * angles]
+        parts = [_REGULARISATION * angles]
         for bone in bones:
             start, end = _BONES[bone]
             direction = normalise(points[side + end] - points[side + start])
-            parts.append(_COUNTS[bone] * (direction - goals[bone]))
+            parts.append(_WEIGHTS[bone] * (direction - goals[bone]))
         return np.concatenate(parts, axis=-1)
 
     generator = np.random.default_rng(0)
@@ -237,7 +237,7 @@ def _mirrored(robot: Robot) -> Array | None:
         return None
     across = robot.axes[1]
     axes = left.zero_axes()
-    # What turns about an axis turns, in a mirror, the other way about the mirrored axis.
+    # A mirror image rotates the other way about the mirrored axis.
     mirrored = 2.0 * np.outer(axes @ across, across) - axes
     signs = np.einsum("mi,mi->m", mirrored, right.zero_axes())
     return np.asarray(np.sign(signs)) if (np.abs(signs) > 0.99).all() else None

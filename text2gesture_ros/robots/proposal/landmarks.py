@@ -1,24 +1,24 @@
-"""Where shoulder, elbow, wrist, hand and head are, read from what the joints do."""
+"""Positions of shoulder, elbow, wrist, hand and head, from the geometry of the joints."""
 
 from typing import Any
 
 import numpy as np
 
 from text2gesture_ros.geometry import Array, normalise
-from text2gesture_ros.robots.proposal.limbs import hangs, is_a, names_of
+from text2gesture_ros.robots.proposal.limbs import hangs_behind, is_a, names_of
 from text2gesture_ros.robots.proposal.proposal import Proposal, point_of
 from text2gesture_ros.robots.robot import Chain
 from text2gesture_ros.robots.urdf import Description, Joint, placed
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
-# Sine of the angle to a bone from which on a joint swings it; below, it turns the bone on itself.
-_SWINGS = 0.5
+# Sine of the angle between axis and bone above which a joint swings the bone; below, it rolls it.
+_SWING_SINE = 0.5
 
 GRIP = 0.6
-"""Where the grip is, from the wrist to the tips of the fingers."""
+"""Distance of the grip from the wrist, as a ratio of the hand's length."""
 
 HEAD_SIZE = 0.3
-"""Radius of a head, and how far its middle is above its last joint, as parts of the shoulders' distance."""
+"""Radius of a head, and height of its centre above its last joint, as ratios of the shoulders' distance."""
 
 # Points of the body: index of the joint each is fixed to, and where it is with all joints at zero.
 Points = dict[str, tuple[int, Array]]
@@ -39,7 +39,7 @@ def head_points(chain: Chain, axes: Array, size: float) -> Points:
     last = len(chain.joints) - 1
     # A head that is mounted with a tilt looks along its own axes.
     forward, up = (
-        turns[-1] @ snapped(turns[-1].T @ axis) if np.abs(turns[-1].T @ axis).max() > 0.9 else axis
+        turns[-1] @ nearest_axis(turns[-1].T @ axis) if np.abs(turns[-1].T @ axis).max() > 0.9 else axis
         for axis in axes[[0, 2]]
     )
     head = places[-1] + HEAD_SIZE * size * up
@@ -50,7 +50,7 @@ def head_points(chain: Chain, axes: Array, size: float) -> Points:
 
 
 def arm_points(urdf: Description, chain: Chain, joints: list[Joint], arm: str, result: Proposal) -> Points:
-    """Return shoulder, elbow, wrist, hand and thumb, from what the joints do."""
+    """Return shoulder, elbow, wrist, hand and thumb, from the geometry of the joints."""
     turns, places = chain.frames(np.zeros(len(joints)))
     directions = np.einsum("mij,mj->mi", turns, chain.axes)
     last = len(joints) - 1
@@ -61,8 +61,8 @@ def arm_points(urdf: Description, chain: Chain, joints: list[Joint], arm: str, r
 
     def swings(joint: int, towards: Array, least: float) -> bool:
         along = towards - places[joint]
-        length = float(np.linalg.norm(along))
-        return length > least and float(np.linalg.norm(np.cross(directions[joint], along))) > _SWINGS * length
+        length, lever = (float(np.linalg.norm(each)) for each in (along, np.cross(directions[joint], along)))
+        return length > least and lever > _SWING_SINE * length
 
     middle = places[elbow] if elbow is not None else (places[0] + end) / 2.0
     shoulder = max((j for j in range(elbow or last + 1) if swings(j, middle, 0.02)), default=0)
@@ -93,7 +93,7 @@ def arm_points(urdf: Description, chain: Chain, joints: list[Joint], arm: str, r
     }
 
 
-def snapped(vector: Array) -> Array:
+def nearest_axis(vector: Array) -> Array:
     """Return the axis nearest to a direction, (3,)."""
     axis = np.zeros(3)
     largest = int(np.abs(vector).argmax())
@@ -112,7 +112,7 @@ def _elbow(chain: Chain, joints: list[Joint], end: Array) -> int | None:
             (line[k] - line[joint] for k in range(joint, len(line)) if lengths[joint:k].sum() > 0.02), None
         )
         axis = turns[joint] @ chain.axes[joint]
-        if onward is None or np.linalg.norm(np.cross(axis, normalise(onward))) > _SWINGS:
+        if onward is None or np.linalg.norm(np.cross(axis, normalise(onward))) > _SWING_SINE:
             bends.append((float(min(lengths[:joint].sum(), lengths[joint:].sum())), joint))
     named = [bend for bend in bends if is_a("elbow", *names_of([joints[bend[1]]]))]
     if named:
@@ -123,7 +123,7 @@ def _elbow(chain: Chain, joints: list[Joint], end: Array) -> int | None:
 
 def _ends(urdf: Description, joint: Joint) -> tuple[Array, Array]:
     """Return the farthest origin of a link behind a joint, and of a thumb, (3,) in its frame; none is NaN."""
-    behind = [link for link in urdf.above if link != joint.child and hangs(urdf, joint.child, link)]
+    behind = [link for link in urdf.above if link != joint.child and hangs_behind(urdf, joint.child, link)]
     points = {link: placed(urdf.path(joint.child, link))[0] for link in behind}
     thumbs = [point for link, point in points.items() if is_a("thumb", link)]
     nowhere = np.full(3, np.nan)

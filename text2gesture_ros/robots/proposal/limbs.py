@@ -1,12 +1,12 @@
-"""Which joints of a URDF are arms, head, waist and hands: by names, and by what hangs on what."""
+"""Which joints of a URDF are arms, head, waist and hands: by names, and by what hangs_behind on what."""
 
 import re
 from collections.abc import Iterable
 
 import numpy as np
 
+from text2gesture_ros.gestures import ARMS
 from text2gesture_ros.robots.proposal.proposal import Proposal
-from text2gesture_ros.robots.robot import ARMS
 from text2gesture_ros.robots.urdf import Description, Joint
 
 _WORDS = {
@@ -21,7 +21,7 @@ _WORDS = {
     "face": {"eye", "camera", "cam", "gaze", "nose", "face", "antenna"},
 }
 # How many joints of a chain a robot may have.
-_MOST = {"waist": 3, "head": 3, "arm": 7}
+_MAX_JOINTS = {"waist": 3, "head": 3, "arm": 7}
 
 
 class Limbs:
@@ -29,7 +29,7 @@ class Limbs:
 
     Attributes:
         arms: joints of "left_arm", "right_arm" or both.
-        base: link that all hangs on.
+        base: link that all hangs_behind on.
         waist: joints between the base and the arms, perhaps none.
         head: joints, perhaps none.
     """
@@ -78,12 +78,12 @@ class Limbs:
             if sided:
                 arms[arm] = max(sided, key=armlike)
         if not arms:
-            alone = [run for run in legless if is_a("arm", *names_of(run))]
-            if not alone:
+            unsided = [run for run in legless if is_a("arm", *names_of(run))]
+            if not unsided:
                 turning = ", ".join(self.before)[:200] or "none"
                 allowed = "two or more in series, named left, right or arm"
                 raise self._urdf.error("an arm", f"nowhere among the joints that turn ({turning})", allowed)
-            found = max(alone, key=armlike)
+            found = max(unsided, key=armlike)
             is_left = self._urdf.place(self._urdf.root, found[0].name)[0][1] > 0.02
             arm = "left_arm" if is_left else "right_arm"
             arms[arm] = found
@@ -91,7 +91,7 @@ class Limbs:
         return {arm: self._shortened(joints, "arm", arm) for arm, joints in arms.items()}
 
     def _shortened(self, joints: list[Joint], kind: str, key: str) -> list[Joint]:
-        most = _MOST[kind]
+        most = _MAX_JOINTS[kind]
         if len(joints) > most:
             left_out = ", ".join(joint.name for joint in joints[most:])
             self._result.note(
@@ -105,7 +105,7 @@ class Limbs:
         common = [steps[0] for steps in zip(*paths, strict=False) if len(set(steps)) == 1]
         waist: list[Joint] = []
         for joint in reversed([joint for joint in common if joint.turns]):
-            if is_a("leg", *names_of([joint])) or len(waist) == _MOST["waist"]:
+            if is_a("leg", *names_of([joint])) or len(waist) == _MAX_JOINTS["waist"]:
                 break  # legs carry the trunk of some robots; they are no waist
             waist.insert(0, joint)
         if waist:
@@ -115,7 +115,8 @@ class Limbs:
     def _find_head(self, runs: list[list[Joint]]) -> list[Joint]:
         start = self.waist[-1].child if self.waist else self.base
         heads = [run for run in runs if not side_of(run[0]) and is_a("head", *names_of(run))]
-        heads = [run for run in heads if run[0] not in self.waist and hangs(self._urdf, start, run[0].parent)]
+        heads = [run for run in heads if run[0] not in self.waist]
+        heads = [run for run in heads if hangs_behind(self._urdf, start, run[0].parent)]
         if not heads:
             self._result.note("head", "whether it moves: found no joints of a head or neck")
             return []
@@ -133,8 +134,8 @@ class Limbs:
         return aside if aside > 0.2 * reach else 0.7 * reach
 
 
-def hangs(urdf: Description, base: str, link: str) -> bool:
-    """Return whether `link` is `base` or hangs behind it."""
+def hangs_behind(urdf: Description, base: str, link: str) -> bool:
+    """Return whether `link` is `base` or hangs_behind behind it."""
     while link != base and link in urdf.above:
         link = urdf.above[link].parent
     return link == base

@@ -1,4 +1,4 @@
-"""What a robot file may say, with what could not be known, and its text."""
+"""A proposed robot file: its values, notes of what is uncertain, and its text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,19 +9,18 @@ import numpy as np
 import yaml
 
 from text2gesture_ros.geometry import Array
-from text2gesture_ros.robots.robot import ARMS, Robot
+from text2gesture_ros.gestures import GROUPS
+from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import robot_of
-
-_CHAIN_KEYS = ("waist", "head", *ARMS)
 
 
 @dataclass
 class Proposal:
-    """What a robot file may say.
+    """The values of a proposed robot file.
 
     Attributes:
         data: the file, as YAML gives it.
-        notes: what could not be known, by key of the file.
+        notes: what is uncertain, by key of the file.
     """
 
     data: dict[str, Any]
@@ -32,12 +31,12 @@ class Proposal:
         return robot_of(self.data, Path(f"{self.data['name']}.yaml"))
 
     def note(self, key: str, text: str) -> None:
-        """Remember what could not be known."""
+        """Add a note of what is uncertain."""
         self.notes.setdefault(key, []).append(text)
 
 
 def written(proposal: Proposal) -> str:
-    """Return the text of a robot file, with what could not be known above the keys it is about."""
+    """Return the text of a robot file, with each note above the key it is about."""
     lines = [
         f"# {proposal.data['title']}, as `text2gesture robot new` proposes it.",
         "# Where it says CHECK, something could not be known and was filled in with care.",
@@ -46,7 +45,7 @@ def written(proposal: Proposal) -> str:
     for key, value in proposal.data.items():
         lines += [""] if isinstance(value, dict | list) else []
         lines += [f"# CHECK {note}." for note in proposal.notes.get(key, [])]
-        if key in _CHAIN_KEYS:
+        if key in GROUPS:
             lines += [f"{key}:", "  joints:"]
             for joint in value["joints"]:
                 first = {name: joint[name] for name in ("name", "xyz", "rpy", "axis")}
@@ -73,7 +72,7 @@ def written(proposal: Proposal) -> str:
 
 
 def rounded(value: float) -> float:
-    """Return a number as a file shows it: what adds up to nothing anywhere is left out."""
+    """Return a number as the file shows it: eight digits, rounding errors as zero."""
     return float(f"{value:.8g}") if abs(value) > 1e-7 else 0.0
 
 
@@ -83,7 +82,7 @@ def numbers(vector: Array) -> list[float]:
 
 
 def point_of(vector: Array) -> list[float]:
-    """Return a point of the body, of which a tenth of a millimetre is plenty."""
+    """Return a point of the body, rounded to a tenth of a millimetre."""
     return [round(float(value), 4) + 0.0 for value in vector]
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from text2gesture_ros.generation.motion_network import Embedder
-from text2gesture_ros.skeleton import GROUPS, JOINTS
+from text2gesture_ros.skeleton import INDEX, JOINTS
 from text2gesture_ros.training.motion import losses
 from text2gesture_ros.training.motion.config import MotionTrainingConfig
 from text2gesture_ros.training.motion.data import Batch
@@ -99,5 +99,5 @@ class GeneratorObjective:
 def head_factors(head: float) -> Tensor:
     """Return the factor on the error of each coordinate, (M,): `head` for those of the head, else 1."""
     importance = torch.ones(len(JOINTS), 3)
-    importance[list(GROUPS["head"])] = head
+    importance[[INDEX["head"], INDEX["nose"]]] = head
     return importance.flatten()

@@ -16,7 +16,7 @@ from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.motion.formats import fill
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.skeleton import BONES, INDEX, JOINTS, MIRROR, PARENTS, REFERENCE, bone_lengths
-from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, normalised
+from text2gesture_ros.understanding.recogniser import LABELS, OTHER, RATE, normalised, sampled
 
 IntArray = npt.NDArray[np.integer]
 BoolArray = npt.NDArray[np.bool_]
@@ -123,7 +123,7 @@ class Clips:
     @classmethod
     def of(cls, motions: Sequence[Motion]) -> "Clips":
         """Make clips of motions; what has none of the twelve gestures as its label is `other`."""
-        frames = [normalised(motion.resampled(RATE).positions) for motion in motions]
+        frames = [normalised(sampled(motion)) for motion in motions]
         lengths = np.array([len(each) for each in frames])
         directions = np.empty((len(frames), lengths.max(), len(BONES), 3), dtype=np.float32)
         for index, each in enumerate(frames):

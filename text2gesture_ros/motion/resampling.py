@@ -1,4 +1,4 @@
-"""Positions over time: gaps closed, another frame rate."""
+"""Resampling of positions over time, and closing of gaps."""
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,9 @@ def _kernel(distance: Array) -> Array:
 def resample(values: Array, old_rate: float, new_rate: float) -> Array:
     """Return samples at another rate, from the first frame up to the last.
 
-    Going up, the curve passes through the samples. Going down, the kernel is as much wider as the rate is
-    lower, so that what the new rate cannot show is averaged away instead of folded back. Ends are continued
-    by mirroring through the end point, so that straight lines stay straight.
+    Going up, the curve passes through the samples. Going down, the kernel is widened by the ratio of the
+    rates: a low-pass, so that what lies above the new rate's Nyquist frequency is not aliased. Ends are
+    extended by point reflection, so that straight lines stay straight.
 
     Args:
         values: (T, ...) samples.
@@ -51,7 +51,7 @@ def resample(values: Array, old_rate: float, new_rate: float) -> Array:
 
 
 def longest_gap(seen: npt.NDArray[np.bool_]) -> int:
-    """Return how many frames in a row are not seen, at most. `seen` is (T,) truth values."""
+    """Return the largest number of consecutive frames that are not `seen` (T,)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], seen, [True]]).astype(int)))
     return int((edges[1::2] - edges[::2]).max(initial=0))
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2gesture_ros.motion.formats.resampling import close_gaps, longest_gap, resample
+from text2gesture_ros.motion.resampling import close_gaps, longest_gap, resample
 
 RATES = [20.0, 25.0, 30.0, 50.0, 60.0, 100.0, 120.0]
 
