@@ -108,8 +108,8 @@ class SteppedClock(Closing):
         while time.monotonic() < deadline:
             run = self._run_so_far()
             idle_polls = 0 if run is None else idle_polls + 1
-            # Idle, and no thread has run since the last poll; or idle several times in a row, where polls are so
-            # rare that some housekeeping always comes between.
+            # Idle, and no thread has run since the last poll; or idle several times in a row, where polls are
+            # so rare that some housekeeping always comes between.
             if run is not None and (run == before or idle_polls == _MAX_IDLE_POLLS):
                 return
             before = run
