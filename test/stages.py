@@ -68,6 +68,7 @@ class SimulatedStage(Stage):
     """A retargeter in simulated time, which goes on only when it is told to, however busy the machine is."""
 
     def __init__(self, graph, gesture=None, **parameters):
+        parameters = {"planner_process": False} | parameters  # else time would not wait for plans
         super().__init__(graph, gesture, use_sim_time=True, **parameters)
         self.seconds = 100.0
         self.go_on(0.0)

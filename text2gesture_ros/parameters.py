@@ -287,6 +287,16 @@ class GestureRetargeterParameters(NodeParameters):
     head: str = _group("the head")
     left_arm: str = _group("the left arm")
     right_arm: str = _group("the right arm")
+    planner_process: bool = parameter(
+        True,
+        "Whether plans are made in a process of their own, so that commands never wait for one; false: "
+        "between two commands.",
+    )
+    realtime_priority: int = parameter(
+        0,
+        "Priority of the control loop under SCHED_FIFO, with its memory locked; 0: like other programs.",
+        (0, 99),
+    )
     publish_markers: bool = parameter(
         True,
         "Whether human and robot are published on gesture_markers while the topic has a subscriber.",

@@ -39,6 +39,8 @@ class MotionExecutor:
         planner: makes its plans.
         tracker: how every utterance goes.
         counts: what became of the blocks, see `BlockFilter`.
+        held: whether the robot is told to stand still.
+        description: the URDF that was given.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class MotionExecutor:
             raise ConfigurationError(f"rate must be in [1, 1000] Hz but is {rate}")
         self._ownership = JointOwnership(robot, parameters)
         self._filter = BlockFilter()
+        self.description = description
         self.counts = self._filter.counts
         self.tracker = UtteranceTracker()
         exchange = SharedExchange(len(robot.joint_names)) if own_process else LocalExchange()
@@ -185,6 +188,10 @@ class MotionExecutor:
         old = self._ownership.parameters
         self._ownership.configure(parameters)
         self.planner.configure(old)
+
+    def close(self) -> None:
+        """End the planner; nothing is commanded any more."""
+        self.planner.close()
 
     # What arrives
 

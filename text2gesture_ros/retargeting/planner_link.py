@@ -56,6 +56,9 @@ class PlannerLink(Protocol):
     def work(self) -> bool:
         """Plan where planning is done in this thread; return whether there is a new plan to take over."""
 
+    def wait_until_ready(self) -> None:
+        """Wait until plans can be made. Raises ConfigurationError if that takes too long."""
+
     def close(self) -> None:
         """End the planner."""
 
@@ -124,6 +127,9 @@ class InlinePlanner:
         if plan is not None:
             self._exchange.offer(plan)
         return plan is not None
+
+    def wait_until_ready(self) -> None:
+        """See `PlannerLink`."""
 
     def close(self) -> None:
         """See `PlannerLink`."""

@@ -19,21 +19,18 @@ lets the robot stand still where it is, to listen.
 
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.wait_for_message import wait_for_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
-from visualization_msgs.msg import MarkerArray
 
-from text2gesture_ros.control.command import Command
+from text2gesture_ros.control.loop_statistics import LoopStatistics
+from text2gesture_ros.control.realtime import collect_garbage, disable_garbage_collector, request_realtime
 from text2gesture_ros.errors import ConfigurationError, InputError
-from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
@@ -50,17 +47,15 @@ from text2gesture_ros.ros.conversions import (
     read_joint_states,
     to_seconds,
 )
+from text2gesture_ros.ros.initial_pose import measured_pose
 from text2gesture_ros.ros.managed_node import ManagedNode, run
-from text2gesture_ros.ros.markers import markers_message
+from text2gesture_ros.ros.markers import MarkerDisplay
 from text2gesture_ros.understanding.clauses import MAX_CLAUSES
 
 _MARKER_RATE = 15.0  # [Hz]
 _FEEDBACK_RATE = 10.0  # of the action [Hz]
 _DESCRIPTION_WAIT = 5.0  # [s]
-_DISCOVERY = 1.0  # after its start a node may not have seen yet who publishes what [s]
-_JOINT_STATES_WAIT = 2.0  # when the node is activated, for a robot whose joints are published [s]
-_LATE_ALLOWED = 0.01  # part of the commands that may be late before it is worth a warning
-_FEWEST = 100  # commands, before that can be judged
+_COLLECTION = 10.0  # time between two garbage collections, at rest [s]
 
 
 class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
@@ -70,7 +65,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         super().__init__("gesture_retargeter", **options)
         self._born = time.monotonic()
         self._outputs: Outputs | None = None
-        self._markers = self.create_lifecycle_publisher(MarkerArray, "gesture_markers", 10)
+        self._markers = MarkerDisplay(self)
         self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 100)
         self._own_cancels: list[str] = []  # published, and not come back yet
         self._statistics = UtteranceStatistics(self._progress)
@@ -81,19 +76,24 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self.subscribe(JointState, "joint_states", self._observe, 1)
         self.create_service(Trigger, "stop", self._serve_stop)
         self.create_service(SetBool, "hold", self._serve_hold)
-        self._shown: deque[FrameBlock] = deque(maxlen=100)
-        self._moving = False
-        self._announced: str | None = None  # utterance of the latest trajectory
-        self._prepared = False  # since the last tick
-        self._ticks = self._late = self._violations = 0
+        self._loop = LoopStatistics()
+        self._announced = (0, "")  # number of the plan, and its utterance
+        self._collected = 0.0
 
     def load(self) -> None:
         """Read the robot file."""
         description = self._description() if self.parameters.robot_description else None
         self._robot = load_robot(self.parameters.robot, description)
         self._outputs = Outputs(self, self._robot, self.parameters)
-        self._make_executor()
+        self._make_executor(description)
         self.get_logger().info(f"commands {self._robot.title} at {self.parameters.rate:g} Hz")
+
+    def _make_executor(self, description: str | None) -> None:
+        given = self.parameters
+        self._executor = MotionExecutor(
+            self._robot, given, own_process=given.planner_process, description=description
+        )
+        self._executor.planner.wait_until_ready()
 
     def _description(self) -> str:
         """Return the URDF that robot_state_publisher, say, has published."""
@@ -110,14 +110,15 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         return str(message.data)
 
     def unload(self) -> None:
-        """Give the publishers of the commands up."""
+        """Give the publishers of the commands and the planner up."""
+        self._executor.close()
         if self._outputs is not None:
             self._outputs.close()
             self._outputs = None
 
     def start(self) -> None:
         """Begin to command the robot, from where it is."""
-        place = self._place()
+        place = measured_pose(self, self._robot, self._born)
         if place:
             self._executor.begin_from(place)
             self.get_logger().info("starts from where joint_states tells that the robot is")
@@ -126,53 +127,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._executor.configure(self.parameters)
         self._own_cancels.clear()
         self._goals.open()
-        self._begin_loop()
-
-    def _begin_loop(self) -> None:
-        self._last_tick = self.loop_now()
-        self._announced = None
+        if self.parameters.realtime_priority:
+            self.get_logger().info(request_realtime(self.parameters.realtime_priority))
+        self._loop.begin(self.loop_now())
         self._timer = self.create_timer(self._executor.period, self._tick_now, clock=self.loop_clock)
-
-    def _place(self) -> dict[str, float]:
-        """Return where the robot's joints are [rad], as far as somebody tells; nothing: at rest."""
-        topic, wanted = "joint_states", self.parameters.start_from
-        if wanted == "rest" or (wanted == "auto" and not self._is_published(topic)):
-            return {}
-        found: dict[str, float] = {}
-        missing, silent = list(self._robot.joint_names), True
-        deadline = time.monotonic() + _JOINT_STATES_WAIT
-        while missing and (left := deadline - time.monotonic()) > 0.0:
-            came, message = wait_for_message(JointState, self, topic, time_to_wait=left)
-            if not came:
-                break
-            try:
-                told = read_joint_states(message)
-            except InputError as error:
-                self.reject(topic, error)
-                continue
-            silent = False
-            found |= {name: told[name] for name in missing if name in told}
-            missing = [name for name in missing if name not in found]
-        if silent or (wanted == "joint_states" and not found):  # a robot may be anywhere that does not tell
-            raise ConfigurationError(
-                f"no joint of {self.parameters.robot} came on {self.resolve_topic_name(topic)} "
-                f"(sensor_msgs/JointState) within {_JOINT_STATES_WAIT:g} s: start what publishes them first, "
-                "or set start_from to rest"
-            )
-        if missing:
-            self.get_logger().warning(f"{topic} does not tell, taken as at rest: {', '.join(missing)}")
-        return found
-
-    def _is_published(self, topic: str) -> bool:
-        """Return whether somebody else publishes a topic; wait until that can be known."""
-        own = self.get_namespace(), self.get_name()
-        while True:
-            for info in self.get_publishers_info_by_topic(topic):
-                if (info.node_namespace, info.node_name) != own:
-                    return True
-            if time.monotonic() > self._born + _DISCOVERY:
-                return False
-            time.sleep(0.02)
 
     def stop(self) -> None:
         """Bring the robot to rest, and only then fall silent."""
@@ -183,14 +141,14 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         now, beginning, period = self.loop_now(), time.monotonic(), self._executor.period
         for step in range(1, round(LONGEST_RETURN / period)):
             self._tick(now + step * period)
-            if not self._moving or self._executor.planner.stuck:
+            if not self._loop.moving or self._executor.planner.stuck:
                 break  # it is at rest, or stands still and no trajectory there is safe
             time.sleep(max(0.0, beginning + step * period - time.monotonic()))
         self._goals.close()
 
     def check(self, new: GestureRetargeterParameters) -> None:
         """Refuse another rate while the robot performs: every sample sent so far was made for the old one."""
-        if self._moving and new.rate != self.parameters.rate and not self._executor.planner.breathing:
+        if self._loop.moving and new.rate != self.parameters.rate and not self._executor.planner.breathing:
             raise ConfigurationError("rate can be changed only while the robot is at rest, and it moves")
         if self.configured:
             check_outputs(self._robot, new)
@@ -200,26 +158,25 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if not self.configured:
             return
         self._executor.configure(self.parameters)
-        if self.parameters.rate != self._rate:
-            if self._moving:
-                self._executor.configure(
-                    replace(self.parameters, idle_motion=0.0)
-                )  # it breathes, and is at rest in a moment
+        if self._rate_changes:
+            if self._loop.moving:  # it breathes, and is at rest in a moment
+                self._executor.configure(replace(self.parameters, idle_motion=0.0))
             else:
                 self._change_rate()
 
+    @property
+    def _rate_changes(self) -> bool:
+        return abs(self._executor.period * self.parameters.rate - 1.0) > 1e-9
+
     def _change_rate(self) -> None:
-        held = self._executor.held
-        self._make_executor()
-        self._executor.hold(held)
+        old = self._executor
+        self._make_executor(old.description)
+        self._executor.hold(old.held)
+        old.close()
         if self.active:
             self.destroy_timer(self._timer)
-            self._begin_loop()
-
-    def _make_executor(self) -> None:
-        given = self.parameters
-        self._rate = given.rate
-        self._executor = MotionExecutor(self._robot, given)
+            self._loop.begin(self.loop_now())
+            self._timer = self.create_timer(self._executor.period, self._tick_now, clock=self.loop_clock)
 
     # What arrives
 
@@ -231,12 +188,12 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._statistics.on_block(block, now)
         if not taken or not isinstance(block, FrameBlock):
             return
-        self._shown.append(block)
-        # Planning takes as long as many commands: once between two of them, and best right after one. Only
-        # the beginning of an utterance is worth the risk of a late command: somebody waits for it.
-        begins = block.sequence == 0 or block.header.utterance_id != self._announced
-        if begins and not self._prepared:
-            self._prepare(now)
+        self._markers.remember(block)
+        # Planning in this thread takes as long as several commands: best right after one. Only the beginning
+        # of an utterance is worth the risk of a late command: somebody waits for it.
+        if block.sequence == 0 or block.header.utterance_id != self._announced[1]:
+            self._executor.prepare()
+            self._announce(now)
 
     def _note_intent(self, message: GestureIntent) -> None:
         """Take note of what may still come, and of how old the text is."""
@@ -280,7 +237,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         response.success = self.active
         response.message = "the node is not active"
         if self.active:
-            response.message = "the robot goes to rest" if self._moving else "the robot is at rest"
+            response.message = "the robot goes to rest" if self._loop.moving else "the robot is at rest"
             self._cancel("")
             self._executor.hold(False)
         return response
@@ -295,66 +252,44 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     # The loop
 
-    def _prepare(self, now: float) -> None:
-        """Plan what arrived, and say so."""
-        if self._executor.prepare():
-            self._publish_trajectory(now)
-            self._prepared = True
-
-    def _publish_trajectory(self, now: float) -> None:
-        trajectory = self._executor.look_ahead(now)
-        if trajectory.utterance_id != self._announced:
-            self._statistics.on_announced(trajectory.utterance_id, self.loop_now())
-        self._announced = trajectory.utterance_id
-        if self._outputs is not None:
-            self._outputs.plan(trajectory, now + self.clock_offset())
-
     def _tick_now(self) -> None:
-        now = self.loop_now()
-        self._late += now - self._last_tick > 1.5 * self._executor.period
-        self._last_tick = now
-        self._tick(now)
+        self._tick(self.loop_now())
 
     def _tick(self, now: float) -> None:
-        command = self._command(now)
-        self._ticks += 1
-        self._prepared = False
-        self._prepare(now)
+        """Send the command of this control period, then do what has time until the next."""
+        command = self._executor.step(now)
+        if self._outputs is not None:
+            self._outputs.command(command, self.clock_offset())
+        self._loop.on_tick(now, self._executor.period, command)
+        self._executor.prepare()
+        self._announce(now)
         if self._is_turn(_FEEDBACK_RATE):
             self._goals.follow()
             for name, progress in self._statistics.settle(now):
                 self.get_logger().debug(f"utterance {name!r} {progress.outcome} {progress.reason}")
-        wanted = self.parameters.publish_markers and self._is_turn(_MARKER_RATE)
-        if wanted and self._markers.get_subscription_count():
-            human = self._human(now, command)
-            self._markers.publish(markers_message(self._robot, command.position, human, self.now()))
-        if self.parameters.rate != self._rate and not self._moving:
-            self._change_rate()
+        if self.parameters.publish_markers and self._is_turn(_MARKER_RATE):
+            self._markers.publish(self._robot, command, now)
+        if not command.moving:
+            if self._rate_changes:
+                self._change_rate()
+            elif now > self._collected + _COLLECTION:
+                self._collected = now
+                collect_garbage()
+
+    def _announce(self, now: float) -> None:
+        """Publish the trajectory ahead if there is a new plan."""
+        if self._executor.loop.buffer.number == self._announced[0]:
+            return
+        announcement = self._executor.look_ahead(now)
+        if announcement.utterance_id != self._announced[1]:
+            self._statistics.on_announced(announcement.utterance_id, self.loop_now())
+        self._announced = self._executor.loop.buffer.number, announcement.utterance_id
+        if self._outputs is not None:
+            self._outputs.plan(announcement, now + self.clock_offset())
 
     def _is_turn(self, rate: float) -> bool:
         """Return whether this tick is one of about `rate` per second."""
-        return self._ticks % max(1, round(self.parameters.rate / rate)) == 0
-
-    def _human(self, now: float, command: Command) -> FloatArray | None:
-        """Return the frame (K, 3) that is performed; None at rest."""
-        while self._shown and self._shown[0].end < now:
-            self._shown.popleft()
-        performed = (
-            block for block in self._shown if block.header.name == (command.utterance_id, command.clause)
-        )
-        block = next((block for block in performed if block.end >= now), None)
-        if block is None:
-            return None
-        frame = max(0, int((now - block.due) * block.frame_rate))
-        return np.asarray(block.positions[frame])
-
-    def _command(self, now: float) -> Command:
-        command = self._executor.step(now)
-        self._violations += len(command.violations)
-        self._moving = command.moving
-        if self._outputs is not None:
-            self._outputs.command(command, self.clock_offset())
-        return command
+        return self._loop.ticks % max(1, round(self.parameters.rate / rate)) == 0
 
     def _progress(self, utterance_id: str) -> Progress | None:
         return self._executor.progress(utterance_id)
@@ -369,29 +304,25 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         counts: dict[str, object] = {
             "robot": self.parameters.robot,
             "goals under way": len(self._goals.names),
-            "commands": self._ticks,
-            "commands late": self._late,
-            "limit violations withheld": self._violations,
         }
         figures, warnings = self._statistics.report(self.loop_now())
-        counts |= figures
+        loop_figures, loop_warnings = self._loop.report()
+        counts |= loop_figures | figures
+        warnings += loop_warnings
         if self.configured:
             counts |= {f"blocks {what.replace('_', ' ')}": n for what, n in self._executor.counts.items()}
             counts |= {f"plans {what}": number for what, number in self._executor.planner.counts.items()}
             for kind, worst in self._executor.planner.worst.items():
                 unit = "smallest [m]" if kind == "clearance" else "share of limit used"
                 counts[f"{kind}, {unit}"] = f"{worst:.4g}"
-        if self._violations:
-            warnings.append(f"{self._violations} commands would have exceeded a limit and were withheld")
         if self.configured and self._executor.planner.stuck:
-            warnings.append("no way to rest is within limits and clear: the robot stands still")
-        if self._ticks >= _FEWEST and self._late > _LATE_ALLOWED * self._ticks:
-            warnings.append(f"{self._late} of {self._ticks} commands were late")
+            warnings.append("no trajectory to rest is within limits and clear: the robot stands still")
         return counts | {"warning": "; ".join(warnings)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node until it is asked to end."""
+    disable_garbage_collector()
     return run(GestureRetargeterNode, arguments)
 
 
