@@ -73,7 +73,10 @@ class UtteranceStatistics:
                     self._over.popitem(last=False)
                 self._ended[progress.outcome] += 1
                 if progress.outcome in (DEGRADED, FAILED):
-                    self._trouble, self._troubled = f"utterance {name!r} {progress.outcome}: {progress.reason}", now
+                    self._trouble, self._troubled = (
+                        f"utterance {name!r} {progress.outcome}: {progress.reason}",
+                        now,
+                    )
                 yield name, progress
 
     def report(self, now: float) -> tuple[dict[str, object], list[str]]:

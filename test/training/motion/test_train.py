@@ -12,7 +12,8 @@ import yaml
 from safetensors.torch import load, save
 
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
-from text2gesture_ros.generation.generator import GestureGenerator, TorchEngine
+from text2gesture_ros.generation.engines import TorchEngine
+from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.generation.motion_network import MotionNetworkConfig
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.model_directory import open_model

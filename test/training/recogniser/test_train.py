@@ -84,7 +84,7 @@ def test_what_a_training_leaves_recognises_and_is_measured(model: Path, tmp_path
     report = evaluate(str(model), clips_per_gesture=1, recordings=tmp_path, table=table)
     assert report["studio"]["gestures"] == report["studio"]["others"] == len(GESTURES)
     (row,) = report["clips"]
-    assert row["rank"] == [label for label, _ in recogniser.recognise(clip)].index("wave") + 1
+    assert row["rank"] == [label for label, _ in recogniser.read(clip).gestures].index("wave") + 1
     assert report["active"]["by_source"]["me"]["top1"] == float(row["rank"] == 1)
     assert evaluate(str(model), clips_per_gesture=1, recordings=tmp_path, table=table) == report
     with pytest.raises(InputError, match="Known: me"):

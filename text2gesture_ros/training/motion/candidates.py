@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from text2gesture_ros.generation.generator import SHORTEST, GestureGenerator
+from text2gesture_ros.generation.generator import MIN_DURATION, GestureGenerator
 from text2gesture_ros.generation.motion_network import State, load_network
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.model_directory import open_model
@@ -143,7 +143,7 @@ class ModelCandidate:
             smooth = self._smoothed(self._raw(frames[index, :length]))
             positions = with_bone_lengths(smooth, self.normalisation.bone_lengths)
             for frame in range(1, length):
-                positions[frame] = self._one.followed(positions[frame - 1], positions[frame])
+                positions[frame] = self._one.poses.limit_step(positions[frame - 1], positions[frame])
             motion = Motion(
                 mirror(positions) if in_mirror else positions,
                 self._one.frame_rate,
@@ -161,7 +161,7 @@ class ModelCandidate:
 
     def _smoothed(self, frames: FloatArray) -> FloatArray:
         """Return frames smoothed by the model's Gaussian, the ends held: (T, K, 3) -> (T, K, 3)."""
-        kernel = self._one.kernel
+        kernel = self._one.poses.kernel
         half = len(kernel) // 2
         padded = np.pad(frames, ((half, half), (0, 0), (0, 0)), mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)  # (T, K, 3, W)
@@ -176,7 +176,7 @@ class ModelCandidate:
         limit = self._one.longest()
         count = generator.config.frames_per_step
         total = limit + count  # room for the last block
-        shortest = SHORTEST * self._one.frame_rate
+        shortest = MIN_DURATION * self._one.frame_rate
         frames = np.zeros((len(embeddings), total, 3 * len(JOINTS)), np.float32)
         stops = np.zeros((len(embeddings), total), np.float32)
         lengths = np.full(len(embeddings), limit)

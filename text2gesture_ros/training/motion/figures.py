@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.manifold import TSNE
 
-from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.generation.generator import MIN_DURATION
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion.motion import Motion
@@ -162,7 +162,7 @@ def stops(real: Sequence[Motion], given: Sequence[Generated]) -> Figure:
         ends = [real[index].duration for index in own]
         axes.plot(ends, np.full(len(ends), 1.06), "|", color=_REAL, markersize=9)
         axes.axhline(0.5, color="0.6", linewidth=0.7, linestyle="--")
-        axes.axvspan(0.0, SHORTEST, color="0.93")
+        axes.axvspan(0.0, MIN_DURATION, color="0.93")
         axes.set_ylim(-0.03, 1.13)
     return figure
 

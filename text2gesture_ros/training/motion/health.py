@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.generation.generator import MIN_DURATION
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.motion.motion import FRAME_RATE
 from text2gesture_ros.skeleton import bone_lengths
@@ -101,7 +101,7 @@ def variance_ratio(generated: FloatArray, real: FloatArray, lengths: FloatArray,
 
 def _first_valid(frame_rate: float) -> int:
     """Return the index of the first stop probability, of those from the second frame on, that counts."""
-    return max(0, int(np.ceil(SHORTEST * frame_rate)) - 2)
+    return max(0, int(np.ceil(MIN_DURATION * frame_rate)) - 2)
 
 
 def _total(parts: Sequence[FloatArray], of: Callable[[FloatArray], FloatArray]) -> float:

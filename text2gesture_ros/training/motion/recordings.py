@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.generation.generator import MIN_DURATION
 from text2gesture_ros.labels import GESTURES, NEUTRAL, check_label
 from text2gesture_ros.motion.formats import FORMATS, read_recording
 from text2gesture_ros.motion.motion import Motion
@@ -131,8 +131,8 @@ def _read(entry: _Entry) -> Motion:
         raise InputError(
             f"{entry.where}: {error}" if str(entry.path) != entry.where else str(error)
         ) from None
-    if motion.duration < SHORTEST:
-        raise InputError(f"{entry.where}: {motion.duration:.2f} s, at least {SHORTEST} s are needed")
+    if motion.duration < MIN_DURATION:
+        raise InputError(f"{entry.where}: {motion.duration:.2f} s, at least {MIN_DURATION} s are needed")
     gesture = entry.gesture or motion.gesture or entry.path.parent.name
     emotion = entry.emotion or motion.emotion or NEUTRAL
     _check(gesture, entry.where)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.generation.generator import MIN_DURATION
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion.motion import Motion
@@ -211,7 +211,7 @@ class Study:
             "length_error": float(np.abs(lengths - real_lengths).mean()),
             "length_error_of_mean": float(np.abs(typical - real_lengths).mean()),
             "stop_rate": float(stopped.mean()),
-            "in_time": float((stopped & (durations >= SHORTEST) & (durations <= LONGEST)).mean()),
+            "in_time": float((stopped & (durations >= MIN_DURATION) & (durations <= LONGEST)).mean()),
             "speed_ratio": moves.speed / real_moves.speed,
             "mean_jerk_ratio": moves.jerk / real_moves.jerk,
             "peak_jerk_ratio": moves.peak_jerk / real_moves.peak_jerk,
