@@ -346,7 +346,7 @@ def _line(performance: Performance, next_start: float, violations: int) -> Line:
 
 
 def _performed(performance: Performance, next_start: float) -> float | None:
-    """Return the share of the motion's time that was commanded, up to the next motion; None without motion."""
+    """Return the share of the motion that was commanded, up to the next motion; None without motion."""
     blocks = [block.message for block in performance.frames if block.message.stop_probabilities]
     if not blocks:
         return None

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> Outcome:
             f"{conversation.robot.title}; text with a gesture to first joint trajectory: "
             f"median {latency['median']} ms, p95 {latency['p95']} ms; "
             f"{summary['joint_commands']} joint commands, {summary['violations']} limit violations; "
-            f"of a motion {_percent(share['median'])} were performed (median), {_percent(share['worst'])} (worst).\n"
+            f"performed of a motion: median {_percent(share['median'])}, worst {_percent(share['worst'])}.\n"
             + "".join(f"LOST: only {line.performed:.0%} performed: {line.sentence}\n" for line in lost)
             + f"Bag, GIFs, contact sheet, summary: {output}\n"
         )
