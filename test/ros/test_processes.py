@@ -138,7 +138,7 @@ class Broken(GestureRetargeterNode):
 
     def stop(self):
         super().stop()
-        print("at rest", not self._moving)
+        print("at rest", self._executor.loop.at_rest)
 
 run(Broken)
 """
