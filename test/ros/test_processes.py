@@ -138,7 +138,7 @@ class Broken(GestureRetargeterNode):
 
     def stop(self):
         super().stop()
-        print("at rest", self._executor.loop.at_rest)
+        print("at rest", not self._loop.moving)
 
 run(Broken)
 """

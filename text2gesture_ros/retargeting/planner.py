@@ -20,6 +20,7 @@ from text2gesture_ros.control.trajectory import Plan
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.retargeting.fidelity import Fidelity, FidelityRecorder
 from text2gesture_ros.retargeting.frame_queue import FrameQueue
 from text2gesture_ros.retargeting.plan_builder import MIN_TRACKING_HORIZON
 from text2gesture_ros.retargeting.plan_search import PlanSearch, Situation
@@ -46,6 +47,9 @@ class PlanningEvents(Protocol):
 
     def on_clause_end(self, clause: ClauseId, reason: str = "") -> None:
         """No more of a clause is performed; why, if it was not performed to its end."""
+
+    def on_fidelity(self, clause: ClauseId, fidelity: Fidelity) -> None:
+        """How faithfully a clause was performed; told before its end."""
 
 
 @dataclass
@@ -90,6 +94,11 @@ class _Course:
     tracked: int = 0
     blend: _Blend | None = None
 
+    @property
+    def tracks(self) -> bool:
+        """Whether the plan tracks a reference; else it only aims at the latest frame, or returns to rest."""
+        return self.tracked > self.knot
+
 
 class Planner:
     """Plans ahead of a control loop. Not thread-safe: one caller at a time.
@@ -118,6 +127,7 @@ class Planner:
         self._queue = FrameQueue(ownership.robot, clock.period)
         self._request, self._mode = _Request(), _Mode()
         self._course = self._former = _Course()
+        self._recorder = FidelityRecorder(ownership.robot, clock.period)
 
     @property
     def stuck(self) -> bool:
@@ -154,6 +164,8 @@ class Planner:
     def abandon(self, utterance_ids: Collection[str] | None) -> None:
         """Perform nothing more of some utterances, None: of all, from the next plan on."""
         reference = self.reference
+        if utterance_ids is None or (self._recorder.clause or ("",))[0] in utterance_ids:
+            self._recorder.begin(None)
         if utterance_ids is None:
             self._queue.clear()
             reference.playing = reference.next = None
@@ -227,9 +239,13 @@ class Planner:
         view, reference, request = self._view, self.reference, self._request
         row, time = view.row, self._clock.time(view.row)
         before = reference.playing
+        self._record(rows)
         reference.advance(time)
+        if reference.playing is not before:
+            self._measure()
         self._tell_ends(before, time)
         if (view.over or reference.next is not None) and reference.timed_out(time):
+            self._measure()
             playing = reference.playing
             if playing is not None and not self._comes_again(playing):
                 timeout = reference.ownership.parameters.frame_timeout
@@ -251,6 +267,36 @@ class Planner:
             self._drop_blend()
             request.ask(row)
         self._breathe(at_rest, rows)
+
+    def _record(self, rows: int) -> None:
+        """Record the rows that were sent of the clip that plays."""
+        playing, recorder, view = self.reference.playing, self._recorder, self._view
+        if playing is None:
+            return
+        if recorder.clause != playing.clause:
+            recorder.begin(playing.clause)
+        blend, tracked = self._course.blend, self._course.tracked
+        for row in range(view.row - rows + 1, view.row + 1):
+            time = self._clock.time(row)
+            if time > playing.end + 1e-9:
+                if not playing.complete:
+                    recorder.on_starved()
+                continue
+            targets = self.reference.targets(playing, np.array([time]))[0]
+            if blend is not None and blend.clause == playing.clause:
+                targets = targets + blend.offset.at(np.array([time]))[0]
+            # A plan that only aims at the latest frame has no reference whose end could be behind.
+            performed = view.span(row).clause == playing.clause
+            recorder.on_row(
+                targets, view.sample(row), performed and (row <= tracked or not self._course.tracks)
+            )
+
+    def _measure(self) -> None:
+        """Tell how faithfully the recorded clause was performed."""
+        clause, fidelity = self._recorder.clause, self._recorder.result()
+        if clause is not None and fidelity is not None:
+            self._events.on_fidelity(clause, fidelity)
+        self._recorder.begin(None)
 
     def _tell_ends(self, before: JointClip | None, time: float) -> None:
         """Tell which clause ended, and which was preempted, since `before` was played."""
@@ -324,6 +370,7 @@ class Planner:
                     clause, row, offset = draft.blend
                     begun = base + row if row or blend is None else blend.row
                     blend = _Blend(clause, begun, offset)
+                self._recorder.on_plan(attempt.kind)
                 self._former, self._course = self._course, _Course(base, base + draft.tracked, blend)
                 number = self._view.number
                 return Plan(abs(number) + 1, number, base + 1, draft.samples, draft.spans)
@@ -337,6 +384,7 @@ class Planner:
     def rejected(self) -> None:
         """Take note that the latest plan came too late and is not in force; another one is wanted."""
         self._course = self._former
+        self._recorder.on_late_plan()
         self._mode.breathing = False
         self._request.ask(self._view.row)
 

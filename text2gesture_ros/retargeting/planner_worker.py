@@ -27,6 +27,7 @@ from text2gesture_ros.geometry import Array
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.retargeting.fidelity import Fidelity
 from text2gesture_ros.retargeting.planner import Planner
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
@@ -146,6 +147,10 @@ class PlannerWorker:
     def on_clause_end(self, clause: ClauseId, reason: str = "") -> None:
         """See `PlanningEvents`."""
         self._pipe.send(("clause_end", clause, reason))
+
+    def on_fidelity(self, clause: ClauseId, fidelity: Fidelity) -> None:
+        """See `PlanningEvents`."""
+        self._pipe.send(("fidelity", clause, fidelity))
 
     def _follow(self) -> bool:
         """Take note of the rows that were sent; return whether it is known what is commanded."""

@@ -114,7 +114,7 @@ def test_the_shipped_training_file_is_read_whole() -> None:
     [
         ("epoch: 3", "epoch"),
         ("epochs: 0", "epochs must be in"),
-        ("epochs: 1.5", "epochs must be a whole number"),
+        ("epochs: 1.5", "epochs must be an int"),
         ("rejected: 2", "rejected must be in"),
         ("precision: half", "precision must be"),
         ("{wild_share: 0.6, recordings_share: 0.5}", "leave the studio none"),

@@ -1,4 +1,4 @@
-"""`text2gesture record`: what the running nodes say to each other, into a bag, until Ctrl-C."""
+"""`text2gesture record`: records the topics of the running nodes into a bag, until Ctrl-C."""
 
 import argparse
 import sys

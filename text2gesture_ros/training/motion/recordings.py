@@ -1,4 +1,4 @@
-"""Clips from folders of one's own recordings, with their labels."""
+"""Labelled clips from folders of recordings."""
 
 import csv
 import logging
@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Entry:
-    """A stretch of a file that shows a gesture.
+    """A segment of a recording that shows a gesture.
 
     Attributes:
         path: the file.
@@ -151,7 +151,7 @@ def _check(gesture: str, where: str) -> None:
 
 
 def _windows(clip: Motion, longest: int, where: str) -> list[Motion]:
-    """Return the clip in as few windows of one length as it needs to be no longer than allowed."""
+    """Return the clip cut into the fewest windows of equal length that are short enough."""
     count = -(-len(clip) // longest)
     if count > 1:
         _LOG.warning("%s: %.1f s, cut into %d clips", where, clip.duration, count)
