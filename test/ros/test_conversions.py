@@ -10,6 +10,7 @@ from robot_cases import ROBOTS, name_of
 from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
 from visualization_msgs.msg import Marker, MarkerArray
 
+from text2gesture_ros.control.command import Announcement
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.gestures import ALL_GROUPS, GestureNeeds, needs_of
 from text2gesture_ros.motion.frame_block import MAX_BLOCK_FRAMES, PRIORITY, ClauseEnd, ClauseHeader
@@ -21,6 +22,7 @@ from text2gesture_ros.ros.conversions import (
     read_speech,
     to_seconds,
     to_time,
+    trajectory_message,
 )
 from text2gesture_ros.ros.markers import markers_message
 from text2gesture_ros.skeleton import JOINTS, REFERENCE
@@ -247,3 +249,22 @@ def test_a_robot_without_capsules_is_drawn_by_its_lines_and_nobody_beside_it_is_
 
 def test_priorities_nobody_chose_are_those_of_the_messages():
     assert [kind().priority for kind in (Speech, GestureIntent, GestureFrames)] == [PRIORITY] * 3
+
+
+def test_a_trajectory_names_the_joints_that_are_commanded_with_all_that_is_known_of_them():
+    rows = np.arange(12.0).reshape(3, 4)
+    owned = np.array([True, False, True, True])
+    announced = Announcement(np.array([0.0, 0.01, 1.25]), rows, 2.0 * rows, 3.0 * rows, owned, "one")
+    message = trajectory_message(list("abcd"), announced, 5.5)
+    assert message.joint_names == ["a", "c", "d"]
+    assert message.header.frame_id == "one"
+    assert to_seconds(message.header.stamp) == 5.5
+    assert [(p.time_from_start.sec, p.time_from_start.nanosec) for p in message.points] == [
+        (0, 0),
+        (0, 10_000_000),
+        (1, 250_000_000),
+    ]
+    for point, row in zip(message.points, rows[:, owned], strict=True):
+        np.testing.assert_array_equal(point.positions, row)
+        np.testing.assert_array_equal(point.velocities, 2.0 * row)
+        np.testing.assert_array_equal(point.accelerations, 3.0 * row)

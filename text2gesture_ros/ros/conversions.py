@@ -350,19 +350,28 @@ def trajectory_message(names: Sequence[str], trajectory: "Announcement", start: 
 
     Args:
         names: the N joints; those that are owned become part of it.
-        trajectory: times (P,) after `start` [s], positions (P, N) [rad], velocities (P, N) [rad/s].
+        trajectory: what is ahead; times count from `start`.
         start: when it starts [s], on the ROS clock.
     """
+    owned = trajectory.owned
     points = [
-        JointTrajectoryPoint(positions=positions, velocities=velocities, time_from_start=_duration(time))
-        for time, positions, velocities in zip(
+        # With accelerations, joint_trajectory_controller interpolates by quintics, whose acceleration does not
+        # jump from point to point.
+        JointTrajectoryPoint(
+            positions=positions,
+            velocities=velocities,
+            accelerations=accelerations,
+            time_from_start=_duration(time),
+        )
+        for time, positions, velocities, accelerations in zip(
             trajectory.times.tolist(),
-            trajectory.positions[:, trajectory.owned].tolist(),
-            trajectory.velocities[:, trajectory.owned].tolist(),
+            trajectory.positions[:, owned].tolist(),
+            trajectory.velocities[:, owned].tolist(),
+            trajectory.accelerations[:, owned].tolist(),
             strict=True,
         )
     ]
-    message = JointTrajectory(joint_names=_owned_names(names, trajectory.owned), points=points)
+    message = JointTrajectory(joint_names=_owned_names(names, owned), points=points)
     message.header.stamp = to_time(start)
     message.header.frame_id = trajectory.utterance_id
     return message
