@@ -355,7 +355,7 @@ def trajectory_message(names: Sequence[str], trajectory: "Announcement", start: 
     """
     owned = trajectory.owned
     points = [
-        # With accelerations, joint_trajectory_controller interpolates by quintics, whose acceleration does not
+        # With accelerations, joint_trajectory_controller interpolates by quintics, whose acceleration has no
         # jump from point to point.
         JointTrajectoryPoint(
             positions=positions,
