@@ -5,7 +5,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from text2gesture_ros.ros.bringup import ARGUMENTS, PATIENCE, ros_arguments
+from text2gesture_ros.ros.bringup import ARGUMENTS, STOP_TIMEOUT, ros_arguments
 from text2gesture_ros.ros.params_file import NODES
 
 
@@ -21,8 +21,8 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             executable=node,
             output="screen",
             on_exit=Shutdown(reason=f"{node} has ended"),
-            sigterm_timeout=str(PATIENCE),
-            sigkill_timeout=str(PATIENCE),
+            sigterm_timeout=str(STOP_TIMEOUT),
+            sigkill_timeout=str(STOP_TIMEOUT),
             ros_arguments=ros_arguments(node, given),
         )
         for node in NODES

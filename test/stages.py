@@ -53,6 +53,10 @@ class Stage:
         rest = [self.robot.rest[self.robot.joint_names.index(name)] for name in last.name]
         return not self.performing() and still and np.allclose(last.position, rest, atol=1e-6)
 
+    def moving(self):
+        """Return whether the robot performs or is away from rest."""
+        return bool(self.commands) and not self.at_rest()
+
     def check_limits(self):
         """Hold all commands so far against the independent verifier."""
         known = dict(zip(self.robot.joint_names, self.robot.rest.tolist(), strict=True))

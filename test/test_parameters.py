@@ -48,7 +48,7 @@ def test_a_value_of_another_type_is_refused():
         kind = type(item.default)
         for value in (True, 1, 0.5, "a word", None, [1.0]):
             if type(value) is not kind:
-                with pytest.raises(ConfigurationError, match=f"^{item.name} must be a {kind.__name__}"):
+                with pytest.raises(ConfigurationError, match=f"^{item.name} must be an? {kind.__name__}"):
                     replace(PARAMETERS[node](), **{item.name: value})
 
 

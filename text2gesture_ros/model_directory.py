@@ -86,6 +86,17 @@ class ModelDirectory:
                 where = f"{self.path / CONFIG_FILE}: 'labels'"
                 raise ModelError(f"{where} must name under {task!r} in this order: {', '.join(known)}")
 
+    def check_shapes(self, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Check that there are weights of these names and shapes.
+
+        Raises:
+            ModelError: one is missing or has another shape.
+        """
+        for name, shape in shapes.items():
+            if name not in weights or weights[name].shape != shape:
+                found = weights[name].shape if name in weights else "missing"
+                raise ModelError(f"{self.path}: weight {name!r} must be {shape} but is {found}")
+
     def weights(self) -> Weights:
         """Return every array of weights.safetensors, the floating ones as float32.
 

@@ -42,9 +42,10 @@ class Specification:
     def check(self, name: str, value: object, kind: type) -> None:
         """Raise ConfigurationError unless `value` is a `kind` within the bounds or among the choices."""
         if type(value) is not kind:
+            article = "an" if kind is int else "a"
             hint = " (write 20.0, not 20)" if kind is float and type(value) is int else ""
             raise ConfigurationError(
-                f"{name} must be a {kind.__name__}{hint} but is the {type(value).__name__} {value!r}"
+                f"{name} must be {article} {kind.__name__}{hint} but is the {type(value).__name__} {value!r}"
             )
         if isinstance(value, float | int) and self.low is not None and self.high is not None:
             if not self.low <= value <= self.high:

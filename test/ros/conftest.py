@@ -16,7 +16,7 @@ from text2gesture_ros.msg import GestureFrames
 
 from text2gesture_ros.gestures import needs_of
 from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
-from text2gesture_ros.ros import gesture_generator, intent_classifier
+from text2gesture_ros.ros import gesture_generator, initial_pose, intent_classifier
 from text2gesture_ros.ros import managed_node as base
 from text2gesture_ros.ros.conversions import frames_message
 from text2gesture_ros.skeleton import INDEX, REFERENCE

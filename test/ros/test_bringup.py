@@ -44,7 +44,7 @@ def test_package_and_manifest_have_one_version(root):
 @pytest.mark.parametrize("node", [*NODES, "text2gesture"])
 def test_a_script_is_two_lines_that_end_with_the_status_of_main(root, node):
     shebang, *lines = (root / "scripts" / node).read_text().split("\n")
-    module = "cli" if node == "text2gesture" else f"nodes.{node}"
+    module = "apps.cli" if node == "text2gesture" else f"ros.{node}"
     assert shebang == "#!/usr/bin/env python3"
     assert [line for line in lines if line] == [
         f"from text2gesture_ros.{module} import main",
@@ -151,7 +151,7 @@ def refusal(tmp_path, content):
         "text",
         "2024-13-45",
         "[" * 5000,
-        "#" * 1_000_001,
+        "#" * ((1 << 20) + 1),
         "a: &a {b: *a}",
         "gesture_generator: {seed: 1}",
         "gesture_generator:",

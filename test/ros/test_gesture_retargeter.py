@@ -25,7 +25,7 @@ from text2gesture_ros.parameters import GestureRetargeterParameters, specificati
 from text2gesture_ros.robots.proposal import propose
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.robots.urdf import read_urdf
-from text2gesture_ros.ros import gesture_retargeter
+from text2gesture_ros.ros import initial_pose
 from text2gesture_ros.ros.conversions import frames_message, to_seconds, to_time
 from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
 from text2gesture_ros.skeleton import JOINTS
@@ -163,7 +163,7 @@ def test_each_live_parameter_changes_in_mid_gesture_without_a_jump(graph, gestur
 def test_the_rate_changes_at_rest(graph, gesture):
     stage = SimulatedStage(graph, gesture)
     stage.served("one")
-    stage.until(lambda: not stage.node._moving)
+    stage.commands_for(0.1)  # to the last digit
     assert graph.call(SetBool, "hold", SetBool.Request(data=True)).success
     (result,) = stage.node.set_parameters([Parameter("rate", value=50.0)])
     assert result.successful
@@ -180,7 +180,7 @@ def test_the_rate_changes_at_rest(graph, gesture):
 
 def test_a_robot_that_breathes_is_at_rest_as_to_the_rate(graph, gesture):
     stage = SimulatedStage(graph, gesture, idle_motion=1.0)
-    stage.until(lambda: stage.node._moving)
+    stage.until(lambda: stage.moving())
     stage.commands_for(1.0)
     assert not stage.at_rest()
     (result,) = stage.node.set_parameters([Parameter("rate", value=50.0)])
@@ -188,7 +188,7 @@ def test_a_robot_that_breathes_is_at_rest_as_to_the_rate(graph, gesture):
     stage.until(stage.at_rest)
     stage.check_limits()
     stage.commands.clear()
-    stage.until(lambda: stage.node._moving)  # it goes on breathing
+    stage.until(lambda: stage.moving())  # it goes on breathing
     stage.served("one")
     times = np.array([to_seconds(command.header.stamp) for command in stage.commands])
     np.testing.assert_allclose(np.diff(times), 0.02, atol=1e-6)
@@ -288,7 +288,7 @@ def test_the_robot_is_started_from_where_joint_states_tells_it_is(graph, gesture
     publishing = tell(
         graph, {"wheel": 9.0, **dict(zip(robot.joint_names[:-2], there[:-2].tolist(), strict=True))}
     )
-    stage = Stage(graph, gesture)
+    stage = Stage(graph, gesture, planner_process=False)  # it is there at once
     graph.spin_until(lambda: stage.commands)
     np.testing.assert_allclose(stage.commands[0].position[:-2], there[:-2], atol=1e-6)
     np.testing.assert_allclose(stage.commands[0].position[-2:], robot.rest[-2:], atol=1e-6)
@@ -311,7 +311,7 @@ def test_the_robot_is_started_from_where_joint_states_tells_it_is(graph, gesture
 def test_without_a_place_to_start_from_it_is_not_activated(
     graph, monkeypatch, positions, start_from, complaint
 ):
-    monkeypatch.setattr(gesture_retargeter, "_JOINT_STATES_WAIT", 0.5)
+    monkeypatch.setattr(initial_pose, "_TIMEOUT", 0.5)
     diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
     publishing = tell(graph, positions) if positions else None
     if positions == {}:  # there is somebody who tells nothing
@@ -460,7 +460,9 @@ def test_the_urdf_may_come_from_the_topic(graph, described):
     ],
 )
 def test_without_a_urdf_on_the_topic_it_is_not_configured(graph, described, monkeypatch, text, complaint):
-    monkeypatch.setattr(gesture_retargeter, "_DESCRIPTION_WAIT", 0.5 if text is None else 5.0)
+    monkeypatch.setattr(
+        "text2gesture_ros.ros.gesture_retargeter._DESCRIPTION_WAIT", 0.5 if text is None else 5.0
+    )
     diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
     if text is not None:
         describe(graph, text)

@@ -17,7 +17,7 @@ from text2gesture_ros.apps.commands import replay as verb
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.ros.bag import Bag, BagWriter
 from text2gesture_ros.ros.bag_comparison import compare, read_commands
-from text2gesture_ros.ros.recorder import Tap
+from text2gesture_ros.ros.recorder import Recorder
 from text2gesture_ros.ros.replay import replay as play
 from text2gesture_ros.ros.replay import ros_message, stage
 
@@ -107,12 +107,12 @@ def test_what_goes_wrong_while_a_message_is_written_is_raised():
     def fail(*_):
         raise OSError("no space left on device")
 
-    with Tap(["speech_text"], fail) as tap:
-        tap.wait_for_listeners([])
-        speaker = tap._node.create_publisher(String, "speech_text", 10)
+    with Recorder(["speech_text"], fail) as recorder:
+        recorder.wait_for_subscribers([])
+        speaker = recorder._node.create_publisher(String, "speech_text", 10)
         deadline = time.monotonic() + 10.0
-        while tap.trouble is None and time.monotonic() < deadline:
+        while recorder.error is None and time.monotonic() < deadline:
             speaker.publish(String(data="hi"))
             time.sleep(0.02)
         with pytest.raises(OSError, match="no space"):
-            tap.finish()
+            recorder.finish()

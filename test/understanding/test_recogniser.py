@@ -61,7 +61,7 @@ def moving(frames: int, seed: int = 0) -> np.ndarray:
 
 
 def probabilities(recogniser: Recogniser, positions: np.ndarray, rate: float = RATE) -> np.ndarray:
-    found = dict(recogniser.recognise(Motion(positions, rate)))
+    found = dict(recogniser.read(Motion(positions, rate)).gestures)
     return np.array([found[label] for label in LABELS])
 
 

@@ -1,4 +1,4 @@
-"""How fast it is: the classifier, the generator, and the whole chain of nodes."""
+"""Benchmarks of the classifier, the generator, and the whole chain of nodes."""
 
 import json
 import os
@@ -43,7 +43,7 @@ _WARM_UP = 5
 
 
 def text(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
-    """Measure how long one sentence takes to classify, and what the node that does it on a robot needs.
+    """Measure the time to classify a sentence, and start-up time and memory of the classifier node.
 
     Args:
         parameters: which model, device, threads.
@@ -106,7 +106,7 @@ def _node(parameters: IntentClassifierParameters, count: int) -> dict[str, Any]:
 
 
 def generator(parameters: GestureGeneratorParameters, count: int) -> dict[str, Any]:
-    """Measure how fast frames come.
+    """Measure the frame rate of the generator.
 
     Args:
         parameters: which model, device, threads.

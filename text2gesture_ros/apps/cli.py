@@ -1,4 +1,4 @@
-"""The program `text2gesture`: from text to intent, to human motion, to joint commands, one verb each.
+"""The command line `text2gesture`: text to intent, to human motion, to joint commands, a verb for each step.
 
 Every verb is a module of `commands`, called as the verb.
 """
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(args, str(error))
     except ModuleNotFoundError as error:
         return _fail(args, f"needs the Python package {error.name!r}, which is not installed")
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Contact sheets of the studio: one picture per gesture, a row for every form, to be looked at."""
+"""Contact sheets of the studio: one picture per gesture, a row for every form."""
 
 from itertools import cycle
 from pathlib import Path

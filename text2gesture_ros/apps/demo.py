@@ -1,4 +1,4 @@
-"""The demonstration: a conversation spoken to the running nodes; what came out as table, bag, pictures."""
+"""The demonstration: a conversation played through the three nodes; its results as table, bag, pictures."""
 
 import math
 import time
@@ -21,6 +21,7 @@ from text2gesture_ros.labels import GESTURES, TASKS
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.parameters import GestureGeneratorParameters, GestureRetargeterParameters
 from text2gesture_ros.retargeting.executor import retarget_motion
+from text2gesture_ros.retargeting.fidelity import MIN_SHARE
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
@@ -34,9 +35,14 @@ _SETTLING = 20.0  # the last gesture has ended and the robot is at rest long bef
 _AFTERWARDS = 1.0  # how much of the way back to rest a picture shows [s]
 
 
+# A motion that the next one leaves less time than this is not judged, and two commands that are further apart
+# than this leave a gap [s].
+_SHORTEST_JUDGED, _LONGEST_STEP = 0.3, 0.1
+
+
 @dataclass(frozen=True)
 class Line:
-    """What one sentence became.
+    """The result of one sentence.
 
     Attributes:
         sentence: what was said.
@@ -46,6 +52,8 @@ class Line:
         frames: how many frames of human motion.
         seconds: how long they last [s].
         latency: from text to the first joint trajectory [s]; None: no command came.
+        performed: share of the time of its motion for which the robot was commanded to perform it, in [0, 1],
+            as far as the next sentence left it the time; None: there was no motion.
         violations: limits not kept while it was performed.
     """
 
@@ -57,12 +65,18 @@ class Line:
     frames: int
     seconds: float
     latency: float | None
+    performed: float | None
     violations: int
+
+    @property
+    def lost(self) -> bool:
+        """Whether a part of the motion was lost."""
+        return self.performed is not None and self.performed < MIN_SHARE
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """What came out of the nodes.
+    """The results of a conversation.
 
     Attributes:
         robot: the robot that was commanded.
@@ -79,15 +93,19 @@ class Conversation:
     def lines(self) -> list[Line]:
         """Return one line per sentence, limits verified over the commands as they were received."""
         found = self._violations()
+        starts = [
+            min((_seconds(block.message.header) for block in performance.frames), default=math.inf)
+            for performance in self.performances
+        ]
         return [
-            _line(performance, found[_utterance(performance)])
+            _line(performance, min(starts[number + 1 :], default=math.inf), found[_utterance(performance)])
             if performance.intent
             else _unheard(performance)
-            for performance in self.performances
+            for number, performance in enumerate(self.performances)
         ]
 
     def violations(self) -> int:
-        """Return how many limits the commands did not keep, on the way to rest included."""
+        """Return the number of limit violations of all commands, including the return to rest."""
         return sum(self._violations().values())
 
     def _violations(self) -> Counter[str]:
@@ -158,7 +176,7 @@ def converse(
     *,
     domain: int | None = None,
 ) -> Conversation:
-    """Start the nodes, say the sentences one after the other, and return what came out.
+    """Start the nodes, publish the sentences one after the other, and return the results.
 
     Args:
         robot: name or path of the robot.
@@ -223,6 +241,7 @@ def summarise(conversation: Conversation, lines: Sequence[Line]) -> dict[str, An
     """Return the result of a demonstration as JSON types."""
     # Talking motion may wait for the end of a gesture: that is no latency.
     latencies = [1000.0 * line.latency for line in lines if line.latency is not None and not line.reason]
+    shares = [line.performed for line in lines if line.performed is not None]
     return {
         "robot": conversation.robot.name,
         "sentences": len(lines),
@@ -234,6 +253,10 @@ def summarise(conversation: Conversation, lines: Sequence[Line]) -> dict[str, An
         "latency_ms": {
             "median": round(float(np.median(latencies)), 2) if latencies else None,
             "p95": round(float(np.percentile(latencies, 95)), 2) if latencies else None,
+        },
+        "performed_share": {
+            "median": round(float(np.median(shares)), 3) if shares else None,
+            "worst": round(min(shares), 3) if shares else None,
         },
         "gestures": dict(Counter(line.gesture for line in lines if line.gesture)),
         "joint_commands": len(conversation.commands),
@@ -247,6 +270,7 @@ def summarise(conversation: Conversation, lines: Sequence[Line]) -> dict[str, An
                 "frames": line.frames,
                 "seconds": round(line.seconds, 3),
                 "latency_ms": None if line.latency is None else round(1000.0 * line.latency, 2),
+                "performed_share": None if line.performed is None else round(line.performed, 3),
                 "violations": line.violations,
             }
             for line in lines
@@ -264,6 +288,7 @@ def table_rows(lines: Sequence[Line]) -> list[tuple[str, ...]]:
             str(line.frames),
             f"{line.seconds:.1f}",
             "" if line.latency is None else f"{1000.0 * line.latency:.0f}",
+            "" if line.performed is None else f"{line.performed:.0%}",
             str(line.violations),
             line.reason,
         )
@@ -271,7 +296,7 @@ def table_rows(lines: Sequence[Line]) -> list[tuple[str, ...]]:
     ]
 
 
-TABLE = ("#", "sentence", *TASKS, "#frames", "[s]", "[ms]", "#violations", "no gesture because")
+TABLE = ("#", "sentence", *TASKS, "#frames", "[s]", "[ms]", "#performed", "#violations", "no gesture because")
 
 
 def check_pace(pace: str) -> float | None:
@@ -292,12 +317,12 @@ def check_pace(pace: str) -> float | None:
 
 
 def _tell(console: Console, line: str) -> None:
-    """Print a line where no progress bar can be shown."""
+    """Print a line where the console shows no progress bar."""
     if not console.is_terminal:
         console.print(line, markup=False, highlight=False)
 
 
-def _line(performance: Performance, violations: int) -> Line:
+def _line(performance: Performance, next_start: float, violations: int) -> Line:
     assert performance.intent is not None
     intent = performance.intent.message
     labels = {}
@@ -315,13 +340,31 @@ def _line(performance: Performance, violations: int) -> Line:
         performance.frame_count,
         performance.duration,
         performance.latency,
+        _performed(performance, next_start),
         violations,
     )
 
 
+def _performed(performance: Performance, next_start: float) -> float | None:
+    """Return the share of the motion that was commanded, up to the next motion; None without motion."""
+    blocks = [block.message for block in performance.frames if block.message.stop_probabilities]
+    if not blocks:
+        return None
+    begin = min(_seconds(block.header) for block in blocks)
+    ends = (_seconds(b.header) + len(b.stop_probabilities) / b.frame_rate for b in blocks)
+    end = min(max(ends), next_start)
+    stamps = np.array([_seconds(item.message.header) for item in performance.commands])
+    stamps = stamps[(stamps >= begin) & (stamps <= end)]
+    if end - begin < _SHORTEST_JUDGED:
+        return None
+    # A command counts up to the next; a row that was skipped on a busy machine is part of that.
+    commanded = np.minimum(np.diff(stamps, append=end), _LONGEST_STEP).sum()
+    return float(min(1.0, commanded / (end - begin)))
+
+
 def _unheard(performance: Performance) -> Line:
     unknown = dict.fromkeys(TASKS, ("", 0.0))
-    return Line(performance.text, "", unknown, "", "", 0, 0.0, None, 0)
+    return Line(performance.text, "", unknown, "", "", 0, 0.0, None, None, 0)
 
 
 def _utterance(performance: Performance) -> str:

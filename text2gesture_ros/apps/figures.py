@@ -126,7 +126,7 @@ def _wire(robot: Robot, at: dict[str, FloatArray]) -> list[Shape]:
 
 
 def vertical_extent(robot: Robot) -> tuple[float, float]:
-    """Return the lowest and the highest of a robot at rest, or of what is drawn of it [m]."""
+    """Return the lowest and highest coordinate of a robot at rest, as it is drawn [m]."""
     heights = [float((robot.axes @ point)[2]) for point in robot.points(robot.rest).values()]
     ends = robot.capsule_ends(robot.rest) @ robot.axes.T
     for capsule, both in zip(robot.capsules, ends, strict=True):
@@ -141,7 +141,7 @@ def height_of(robot: Robot) -> float:
 
 
 def reach_of(points: Mapping[str, FloatArray]) -> tuple[FloatArray, float]:
-    """Return the middle of the shoulders (3,) and how far a hand gets from it, of points by name [m]."""
+    """Return the middle of the shoulders (3,) and the reach of a hand from it, of points by name [m]."""
     sides = [side for side in ("left_", "right_") if f"{side}shoulder" in points]
     arms = [
         np.array([points[side + end] for end in ("shoulder", "elbow", "wrist", "hand")]) for side in sides

@@ -1,4 +1,4 @@
-"""The gallery: every gesture as the human does it and as robots do, side by side, in small pictures."""
+"""The gallery: every gesture by the human and by robots, side by side, as small GIFs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def save_gallery(directory: Path, robots: Sequence[str], gestures: Sequence[str]
 
 
 def stroke(motion: Motion) -> float:
-    """Return when hands and head are furthest from where they are at ease [s]."""
+    """Return the time of the largest displacement of hands and head from rest [s]."""
     away = np.linalg.norm(motion.positions[:, _MOVING] - REFERENCE[_MOVING], axis=-1)
     # A head moves by centimetres where hands move by half a metre.
     return float((away @ np.array([1.0, 1.0, 6.0, 3.0, 3.0])).argmax() / motion.frame_rate)

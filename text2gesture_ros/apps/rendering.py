@@ -26,10 +26,10 @@ _LABEL = 18  # height of the line below a portrait [px]
 
 @dataclass(frozen=True)
 class Scene:
-    """One gesture to be shown.
+    """A gesture to be drawn.
 
     Attributes:
-        caption: what is written below the title, the sentence.
+        caption: text below the title: the sentence.
         motion: what the human does.
         times: (P,) when the robot's joints were commanded, 0 at the first frame [s]; None: no robot.
         angles: (P, N) the commanded joints [rad]; None: no robot.
@@ -48,7 +48,7 @@ class Scene:
 
     @property
     def duration(self) -> float:
-        """From the first frame to whatever ends last, human or robot [s]."""
+        """Time from the first frame to the end of human and robot [s]."""
         last = 0.0 if self.times is None else float(self.times[-1])
         return max(last, (len(self.motion) - 1) / self.motion.frame_rate)
 
@@ -66,7 +66,7 @@ class Scene:
 
 
 class Painter:
-    """Draws clips, human alone or beside the robot, always at the same scale.
+    """Draws scenes, the human on its own or beside the robot, always at the same scale.
 
     Args:
         robot: the robot whose joints the clips hold; None: draw the human only.
@@ -104,7 +104,7 @@ class Painter:
         return stage.image()
 
     def portrait(self, clip: Scene, time: float, size: tuple[int, int], label: str = "") -> Image.Image:
-        """Return one moment of the robot alone, or of the human where there is none: arms and head, large.
+        """Return one moment of the robot, or of the human where there is none: arms and head, large.
 
         Args:
             clip: what to draw.

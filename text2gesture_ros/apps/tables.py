@@ -1,4 +1,4 @@
-"""How results are printed for people."""
+"""Results printed as tables."""
 
 import math
 import sys
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from text2gesture_ros.labels import GATE
 
 if TYPE_CHECKING:
+    from text2gesture_ros.training.summary import Summary
     from text2gesture_ros.understanding.explanation import Word
     from text2gesture_ros.understanding.intent import Intent, Prediction
 
@@ -47,8 +48,15 @@ def _print(what: Any) -> None:
     (console if console.is_terminal else Console(width=160)).print(what)
 
 
+def show_summary(summary: "Summary") -> None:
+    """Print the tables of a result, and the lines below them."""
+    for title, columns, rows in summary.tables:
+        show_table(title, columns, rows)
+    sys.stdout.writelines(f"{note}\n" for note in summary.notes)
+
+
 def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]", speech_threshold: float) -> None:
-    """Print the words of each intent, coloured by what they did for each task, and the weightiest by name.
+    """Print the words of each intent, coloured by their weight for each task, and the weightiest by name.
 
     What they did for the gate is shown where it rejected the text: speech below `speech_threshold`.
     """
@@ -106,7 +114,7 @@ def show_pairs(data: Mapping[str, Any]) -> None:
 
 
 def show_recordings(recordings: Sequence[Mapping[str, Any]]) -> None:
-    """Print what became of recordings: a table, then what had to be assumed or changed."""
+    """Print a table of imported recordings, then what was assumed or changed."""
     rows = [
         (
             Path(data["file"]).name,
@@ -128,118 +136,6 @@ def show_recordings(recordings: Sequence[Mapping[str, Any]]) -> None:
         sys.stdout.write(f"{shown}: {note}\n")
 
 
-def show_evaluation(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
-    """Print what `training.text.evaluate.evaluate` found."""
-    performed = metrics["performed"]
-    show_table(
-        "", ("", *_SCORES.values()), [*_score_rows(metrics, tasks), _score_row("performed", performed)]
-    )
-    rows = [
-        (
-            task,
-            label,
-            _number(found["recall"]),
-            _number(accepted.get(label, {}).get("recall")),
-            str(found["n"]),
-        )
-        for task in tasks
-        for accepted in [metrics[task].get("recall_ok", {})]
-        for label, found in metrics[task]["recall"].items()
-    ]
-    show_table("", ("task", "label", "#recall", "#accepted", "#lines"), rows)
-    sys.stdout.write(
-        "accepted: a choice is right if the file accepts it. "
-        "false gestures: of the plain lines, those that get a gesture nobody accepts.\n"
-        f"performed: the gesture that is made from confidence {performed['confidence_threshold']} "
-        f"and speech {performed['speech_threshold']} on.\n"
-    )
-    _show_gate(metrics["gate"])
-
-
-def show_corpora(metrics: Mapping[str, Any], tasks: Sequence[str]) -> None:
-    """Print what `training.text.evaluate.evaluate_corpora` found."""
-    parts = {**metrics["corpora"], "together": metrics["together"]}
-    rows = [(name, *row) for name, part in parts.items() for row in _score_rows(part, tasks)]
-    show_table(metrics["part"], ("corpus", "", *_SCORES.values()), rows)
-    _show_gate(metrics["together"]["gate"])
-
-
-_SCORES = {
-    "accuracy": "#accuracy",
-    "macro_f1": "#macro F1",
-    "accuracy_ok": "#accepted",
-    "ece": "#ECE",
-    "false_gesture_rate": "#false gestures",
-    "n": "#scored",
-    "not_scored": "#not scored",
-}
-
-
-def _score_rows(metrics: Mapping[str, Any], tasks: Sequence[str]) -> list[tuple[str, ...]]:
-    return [_score_row(task, metrics[task]) for task in tasks]
-
-
-def _score_row(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-    return (name, *(_number(values.get(key)) for key in _SCORES))
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def _show_gate(gate: Mapping[str, Any] | None) -> None:
-    if gate is None:
-        sys.stdout.write("gate: this model has none\n")
-        return
-    kinds = ", ".join(f"{kind} {found['rejected']:.3f}" for kind, found in gate["kinds"].items())
-    sys.stdout.write(
-        f"gate: rejects {gate['outliers_rejected']:.3f} of {gate['n_outliers']} outliers ({kinds}) and "
-        f"{gate['utterances_rejected']:.3f} of {gate['n_utterances']} utterances; AUROC {gate['auroc']:.4f}; "
-        f"{gate['outliers_performed']:.3f} of the outliers get a gesture\n"
-    )
-
-
-def show_motion(
-    result: Mapping[str, Any], tables: Iterable[tuple[Sequence[str], Iterable[Sequence[str]]]]
-) -> None:
-    """Print what `training.motion.evaluate.evaluate` found, and its tables."""
-    for columns, rows in tables:
-        show_table("", columns, rows)
-    sys.stdout.write(
-        f"{result['clips']} clips, {result['repetitions']} repetitions, judged by {result['judges'][0]}\n"
-        f"paper's figures: {result['paper']['note']}\n"
-    )
-    if result["missing"]:
-        sys.stdout.write(f"missing, no model directory: {', '.join(result['missing'])}\n")
-
-
-def show_report(report: Mapping[str, Any]) -> None:
-    """Print what `training.text.report.report` found."""
-    parts = report["parts"]
-    figures = {
-        "lines": {name: part["lines"] for name, part in parts.items()},
-        "different words": {name: part["vocabulary"] for name, part in parts.items()},
-        **{
-            f"words per line, {key}": {name: part["words"][key] for name, part in parts.items()}
-            for key in parts["all"]["words"]
-        },
-    }
-    counts = {
-        (task, label): {name: part["labels"][task][label] for name, part in parts.items()}
-        for task, labels in parts["all"]["labels"].items()
-        for label in labels
-    }
-    columns = tuple(f"#{name}" for name in parts)
-    show_table(
-        "", ("", *columns), [(name, *(f"{v:.4g}" for v in row.values())) for name, row in figures.items()]
-    )
-    rows = [(*names, *map(_number, row.values())) for names, row in counts.items()]
-    show_table("", ("task", "label", *columns), rows)
-    for pair in report["likeness"]["too_near"] or filter(None, [report["likeness"]["nearest"]]):
-        sys.stdout.write(f"cosine {pair['cosine']:.3f}: {' | '.join(pair['texts'])}\n")
-    sys.stdout.write(f"{len(report['likeness']['too_near'])} pairs are too near\n")
-
-
 def show_figures(figures: Mapping[str, Any], indent: str = "") -> None:
     """Print figures, nested ones indented."""
     width = max(map(len, figures))
@@ -250,37 +146,6 @@ def show_figures(figures: Mapping[str, Any], indent: str = "") -> None:
         else:
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             sys.stdout.write(f"{indent}{name:<{width}}  {shown}\n")
-
-
-def show_recogniser(report: Mapping[str, Any]) -> None:
-    """Print what `training.recogniser.evaluate.evaluate` found."""
-    parts = {"studio": report["studio"]}
-    for span in ("active", "whole") if "clips" in report else ():
-        parts[f"recordings, {span}"] = report[span]
-        for key in ("by_source", "by_gesture") if span == "active" else ():
-            parts |= {f"  {name}": found for name, found in report[span][key].items()}
-    names = ("gestures", "top1", "top2", "top1_of_twelve", "false_reject", "others", "false_accept")
-    columns = ("", *(f"#{name.replace('_', ' ')}" for name in names))
-    rows = [(part, *(_number(found[name]) for name in names)) for part, found in parts.items()]
-    show_table("", columns, rows)
-    if "clips" not in report:
-        return
-    columns = ("recording", "shows", "taken for", "#probability", "#rank", "accepted", "whole file", "#rank")
-    reasons = {file: f" ({reason})" for file, reason in report["left_out"].items()}
-    rows = [
-        (
-            row["file"] + reasons.get(row["file"], ""),
-            row["label"],
-            row["chosen"],
-            _number(row["probability"]),
-            str(row["rank"]),
-            "yes" if row["accepted"] else "no",
-            row["whole"]["chosen"],
-            str(row["whole"]["rank"]),
-        )
-        for row in report["clips"]
-    ]
-    show_table(f"{' and '.join(report['part'])} recordings", columns, rows)
 
 
 def show_studio(data: Mapping[str, Any]) -> None:

@@ -143,10 +143,6 @@ class PlanBuffer:
         other.history, other._spans = self.history.copy(), [*self._spans]
         return other
 
-    def load(self, snapshot: "PlanBuffer") -> None:
-        """Become what a snapshot was."""
-        self.__dict__.update(snapshot.snapshot().__dict__)
-
     @property
     def trail(self) -> Sequence[JointSample]:
         """The path from rest to where the robot stands; empty while it moves."""

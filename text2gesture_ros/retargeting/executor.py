@@ -40,7 +40,7 @@ class MotionExecutor:
         tracker: how every utterance goes.
         counts: what became of the blocks, see `BlockFilter`.
         held: whether the robot is told to stand still.
-        description: the URDF that was given.
+        robot, description: the robot, and its URDF where that was given.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class MotionExecutor:
             raise ConfigurationError(f"rate must be in [1, 1000] Hz but is {rate}")
         self._ownership = JointOwnership(robot, parameters)
         self._filter = BlockFilter()
-        self.description = description
+        self.robot, self.description = robot, description
         self.counts = self._filter.counts
         self.tracker = UtteranceTracker()
         exchange = SharedExchange(len(robot.joint_names)) if own_process else LocalExchange()

@@ -20,6 +20,7 @@ from text2gesture_ros.control.trajectory import Plan
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.retargeting.fidelity import Fidelity, FidelityRecorder
 from text2gesture_ros.retargeting.frame_queue import FrameQueue
 from text2gesture_ros.retargeting.plan_builder import MIN_TRACKING_HORIZON
 from text2gesture_ros.retargeting.plan_search import PlanSearch, Situation
@@ -46,6 +47,9 @@ class PlanningEvents(Protocol):
 
     def on_clause_end(self, clause: ClauseId, reason: str = "") -> None:
         """No more of a clause is performed; why, if it was not performed to its end."""
+
+    def on_fidelity(self, clause: ClauseId, fidelity: Fidelity) -> None:
+        """How faithfully a clause was performed; told before its end."""
 
 
 @dataclass
@@ -90,6 +94,11 @@ class _Course:
     tracked: int = 0
     blend: _Blend | None = None
 
+    @property
+    def tracks(self) -> bool:
+        """Whether the plan tracks a reference; else it only aims at the latest frame, or returns to rest."""
+        return self.tracked > self.knot
+
 
 class Planner:
     """Plans ahead of a control loop. Not thread-safe: one caller at a time.
@@ -97,6 +106,7 @@ class Planner:
     Attributes:
         reference: what is to be played.
         search: makes and judges drafts; counts them.
+        view: the rows sent and the plan in force.
         lead: rows between the row sent last and the first one a new plan may change.
     """
 
@@ -107,17 +117,18 @@ class Planner:
 
         Args:
             ownership: which joints are commanded, and the parameters.
-            view: the rows sent and the plan in force; the planner only reads it.
+            view: see above; the planner only reads it.
             clock: when rows are due; the planner only reads it.
             events: is told what becomes of clauses.
         """
         self.reference = Reference(ownership)
         self.search = PlanSearch(ownership.robot, clock.period)
         self.lead = 0
-        self._view, self._clock, self._events = view, clock, events
+        self.view, self._clock, self._events = view, clock, events
         self._queue = FrameQueue(ownership.robot, clock.period)
         self._request, self._mode = _Request(), _Mode()
         self._course = self._former = _Course()
+        self._recorder = FidelityRecorder(ownership.robot, clock.period)
 
     @property
     def stuck(self) -> bool:
@@ -144,16 +155,18 @@ class Planner:
     def begin_from_measured(self) -> None:
         """Take note that the robot stands still in a measured pose, and plan from there."""
         self._mode.initial_return = True
-        self._request.ask(self._view.row)
+        self._request.ask(self.view.row)
 
     def others_moved(self) -> None:
         """Take note that joints that are not commanded are elsewhere."""
         if self.reference.next is not None or self.reference.playing is not None:
-            self._request.ask(self._view.row)  # what is planned for these joints begins elsewhere
+            self._request.ask(self.view.row)  # what is planned for these joints begins elsewhere
 
     def abandon(self, utterance_ids: Collection[str] | None) -> None:
         """Perform nothing more of some utterances, None: of all, from the next plan on."""
         reference = self.reference
+        if utterance_ids is None or (self._recorder.clause or ("",))[0] in utterance_ids:
+            self._recorder.begin(None)
         if utterance_ids is None:
             self._queue.clear()
             reference.playing = reference.next = None
@@ -164,7 +177,7 @@ class Planner:
             if self._course.blend is not None and self._course.blend.clause[0] in utterance_ids:
                 self._drop_blend()
         self._mode.stuck, self._request.tried = False, 0
-        self._request.ask(self._view.row)
+        self._request.ask(self.view.row)
 
     def hold(self, on: bool) -> None:
         """Come smoothly to a standstill and stay, or go on with what is due then, else to rest."""
@@ -172,14 +185,14 @@ class Planner:
             self._mode.held, self._mode.stuck = on, False
             self._drop_blend()
             self._request.tried = 0
-            self._request.ask(self._view.row)
+            self._request.ask(self.view.row)
 
     def configure(self, old: GestureRetargeterParameters) -> None:
         """Take note that the parameters of the ownership have changed from `old`; the robot blends over."""
         new = self.reference.ownership.parameters
         if any(getattr(new, name) != getattr(old, name) for name in _AT_ONCE):
             self._drop_blend()
-            self._request.ask(self._view.row)
+            self._request.ask(self.view.row)
 
     # What arrives
 
@@ -194,7 +207,7 @@ class Planner:
     def _retarget(self) -> None:
         """Retarget some of the frames that wait, and ask for the plan they call for."""
         frames = self._queue.retarget(self.reference.ownership.parameters)
-        view, reference = self._view, self.reference
+        view, reference = self.view, self.reference
         if frames.begins or frames.clip is None:
             self._request.tried = 0  # other drafts are possible now
         if frames.begins and reference.next is not None:
@@ -224,12 +237,16 @@ class Planner:
 
     def advance(self, rows: int = 1) -> None:
         """Take note that rows were sent: begin what is due, end what is over, ask for what comes next."""
-        view, reference, request = self._view, self.reference, self._request
+        view, reference, request = self.view, self.reference, self._request
         row, time = view.row, self._clock.time(view.row)
         before = reference.playing
+        self._record(rows)
         reference.advance(time)
+        if reference.playing is not before:
+            self._measure()
         self._tell_ends(before, time)
         if (view.over or reference.next is not None) and reference.timed_out(time):
+            self._measure()
             playing = reference.playing
             if playing is not None and not self._comes_again(playing):
                 timeout = reference.ownership.parameters.frame_timeout
@@ -252,6 +269,36 @@ class Planner:
             request.ask(row)
         self._breathe(at_rest, rows)
 
+    def _record(self, rows: int) -> None:
+        """Record the rows that were sent of the clip that plays."""
+        playing, recorder, view = self.reference.playing, self._recorder, self.view
+        if playing is None:
+            return
+        if recorder.clause != playing.clause:
+            recorder.begin(playing.clause)
+        blend, tracked = self._course.blend, self._course.tracked
+        for row in range(view.row - rows + 1, view.row + 1):
+            time = self._clock.time(row)
+            if time > playing.end + 1e-9:
+                if not playing.complete:
+                    recorder.on_starved()
+                continue
+            targets = self.reference.targets(playing, np.array([time]))[0]
+            if blend is not None and blend.clause == playing.clause:
+                targets = targets + blend.offset.at(np.array([time]))[0]
+            # A plan that only aims at the latest frame has no reference whose end could be behind.
+            performed = view.span(row).clause == playing.clause
+            recorder.on_row(
+                targets, view.sample(row), performed and (row <= tracked or not self._course.tracks)
+            )
+
+    def _measure(self) -> None:
+        """Tell how faithfully the recorded clause was performed."""
+        clause, fidelity = self._recorder.clause, self._recorder.result()
+        if clause is not None and fidelity is not None:
+            self._events.on_fidelity(clause, fidelity)
+        self._recorder.begin(None)
+
     def _tell_ends(self, before: JointClip | None, time: float) -> None:
         """Tell which clause ended, and which was preempted, since `before` was played."""
         playing = self.reference.playing
@@ -269,18 +316,18 @@ class Planner:
         return self.reference.next is not None and self.reference.next.clause == clip.clause
 
     def _stopped_halfway(self, playing: JointClip, time: float) -> bool:
-        return self._view.over and playing.end > time + MIN_TRACKING_HORIZON and not self._mode.held
+        return self.view.over and playing.end > time + MIN_TRACKING_HORIZON and not self._mode.held
 
     def _breathe(self, at_rest: bool, rows: int) -> None:
         """Ask for a breath where the robot has been at rest for some time."""
         mode = self._mode
-        mode.rest_rows = mode.rest_rows + rows if self._view.over and at_rest and not mode.held else 0
+        mode.rest_rows = mode.rest_rows + rows if self.view.over and at_rest and not mode.held else 0
         if at_rest:
             mode.initial_return = False
             wanted = self.reference.ownership.parameters.idle_motion > 0.0
             if wanted and mode.rest_rows > _REST_TIME / self._clock.period:
                 mode.rest_rows = 0
-                self._request.ask(self._view.row)
+                self._request.ask(self.view.row)
 
     # Plans
 
@@ -295,12 +342,12 @@ class Planner:
             if self._queue.ready:
                 self._retarget()
             return None
-        base = max(self._view.row + self.lead, request.row, 0)  # the first command is where the robot stands
+        base = max(self.view.row + self.lead, request.row, 0)  # the first command is where the robot stands
         clip, upcoming = self.reference.active_and_next(self._clock.time(base) + self._clock.period)
         follows = clip is not None and not mode.held
         base = self._well_begun(base) if follows else base
-        start = self._view.sample(base)
-        if mode.held and base >= self._view.end and start.still:
+        start = self.view.sample(base)
+        if mode.held and base >= self.view.end and start.still:
             request.row = None
             return None
         blend = self._course.blend
@@ -308,12 +355,12 @@ class Planner:
             start=start,
             time=self._clock.time(base),
             blend=(blend.clause, blend.offset) if blend is not None and base > blend.row else None,
-            trail=self._view.trail,
+            trail=self.view.trail,
             held=mode.held,
             initial_return=mode.initial_return,
             fails_at=request.fails_at,
         )
-        before = [*self._view.history, *self._view.rows(self._view.row, base).positions][-3:]
+        before = [*self.view.history, *self.view.rows(self.view.row, base).positions][-3:]
         for attempt in islice(self.search.attempts(situation, self.reference), request.tried, None):
             draft = attempt.draft()
             fails_at = 0.0 if draft is None else self.search.judge(attempt, draft, before)
@@ -324,8 +371,9 @@ class Planner:
                     clause, row, offset = draft.blend
                     begun = base + row if row or blend is None else blend.row
                     blend = _Blend(clause, begun, offset)
+                self._recorder.on_plan(attempt.kind)
                 self._former, self._course = self._course, _Course(base, base + draft.tracked, blend)
-                number = self._view.number
+                number = self.view.number
                 return Plan(abs(number) + 1, number, base + 1, draft.samples, draft.spans)
             request.tried += 1
             request.fails_at = 0.0 if fails_at is None else fails_at
@@ -337,8 +385,9 @@ class Planner:
     def rejected(self) -> None:
         """Take note that the latest plan came too late and is not in force; another one is wanted."""
         self._course = self._former
+        self._recorder.on_late_plan()
         self._mode.breathing = False
-        self._request.ask(self._view.row)
+        self._request.ask(self.view.row)
 
     def _drop_blend(self) -> None:
         """Let the next plan blend anew into the clip that plays."""
@@ -347,13 +396,13 @@ class Planner:
 
     def _well_begun(self, row: int) -> int:
         """Return the first row from `row` on behind which a plan is well begun: a knot, or a standstill."""
-        while (row - self._course.knot) % self.search.stride and not self._view.sample(row).still:
+        while (row - self._course.knot) % self.search.stride and not self.view.sample(row).still:
             row += 1
         return row
 
     def _give_up(self, follows: bool) -> None:
         """Keep the plan in force: no attempt passed."""
-        view, request = self._view, self._request
+        view, request = self.view, self._request
         request.row, request.tried = None, 0
         request.retry_row = view.row + round(_RETRY_TIME / self._clock.period)
         self.search.counts["kept"] += 1

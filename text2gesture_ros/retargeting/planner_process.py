@@ -184,6 +184,8 @@ class PlannerProcess(PlannerLink):
                     (self._state,) = given
                 elif name == "preempted":
                     self._events.on_preempted(*given)
+                elif name == "fidelity":
+                    self._events.on_fidelity(*given)
                 elif name == "clause_end":
                     self._events.on_clause_end(*given)
         except PipeClosedError as error:

@@ -27,6 +27,7 @@ from text2gesture_ros.geometry import Array
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
+from text2gesture_ros.retargeting.fidelity import Fidelity
 from text2gesture_ros.retargeting.planner import Planner
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
@@ -71,9 +72,8 @@ class PlannerWorker:
         self._pipe, self._exchange = pipe, exchange
         self._ownership = JointOwnership(robot, begin.parameters)
         self._ownership.home = begin.home
-        self._view = begin.buffer
         self._clock = RowClock(begin.period)
-        self._planner = Planner(self._ownership, self._view, self._clock, self)
+        self._planner = Planner(self._ownership, begin.buffer, self._clock, self)
         self._pending: Plan | None = None
         self._times = deque([_FIRST_PLANNING_TIME], maxlen=_PLANNING_TIMES)
         self._extra_rows = 0
@@ -104,8 +104,10 @@ class PlannerWorker:
 
     def on_abandon(self, utterance_ids: "frozenset[str] | None") -> None:
         """Nothing more of some utterances is performed, None: of all."""
-        chosen = {span.clause[0] for span in self._view.spans} if utterance_ids is None else utterance_ids
-        self._view.forget(chosen)
+        chosen = (
+            {span.clause[0] for span in self._planner.view.spans} if utterance_ids is None else utterance_ids
+        )
+        self._planner.view.forget(chosen)
         self._planner.abandon(utterance_ids)
 
     def on_hold(self, on: bool) -> None:
@@ -132,7 +134,7 @@ class PlannerWorker:
 
     def on_buffer(self, buffer: PlanBuffer) -> None:
         """The loop itself has changed what is commanded."""
-        self._view.load(buffer)
+        self._planner.view = buffer
         if self._pending is not None:
             self._pending = None
             self._planner.rejected()
@@ -147,9 +149,13 @@ class PlannerWorker:
         """See `PlanningEvents`."""
         self._pipe.send(("clause_end", clause, reason))
 
+    def on_fidelity(self, clause: ClauseId, fidelity: Fidelity) -> None:
+        """See `PlanningEvents`."""
+        self._pipe.send(("fidelity", clause, fidelity))
+
     def _follow(self) -> bool:
         """Take note of the rows that were sent; return whether it is known what is commanded."""
-        status, view, pending = self._exchange.status(), self._view, self._pending
+        status, view, pending = self._exchange.status(), self._planner.view, self._pending
         self._clock.origin = status.origin
         if pending is not None and status.number == pending.number:
             view.install(pending)

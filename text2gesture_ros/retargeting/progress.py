@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
+from text2gesture_ros.retargeting.fidelity import NOTHING_MEASURED, Fidelity
 
 WAITING, PERFORMING, RETURNING, OVER = STATES = ("waiting", "performing", "returning", "over")
 """Waiting for motion; a clause is performed; on the way to rest or between clauses; ended."""
 
-COMPLETED, CANCELLED, PREEMPTED, REFUSED, FAILED = OUTCOMES = (
-    *("completed", "cancelled", "preempted", "refused", "failed"),
+COMPLETED, DEGRADED, CANCELLED, PREEMPTED, REFUSED, FAILED = OUTCOMES = (
+    *("completed", "degraded", "cancelled", "preempted", "refused", "failed"),
 )
-"""How an utterance may end. Refused: there was no motion, for the reason given."""
+"""How an utterance may end. Degraded: a part of its motion was not performed, or not as it ought to be.
+Refused: there was no motion, for the reason given."""
 
 NEXT_CLAUSE = 30.0
 """Timeout for the next clause of an utterance [s]."""
@@ -37,6 +39,7 @@ class Progress:
         outcome: one of `OUTCOMES`, empty until the state is over.
         reason: why it was not completed, or why a clause was without motion; empty else.
         duration: from the first command that performed it to the last [s].
+        fidelity: how faithfully its motion was performed, as far as that was measured.
     """
 
     state: str
@@ -46,6 +49,7 @@ class Progress:
     outcome: str
     reason: str
     duration: float
+    fidelity: Fidelity = NOTHING_MEASURED
 
 
 @dataclass(eq=False)
@@ -64,6 +68,7 @@ class _Utterance:
     outcome: str = ""
     reason: str = ""
     over: bool = False
+    fidelity: Fidelity = NOTHING_MEASURED
     # Blocks not performed yet: clause, when the first and last frame are due [s], stop token of each.
     blocks: deque[tuple[int, float, float, FloatArray]] = field(default_factory=deque)
 
@@ -75,8 +80,10 @@ class _Utterance:
 
     def close(self) -> None:
         """Take it as over: nothing moves for it any more."""
-        if self.began is not None:
+        if self.began is not None and self.fidelity.faithful:
             self.end(COMPLETED, "")
+        elif self.began is not None:
+            self.end(DEGRADED, str(self.fidelity))
         elif self.reason:
             self.end(REFUSED, "")
         else:
@@ -114,6 +121,7 @@ class UtteranceTracker:
             outcome=found.outcome if found.over else "",
             reason=found.reason,
             duration=found.ended - found.began if found.began is not None else 0.0,
+            fidelity=found.fidelity,
         )
 
     def on_block(self, block: FrameMessage, now: float) -> None:
@@ -189,6 +197,12 @@ class UtteranceTracker:
             reason = "no plan within the limits was found for it"
         if reason:
             found.outcome, found.reason = FAILED, found.reason or reason
+
+    def on_fidelity(self, clause: ClauseId, fidelity: Fidelity) -> None:
+        """Take note of how faithfully a clause was performed."""
+        found = self._utterances.get(clause[0])
+        if found is not None and not found.over:
+            found.fidelity += fidelity
 
     def on_abort(self, utterance_ids: Iterable[str], outcome: str, reason: str) -> None:
         """Take note that nothing more of some utterances is performed: cancelled or failed, and why."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
-from text2gesture_ros.retargeting.progress import FAILED, OUTCOMES, OVER, Progress
+from text2gesture_ros.retargeting.progress import DEGRADED, FAILED, OUTCOMES, OVER, Progress
 
 _WINDOW = 500  # figures that percentiles are taken of, the latest ones
 _CAPACITY = 100  # utterances that are remembered
@@ -72,8 +72,11 @@ class UtteranceStatistics:
                 if len(self._over) > _CAPACITY:
                     self._over.popitem(last=False)
                 self._ended[progress.outcome] += 1
-                if progress.outcome == FAILED:
-                    self._trouble, self._troubled = f"utterance {name!r} failed: {progress.reason}", now
+                if progress.outcome in (DEGRADED, FAILED):
+                    self._trouble, self._troubled = (
+                        f"utterance {name!r} {progress.outcome}: {progress.reason}",
+                        now,
+                    )
                 yield name, progress
 
     def report(self, now: float) -> tuple[dict[str, object], list[str]]:

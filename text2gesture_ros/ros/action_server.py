@@ -17,7 +17,16 @@ from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.generation.schedule import MAX_WAIT
 from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 from text2gesture_ros.msg import Speech
-from text2gesture_ros.retargeting.progress import CANCELLED, COMPLETED, FAILED, OVER, WAITING, Progress
+from text2gesture_ros.retargeting.fidelity import NOTHING_MEASURED, Fidelity
+from text2gesture_ros.retargeting.progress import (
+    CANCELLED,
+    COMPLETED,
+    DEGRADED,
+    FAILED,
+    OVER,
+    WAITING,
+    Progress,
+)
 from text2gesture_ros.ros.conversions import read_speech
 
 PATIENCE = 5.0
@@ -129,7 +138,7 @@ class Goals:
             if progress is None:
                 progress = self._waiting(goal)
             if progress.state == OVER:
-                self._settle(name, progress.outcome, progress.reason, progress.duration)
+                self._settle(name, progress.outcome, progress.reason, progress.duration, progress.fidelity)
             else:
                 goal.handle.publish_feedback(
                     PerformGesture.Feedback(
@@ -191,18 +200,30 @@ class Goals:
         goal = self._goals[speech.utterance_id] = _Goal(handle, speech, self._clock())
         self._say(goal)
 
-    def _settle(self, name: str, outcome: str, reason: str, duration: float = 0.0) -> None:
+    def _settle(
+        self,
+        name: str,
+        outcome: str,
+        reason: str,
+        duration: float = 0.0,
+        fidelity: Fidelity = NOTHING_MEASURED,
+    ) -> None:
         """Say how a goal ended."""
         handle = self._goals.pop(name).handle
         self._results[bytes(handle.goal_id.uuid)] = PerformGesture.Result(
-            utterance_id=name, outcome=outcome, reason=reason, duration=duration
+            utterance_id=name,
+            outcome=outcome,
+            reason=reason,
+            duration=duration,
+            performed_share=fidelity.share if duration else 0.0,
+            deviation=fidelity.deviation,
         )
         # Only now: rclpy would await a result from here on, and an executor that awaits does not sleep.
         handle.execute()
 
     def _execute(self, handle: ServerGoalHandle) -> Any:
         result = self._results.pop(bytes(handle.goal_id.uuid))
-        if result.outcome == COMPLETED:
+        if result.outcome in (COMPLETED, DEGRADED):  # it was performed; how well, it says
             handle.succeed()
         elif result.outcome == CANCELLED and handle.is_cancel_requested:
             handle.canceled()

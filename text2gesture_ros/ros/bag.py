@@ -1,9 +1,9 @@
-"""Bags of what the nodes say to each other: written for ROS 2 and Foxglove, read from wherever they come.
+"""Bags of the topics of the nodes: written for ROS 2 and Foxglove, read whoever wrote them.
 
 Two forms are written: one `.mcap` file, its chunks compressed; or a folder with an sqlite3 database and its
-metadata.yaml. Both are rosbag2's (version 9). What is read may be somebody else's: nothing in a bag is
-executed or written anywhere, a message of an older definition is read by the one kept in the bag, and
-damage of whatever kind is an InputError.
+metadata.yaml. Both are rosbag2's (version 9). A bag that is read is not trusted: nothing in it is executed or
+written anywhere, a message of an older definition is read by the one kept in the bag, and any damage is an
+InputError.
 """
 
 import re
@@ -73,7 +73,7 @@ def message_types() -> Typestore:
 
 
 class BagWriter:
-    """Writes messages as they come, from any thread: whoever brings them does not wait for the disk.
+    """Writes messages in a thread of its own, so that no caller waits for the disk.
 
     Args:
         path: a .mcap file, or a folder for an sqlite3 bag. It appears, or replaces the bag that was there,
@@ -96,12 +96,12 @@ class BagWriter:
         self._path = path
         self._types = message_types()
         self._connections: dict[str, Connection] = {}
-        self._trouble: Exception | None = None
+        self._error: Exception | None = None
         self.counts: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         """Begin the bag."""
-        # Beside its place, so that it is only renamed at the end: nobody ever sees half a bag.
+        # Beside its place and renamed at the end: no reader ever sees half a bag.
         self._folder = tempfile.TemporaryDirectory(dir=self._path.absolute().parent, prefix=".bag_")
         plugin = StoragePlugin.MCAP if self._path.suffix == _MCAP else StoragePlugin.SQLITE3
         self._writer = Writer(Path(self._folder.name) / self._path.stem, version=9, storage_plugin=plugin)
@@ -118,8 +118,8 @@ class BagWriter:
         """End the bag and put it in its place; after an error too, with what has come by then."""
         with self._folder, self._thread:
             self._thread.submit(self._writer.close).result()
-            if error is None and self._trouble is not None:
-                raise self._trouble
+            if error is None and self._error is not None:
+                raise self._error
             if error is not None and self._path.exists():
                 return
             made = self._writer.path
@@ -140,10 +140,10 @@ class BagWriter:
             data: the message as it travelled (CDR).
 
         Raises:
-            Exception: what went wrong with one before, on a full disk, say.
+            Exception: what writing one before has raised, on a full disk, say.
         """
-        if self._trouble is not None:
-            raise self._trouble
+        if self._error is not None:
+            raise self._error
         topic = topic if topic.startswith("/") else f"/{topic}"
         self._thread.submit(self._write, topic, kind, stamp, data)
         self.counts[topic] = self.counts.get(topic, 0) + 1
@@ -154,8 +154,8 @@ class BagWriter:
                 name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
                 self._connections[topic] = self._writer.add_connection(topic, name, typestore=self._types)
             self._writer.write(self._connections[topic], stamp, data)
-        except Exception as error:  # noqa: BLE001  # raised in this thread, nobody would see it
-            self._trouble = error
+        except Exception as error:  # noqa: BLE001  # raised in this thread it would be lost
+            self._error = error
 
 
 def _is_bag_folder(path: Path) -> bool:
@@ -164,11 +164,11 @@ def _is_bag_folder(path: Path) -> bool:
 
 
 class Bag:
-    """A bag to read: a .mcap or .db3 file, or a folder, of any size: it is read as it is used.
+    """Reads a bag: a .mcap or .db3 file, or a folder, of any size: messages are read as they are used.
 
     Args:
         path: where it is.
-        namespace: which robot is meant, where the topics of several are in the bag.
+        namespace: of the robot that is meant, where the topics of several are in the bag.
 
     Attributes:
         path: as given.
@@ -176,7 +176,7 @@ class Bag:
         start, end: times of the first and the last message [ns since 1970]; 0 in an empty bag.
 
     Raises:
-        InputError: from every method: there is no bag, it cannot be read, or it is not what it says.
+        InputError: from every method: there is no bag, or it cannot be read.
     """
 
     def __init__(self, path: Path, namespace: str = "") -> None:
@@ -186,7 +186,7 @@ class Bag:
         self.start = self.end = 0
 
     def __enter__(self) -> Self:
-        """Open the bag and see what is in it."""
+        """Open the bag and list its topics."""
         if not self.path.exists():
             raise InputError(f"{self.path}: no such bag")
         with self._reading():

@@ -1,4 +1,4 @@
-"""Whether a robot was commanded as it was before: the joint commands of two bags, utterance by utterance."""
+"""Compares the joint commands of two bags, utterance by utterance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
 """What can be replayed, and the topics it is made of."""
 
 _AT_REST = 1e-3  # [rad]
-_MOST_COMMANDS = 2_000_000  # 5 hours at 100 Hz
+_MAX_COMMANDS = 2_000_000  # 5 hours at 100 Hz
 
 
 @dataclass(frozen=True, eq=False)
 class Commands:
-    """What a robot was commanded from the beginning of one utterance to that of the next.
+    """Joint commands from the beginning of one utterance to that of the next.
 
     Attributes:
-        utterance_id: which; empty: before any.
+        utterance_id: of the utterance; empty: before any.
         times: (T,) after its first command [s], increasing.
         positions: by joint, (T,) [rad]; NaN where the joint was not commanded.
     """
@@ -40,7 +40,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far two recordings of one joint are apart while one utterance is performed.
+    """Deviation between two recordings of one joint during one utterance.
 
     Attributes:
         utterance: which, counted from 1.
@@ -97,8 +97,8 @@ def read_commands(bag: Bag) -> list[Commands]:
         stamps.append(stamp)
         messages.append(message)
         count += 1
-        if count > _MOST_COMMANDS:
-            raise InputError(f"more than {_MOST_COMMANDS} joint commands")
+        if count > _MAX_COMMANDS:
+            raise InputError(f"more than {_MAX_COMMANDS} joint commands")
     return [_arranged(*part) for part in parts]
 
 
@@ -112,7 +112,7 @@ def _arranged(utterance_id: str, stamps: Sequence[int], messages: Sequence[Any])
 
 
 def control_rate(commands: Sequence[Commands]) -> float | None:
-    """Return how many commands a second there were [Hz]; None where that cannot be said."""
+    """Return the rate of the commands [Hz]; None: there are too few."""
     steps = np.concatenate([np.diff(part.times) for part in commands]) if commands else np.empty(0)
     return float(round(1.0 / np.median(steps), 3)) if len(steps) else None
 
@@ -138,10 +138,10 @@ def robot_of(commands: Sequence[Commands]) -> str:
 
 
 def compare(golden: Sequence[Commands], found: Sequence[Commands]) -> list[Deviation]:
-    """Return how far each joint is from where it was, utterance by utterance.
+    """Return the deviation of each joint, utterance by utterance.
 
-    Times count from the first command of each utterance. Between commands a joint moves evenly; before its
-    first and after its last one it stands.
+    Times count from the first command of each utterance. Positions are linear between commands
+    and constant before the first and after the last one.
 
     Raises:
         InputError: one performs another number of utterances than the other.

@@ -1,6 +1,6 @@
-"""The three nodes and how they are started: read by launch/bringup.launch.py and by `text2gesture bringup`.
+"""ROS arguments of the three nodes, for launch/bringup.launch.py and `text2gesture bringup`.
 
-Both give a node the same ROS arguments, made here, so that the two ways to start cannot drift apart.
+Both use these, so that the two ways to start cannot drift apart.
 """
 
 import json
@@ -14,13 +14,13 @@ from text2gesture_ros.ros.params_file import NODES, check_values
 
 _NAMESPACE = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
 
-PATIENCE = LONGEST_RETURN + 5.0
-"""A node that was asked to end is given this long: it may bring its robot to rest first [s]."""
+STOP_TIMEOUT = LONGEST_RETURN + 5.0
+"""A node that was asked to end is killed after this; it may bring its robot to rest first [s]."""
 
 
 @dataclass(frozen=True)
 class Argument:
-    """What may be said when the nodes are started; empty: what the parameter file or the table says."""
+    """An argument of the start of all nodes; empty: the parameter file or the table decides."""
 
     name: str
     default: str
@@ -37,14 +37,14 @@ ARGUMENTS = (
 
 
 def ros_arguments(node: str, given: Mapping[str, str]) -> list[str]:
-    """Return what a node is told after `--ros-args`.
+    """Return the ROS arguments of a node, which follow `--ros-args`.
 
     Args:
         node: one of `NODES`.
         given: values of `ARGUMENTS` by name; one that is missing or empty is left to file and table.
 
     Raises:
-        ConfigurationError: an argument is unknown, or its value cannot be right.
+        ConfigurationError: an argument is unknown, or its value is not allowed.
     """
     unknown = sorted(set(given) - {argument.name for argument in ARGUMENTS})
     if unknown:
@@ -73,10 +73,12 @@ def check_namespace(namespace: str) -> str:
     """Return a namespace as ROS has it, with a leading slash.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is no namespace.
     """
     if not _NAMESPACE.fullmatch(namespace):
-        raise ConfigurationError(f"namespace {namespace!r} is none: words of a-z, 0-9 and _, joined by /")
+        raise ConfigurationError(
+            f"namespace {namespace!r} is no namespace: words of a-z, 0-9 and _, joined by /"
+        )
     return f"/{namespace.removeprefix('/')}"
 
 

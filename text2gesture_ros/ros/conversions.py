@@ -355,8 +355,8 @@ def trajectory_message(names: Sequence[str], trajectory: "Announcement", start: 
     """
     owned = trajectory.owned
     points = [
-        # With accelerations joint_trajectory_controller interpolates by quintics: without, the acceleration
-        # jumps at every point.
+        # With accelerations, joint_trajectory_controller interpolates by quintics, whose acceleration has no
+        # jump from point to point.
         JointTrajectoryPoint(
             positions=positions,
             velocities=velocities,

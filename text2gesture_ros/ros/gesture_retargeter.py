@@ -37,6 +37,7 @@ from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParamet
 from text2gesture_ros.retargeting.executor import MotionExecutor
 from text2gesture_ros.retargeting.progress import Progress
 from text2gesture_ros.retargeting.statistics import UtteranceStatistics
+from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros.action_server import Goals
 from text2gesture_ros.ros.command_outputs import Outputs, check_outputs
@@ -83,17 +84,16 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def load(self) -> None:
         """Read the robot file."""
         description = self._description() if self.parameters.robot_description else None
-        self._robot = load_robot(self.parameters.robot, description)
-        self._outputs = Outputs(self, self._robot, self.parameters)
-        self._make_executor(description)
-        self.get_logger().info(f"commands {self._robot.title} at {self.parameters.rate:g} Hz")
+        robot = load_robot(self.parameters.robot, description)
+        self._outputs = Outputs(self, robot, self.parameters)
+        self._executor = self._new_executor(robot, description)
+        self.get_logger().info(f"commands {robot.title} at {self.parameters.rate:g} Hz")
 
-    def _make_executor(self, description: str | None) -> None:
+    def _new_executor(self, robot: Robot, description: str | None) -> MotionExecutor:
         given = self.parameters
-        self._executor = MotionExecutor(
-            self._robot, given, own_process=given.planner_process, description=description
-        )
-        self._executor.planner.wait_until_ready()
+        executor = MotionExecutor(robot, given, own_process=given.planner_process, description=description)
+        executor.planner.wait_until_ready()
+        return executor
 
     def _description(self) -> str:
         """Return the URDF that robot_state_publisher, say, has published."""
@@ -118,7 +118,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def start(self) -> None:
         """Begin to command the robot, from where it is."""
-        place = measured_pose(self, self._robot, self._born)
+        place = measured_pose(self, self._executor.robot, self._born)
         if place:
             self._executor.begin_from(place)
             self.get_logger().info("starts from where joint_states tells that the robot is")
@@ -151,7 +151,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if self._loop.moving and new.rate != self.parameters.rate and not self._executor.planner.breathing:
             raise ConfigurationError("rate can be changed only while the robot is at rest, and it moves")
         if self.configured:
-            check_outputs(self._robot, new)
+            check_outputs(self._executor.robot, new)
 
     def changed(self, old: GestureRetargeterParameters) -> None:
         """Let new parameters take effect without a jump."""
@@ -170,7 +170,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _change_rate(self) -> None:
         old = self._executor
-        self._make_executor(old.description)
+        self._executor = self._new_executor(old.robot, old.description)
         self._executor.hold(old.held)
         old.close()
         if self.active:
@@ -268,7 +268,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             for name, progress in self._statistics.settle(now):
                 self.get_logger().debug(f"utterance {name!r} {progress.outcome} {progress.reason}")
         if self.parameters.publish_markers and self._is_turn(_MARKER_RATE):
-            self._markers.publish(self._robot, command, now)
+            self._markers.publish(self._executor.robot, command, now)
         if not command.moving:
             if self._rate_changes:
                 self._change_rate()

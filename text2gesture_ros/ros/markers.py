@@ -14,7 +14,7 @@ from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.ros.conversions import to_time
 from text2gesture_ros.skeleton import BONES
 
-if TYPE_CHECKING:  # at run time only the node that owns them imports the models' runtimes
+if TYPE_CHECKING:
     from text2gesture_ros.control.command import Command
     from text2gesture_ros.geometry import Array
     from text2gesture_ros.robots.robot import Robot
@@ -22,9 +22,7 @@ if TYPE_CHECKING:  # at run time only the node that owns them imports the models
 
 _MAX_BLOCKS = 100  # of frames that wait to be drawn
 _ROBOT, _HUMAN = (0.1, 0.4, 0.8), (0.9, 0.5, 0.1)  # colours
-
-
-HUMAN_BESIDE = 1.0  # where the human is drawn, to the left of the robot [m]
+_HUMAN_OFFSET = 1.0  # of the human that is drawn, to the left of the robot [m]
 
 
 class MarkerDisplay:
@@ -67,9 +65,9 @@ def markers_message(robot: "Robot", angles: "Array", human: FloatArray | None, n
 
     Args:
         robot: gives the shapes and the frame, its base link.
-        angles: (N,) what it is commanded [rad].
-        human: (K, 3) joint positions [m]; None: nobody is drawn.
-        now: [s] on the ROS clock.
+        angles: (N,) commanded joint angles [rad].
+        human: (K, 3) joint positions [m]; None: no human is drawn.
+        now: the time [s], on the ROS clock.
     """
     markers = _robot_markers(robot, angles)
     if human is None:
@@ -77,7 +75,7 @@ def markers_message(robot: "Robot", angles: "Array", human: FloatArray | None, n
         gone.header.frame_id = robot.base
         markers.append(gone)
     else:
-        beside = ((human + np.array([0.0, HUMAN_BESIDE, 0.0])) @ robot.axes).tolist()
+        beside = ((human + np.array([0.0, _HUMAN_OFFSET, 0.0])) @ robot.axes).tolist()
         ends = [beside[joint] for bone in BONES for joint in bone]
         markers.append(_marker("human", robot.base, ends, _HUMAN))
     for marker in markers:

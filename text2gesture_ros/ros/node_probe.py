@@ -2,7 +2,7 @@
 
     python -m text2gesture_ros.ros.node_probe '{"sentence": "Hello there!", "count": 100, "parameters": {}}'
 
-prints the figures as JSON. Set ROS_DOMAIN_ID to a domain nobody else uses.
+prints the figures as JSON. Set ROS_DOMAIN_ID to an unused domain.
 """
 
 import json
@@ -24,7 +24,7 @@ from text2gesture_ros.msg import GestureIntent
 from text2gesture_ros.ros.processes import stop_processes
 
 _NODE = "intent_classifier"
-_PATIENCE = 60.0  # [s]
+_TIMEOUT = 60.0  # [s]
 
 
 def probe(sentence: str, count: int, parameters: Mapping[str, object]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def probe(sentence: str, count: int, parameters: Mapping[str, object]) -> dict[s
     process = subprocess.Popen(command, stdout=sys.stderr)
 
     def wait(condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while not condition():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise ConfigurationError(f"{_NODE} {what}")
@@ -77,7 +77,7 @@ def probe(sentence: str, count: int, parameters: Mapping[str, object]) -> dict[s
     try:
         wait(active, "does not become active")
         ready, processor = time.monotonic() - begin, processor_time(process.pid)
-        wait(lambda: text.get_subscription_count() > 0, "does not listen")
+        wait(lambda: text.get_subscription_count() > 0, "does not subscribe to speech_text")
         taken: list[float] = []
         for _ in range(count + 1):
             said = time.monotonic()

@@ -12,16 +12,9 @@ from text2gesture_ros.parameters import PARAMETERS, GestureGeneratorParameters, 
 from text2gesture_ros.resources import is_file, read_limited
 
 _MAX_FILE_BYTES = 1 << 20
-
-
-_LONGEST_LINE = 400  # characters of a complaint; a value from the file may be quoted in it
-
-
+_MAX_LINE = 400  # characters of an error; it may quote a value from the file
 _SECTION = "ros__parameters"
-
-
 _KNOWN_TO_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
-
 
 # Which node takes which argument as a parameter of the same name. Executable, node and module share one name.
 NODES: Mapping[str, tuple[str, ...]] = {
@@ -32,7 +25,7 @@ NODES: Mapping[str, tuple[str, ...]] = {
 
 
 def check_values(given: Mapping[str, str]) -> None:
-    """Raise ConfigurationError for what a node would complain about only once it runs."""
+    """Raise ConfigurationError for values that a node would refuse only once it runs."""
     from text2gesture_ros.robots.robot_file import load_robot
 
     if given.get("device"):
@@ -51,15 +44,15 @@ def _check_file(file: str) -> list[str]:
 
     def error(where: str, why: object) -> ConfigurationError:
         line = " ".join(f"params_file {file}: {where}{': ' if where else ''}{why}".split())
-        return ConfigurationError(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}...")
+        return ConfigurationError(line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}...")
 
     path = Path(file)
     if not is_file(path):  # ROS would only warn and go on with the defaults
         raise ConfigurationError(f"params_file: no file {file!r}")
     try:
         data = _parsed(read_limited(path, _MAX_FILE_BYTES))
-    except (ValueError, RecursionError) as trouble:
-        raise error("", f"no readable parameter file: {trouble}") from None
+    except (ValueError, RecursionError) as problem:
+        raise error("", f"no readable parameter file: {problem}") from None
     if not isinstance(data, dict):
         raise error("", "must be a mapping from nodes to their parameters")
 
@@ -75,13 +68,13 @@ def _check_file(file: str) -> list[str]:
                 continue
             name = where.rpartition("/")[2]
             nodes = [node for node in NODES if node == name or "*" in name]
-            # The file may hold other packages' nodes too; one that is nearly ours is a slip.
+            # The file may hold other packages' nodes too; a name that resembles one of ours is a mistake.
             if not nodes and get_close_matches(name, NODES, cutoff=0.8):
                 raise error(where, f"no such node. Known: {', '.join(NODES)}, or /** for all")
             try:
-                robots += _check_section(nodes, value, everyones="*" in name)
-            except ConfigurationError as trouble:
-                raise error(where, trouble) from None
+                robots += _check_section(nodes, value, wildcard="*" in name)
+            except ConfigurationError as problem:
+                raise error(where, problem) from None
     return robots
 
 
@@ -100,16 +93,16 @@ def _parsed(content: bytes) -> object:
     return {} if data is None else data
 
 
-def _check_section(nodes: Sequence[str], section: Mapping[object, object], *, everyones: bool) -> list[str]:
+def _check_section(nodes: Sequence[str], section: Mapping[object, object], *, wildcard: bool) -> list[str]:
     """Check parameters against the table of every node they are for; return the robots among them.
 
-    In a section for everyone's nodes a parameter that none of ours has belongs to others.
+    In a wildcard section a parameter that none of our nodes has belongs to others.
     """
     robots = []
     tables = [{item.name: item for item in fields(PARAMETERS[node])} for node in nodes]
     for key, value in section.items():
         items = [table[str(key)] for table in tables if str(key) in table]
-        if nodes and not everyones and not items and str(key).partition(".")[0] not in _KNOWN_TO_ROS:
+        if nodes and not wildcard and not items and str(key).partition(".")[0] not in _KNOWN_TO_ROS:
             known = ", ".join(dict.fromkeys(name for table in tables for name in table))
             raise ConfigurationError(f"no parameter {key!r}. Known: {known}")
         for item in items:

@@ -1,4 +1,4 @@
-"""The nodes as processes: started together, ended together."""
+"""Starts the nodes as processes and stops them together."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import IO
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.ros.bringup import PATIENCE, ros_arguments
+from text2gesture_ros.ros.bringup import STOP_TIMEOUT, ros_arguments
 from text2gesture_ros.ros.params_file import NODES
 
 
@@ -30,8 +30,8 @@ def start_processes(
     Args:
         given: as for `ros_arguments`.
         environment: their environment variables; None: ours.
-        output: where what they log goes; None: to our standard error.
-        nodes: which.
+        output: where their log goes; None: to our standard error.
+        nodes: which to start.
         prefixes: by node, what its command line begins with, such as a program that runs it elsewhere.
         arguments: by node, further ROS arguments.
 
@@ -70,7 +70,7 @@ def start_processes(
 
 
 def ended(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> str:
-    """Return one line about a process that has ended, empty while all run."""
+    """Return one line about a process that has ended; empty: all run."""
     for node, process in processes.items():
         status = process.poll()
         if status is not None:
@@ -79,11 +79,11 @@ def ended(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> str:
 
 
 def stop_processes(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> None:
-    """Ask every process to end, the last in the chain first, and make sure that it does."""
+    """Terminate every process, the last in the chain first; kill what does not end in `STOP_TIMEOUT`."""
     for process in reversed(list(processes.values())):
         if process.poll() is None:
             process.terminate()  # not SIGINT: a node that is still importing would print where it was
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + STOP_TIMEOUT
     for process in processes.values():
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
@@ -94,7 +94,7 @@ def stop_processes(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> None:
 
 @contextmanager
 def asked_to_end() -> Iterator[list[int]]:
-    """Give a list that is empty until Ctrl-C or SIGTERM, which do nothing else meanwhile."""
+    """Catch Ctrl-C and SIGTERM: yield a list that the signals are appended to."""
     asked: list[int] = []
     previous = {
         number: signal.signal(number, lambda got, _frame: asked.append(got))
@@ -119,10 +119,10 @@ def run(given: Mapping[str, str]) -> int:
             processes = start_processes(given)
             while not asked and not ended(processes):
                 time.sleep(0.1)
-            trouble = "" if asked else ended(processes)
+            error = "" if asked else ended(processes)
         finally:
             stop_processes(processes)
-    if trouble:
-        sys.stderr.write(f"{trouble}; the others were stopped\n")
+    if error:
+        sys.stderr.write(f"{error}; the others were stopped\n")
         return 1
     return 0

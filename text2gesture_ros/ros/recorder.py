@@ -1,4 +1,4 @@
-"""Tap: hears what the nodes of a graph say to each other, byte by byte, and can say the same again."""
+"""Records the topics of running nodes as serialised messages, and publishes on them."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -13,29 +13,29 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import Speech
 from text2gesture_ros.ros.conversation_log import TOPICS, OnMessage
 from text2gesture_ros.ros.graph_client import Closing, spinning
-from text2gesture_ros.ros.stepped_clock import Clock, WorldClock
+from text2gesture_ros.ros.stepped_clock import Clock, RealClock
 
-KINDS: Mapping[str, Any] = {"speech": Speech, "gesture_cancel": String, **TOPICS}
-"""What can be heard and said: topic -> type."""
+TOPIC_TYPES: Mapping[str, Any] = {"speech": Speech, "gesture_cancel": String, **TOPICS}
+"""What can be recorded and published: topic -> type."""
 
-_DEPTH = 1000  # messages that may wait for a busy machine: 10 s of commands
-_LISTENERS_WAIT = 10.0  # [s]
-_UNDERWAY = 0.2  # what was sent comes before this, or after more that was [s]
-_LONGEST_BACKLOG = 30.0  # [s]
+_QUEUE_SIZE = 1000  # messages: 10 s of commands, on a busy machine
+_SUBSCRIBER_TIMEOUT = 10.0  # [s]
+_TRANSPORT_TIME = 0.2  # without a message for this long, all that was sent has come [s]
+_MAX_BACKLOG = 30.0  # time to work off messages that have come [s]
 
 
-class Tap(Closing):
-    """A node that hears, and speaks on, the topics of a graph.
+class Recorder(Closing):
+    """A node that passes on what is published on topics, and publishes on them itself.
 
     Args:
-        topics: which of `KINDS` it hears.
+        topics: which of `TOPIC_TYPES` are recorded.
         on_message: called with every message as it comes, from another thread; topics are resolved.
         namespace: of the nodes.
         context: of rclpy; None: one of its own, with the ROS domain of this process.
-        clock: tells when a message came; None: the world's.
+        clock: for the times of arrival; None: real time.
 
     Attributes:
-        trouble: what `on_message` has raised; nothing is heard any more then.
+        error: what `on_message` has raised; nothing is recorded any more then.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Tap(Closing):
         self._on_message = on_message
         self._namespace = namespace
         self._context = context
-        self._clock = clock or WorldClock()
+        self._clock = clock or RealClock()
         self._publishers: dict[str, Any] = {}
         self._asked = 0  # when `finish` was called [ns since 1970]
         self._came = 0.0  # when the latest message came that was sent before that, on `time.monotonic` [s]
-        self.trouble: Exception | None = None
+        self.error: Exception | None = None
 
     def __enter__(self) -> Self:
-        """Begin to hear."""
+        """Begin to record."""
         with ExitStack() as stack:
             context = self._context
             if context is None:
@@ -66,60 +66,63 @@ class Tap(Closing):
                 rclpy.init(context=context, args=[])
                 stack.callback(context.try_shutdown)
             self._node = rclpy.create_node(
-                "text2gesture_tap", context=context, namespace=self._namespace, use_global_arguments=False
+                "text2gesture_recorder",
+                context=context,
+                namespace=self._namespace,
+                use_global_arguments=False,
             )
             stack.callback(self._node.destroy_node)
             for topic in self._topics:
-                self._hear(topic, KINDS[topic])
+                self._subscribe(topic, TOPIC_TYPES[topic])
             stack.enter_context(spinning(self._node, context))
             self._stack = stack.pop_all()
         return self
 
-    def _hear(self, topic: str, kind: Any) -> None:
+    def _subscribe(self, topic: str, kind: Any) -> None:
         name = self._node.resolve_topic_name(topic)
 
         def receive(data: bytes, info: Mapping[str, int]) -> None:
             if info["source_timestamp"] <= self._asked:
                 self._came = time.monotonic()
-            if self.trouble is None:
+            if self.error is None:
                 try:
                     self._on_message(name, kind, self._clock.now(), data)
-                except Exception as error:  # noqa: BLE001  # raised in this thread, nobody would see it
-                    self.trouble = error
+                except Exception as error:  # noqa: BLE001  # raised in this thread it would be lost
+                    self.error = error
 
-        self._node.create_subscription(kind, topic, receive, _DEPTH, raw=True)
+        self._node.create_subscription(kind, topic, receive, _QUEUE_SIZE, raw=True)
 
     def finish(self) -> None:
-        """Hear what was sent so far, however long a busy machine takes for it.
+        """Record what was sent so far, however long a busy machine takes for it.
 
         Raises:
             Exception: what `on_message` has raised.
         """
         self._asked, self._came = time.time_ns(), time.monotonic()
-        deadline = time.monotonic() + _LONGEST_BACKLOG
-        while time.monotonic() < min(self._came + _UNDERWAY, deadline) and self.trouble is None:
-            time.sleep(_UNDERWAY / 4.0)
-        if self.trouble is not None:
-            raise self.trouble
+        deadline = time.monotonic() + _MAX_BACKLOG
+        while time.monotonic() < min(self._came + _TRANSPORT_TIME, deadline) and self.error is None:
+            time.sleep(_TRANSPORT_TIME / 4.0)
+        if self.error is not None:
+            raise self.error
 
     def publish(self, topic: str, message: Any) -> None:
-        """Say something; `wait_for_listeners` comes first."""
+        """Publish a message; `wait_for_subscribers` comes first."""
         self._publishers[topic].publish(message)
 
-    def wait_for_listeners(self, topics: Collection[str]) -> None:
-        """Return when somebody hears each of the topics.
+    def wait_for_subscribers(self, topics: Collection[str]) -> None:
+        """Return when each of the topics has a subscriber.
 
         Raises:
-            ConfigurationError: nobody does within 10 s.
+            ConfigurationError: one has none within 10 s.
         """
         for topic in topics:
-            self._publishers[topic] = self._node.create_publisher(KINDS[topic], topic, _DEPTH)
-        deadline = time.monotonic() + _LISTENERS_WAIT
+            self._publishers[topic] = self._node.create_publisher(TOPIC_TYPES[topic], topic, _QUEUE_SIZE)
+        deadline = time.monotonic() + _SUBSCRIBER_TIMEOUT
         for topic, publisher in self._publishers.items():
             mine = topic in self._topics
             while publisher.get_subscription_count() <= mine:
                 if time.monotonic() > deadline:
                     raise ConfigurationError(
-                        f"nobody listens on {self._node.resolve_topic_name(topic)}: start the nodes first"
+                        f"no subscriber on {self._node.resolve_topic_name(topic)}: start the nodes first"
                     )
                 time.sleep(0.02)

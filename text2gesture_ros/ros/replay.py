@@ -1,4 +1,4 @@
-"""Replays a bag to the nodes, with the timing it was recorded with, and records what they make of it."""
+"""Replays a bag to the nodes, with the timing of the recording, and records the outcome."""
 
 import tempfile
 import time
@@ -16,22 +16,22 @@ from rclpy.serialization import deserialize_message
 from text2gesture_ros.msg import GestureIntent
 from text2gesture_ros.ros.bag import TYPES, Bag, BagWriter
 from text2gesture_ros.ros.graph_client import GraphClient
-from text2gesture_ros.ros.recorder import KINDS, Tap
-from text2gesture_ros.ros.stepped_clock import ARGUMENTS, Clock, SteppedClock, WorldClock
+from text2gesture_ros.ros.recorder import TOPIC_TYPES, Recorder
+from text2gesture_ros.ros.stepped_clock import ARGUMENTS, Clock, RealClock, SteppedClock
 
-_STILL = 5 * 10**8  # a robot that has stood still for so long, with nothing coming, is at rest [ns]
-_SETTLING = 20 * 10**9  # it is so long before this [ns]
-_GLANCE = 10**8  # how often it is looked whether it is [ns]
+_REST_TIME = 5 * 10**8  # a robot that has stood still for this long, with nothing pending, is at rest [ns]
+_REST_TIMEOUT = 20 * 10**9  # [ns]
+_REST_POLL_PERIOD = 10**8  # [ns]
 
 
 @dataclass(frozen=True)
 class Played:
-    """What was done.
+    """The outcome of a replay.
 
     Attributes:
         sent: messages sent, by topic.
         recorded: messages recorded, by topic.
-        late: how much later than it should one was sent at most [s].
+        late: maximum delay of a message [s].
     """
 
     sent: Mapping[str, int]
@@ -81,83 +81,83 @@ class Stage:
 def replay(
     bag: Bag, topics: Sequence[str], output: Path, *, namespace: str = "", own: Stage | None = None
 ) -> Played:
-    """Send messages of a bag as they were sent then, and record what comes until the robot is at rest.
+    """Send messages of a bag with the timing of the recording; record until the robot is at rest.
 
     Args:
-        bag: where they are.
+        bag: with the messages.
         topics: which to send.
         output: where speech, intents, frames and joint commands are recorded.
         namespace: of the nodes.
-        own: the nodes that were started for it; None: those that run already.
+        own: nodes that were started for the replay; None: those that run already.
 
     Raises:
-        ConfigurationError: nobody listens, or a node ends.
+        ConfigurationError: a topic has no subscriber, or a node ends.
         InputError: the bag is damaged.
     """
-    clock = WorldClock() if own is None else own.clock
+    clock = RealClock() if own is None else own.clock
     context = None if own is None else own.graph.context
 
     def run_until(end: int) -> None:
-        """Let time pass, and raise what has gone wrong meanwhile."""
+        """Let time pass, and raise errors of that time."""
         if own is not None:
             own.clock.run_until(end)
             own.graph.wait_until(lambda: False, timeout=0.0)
         else:
             time.sleep(max(0.0, (end - clock.now()) * 1e-9))
-        if tap.trouble is not None:
-            raise tap.trouble
+        if recorder.error is not None:
+            raise recorder.error
 
     def settle() -> None:
         """Let time pass until the robot is at rest."""
-        end = clock.now() + _SETTLING
-        while not heard.quiet() and clock.now() < end:
-            run_until(clock.now() + _GLANCE)
+        end = clock.now() + _REST_TIMEOUT
+        while not activity.quiet() and clock.now() < end:
+            run_until(clock.now() + _REST_POLL_PERIOD)
 
     with BagWriter(output) as writer:
-        heard = _Heard(writer, clock)
-        tap = Tap(tuple(TYPES), heard.take, namespace=namespace, context=context, clock=clock)
-        with tap:
-            tap.wait_for_listeners(topics)
+        activity = _Activity(writer, clock)
+        recorder = Recorder(tuple(TYPES), activity.take, namespace=namespace, context=context, clock=clock)
+        with recorder:
+            recorder.wait_for_subscribers(topics)
             settle()
             if own is not None:
                 own.clock.align()
-            heard.recording = True
+            activity.recording = True
             sent = dict.fromkeys(topics, 0)
             late = 0
             for topic, due, message in _timed(bag.messages(topics), clock):
                 run_until(due)
                 late = max(late, clock.now() - due)
-                tap.publish(topic, message)
+                recorder.publish(topic, message)
                 sent[topic] += 1
             run_until(clock.now())
             settle()
     return Played(sent, dict(writer.counts), late * 1e-9)
 
 
-class _Heard:
-    """Records what comes, and knows when nothing comes any more."""
+class _Activity:
+    """Records messages and tells from them until when something goes on."""
 
     def __init__(self, writer: BagWriter, clock: Clock) -> None:
         self.recording = False
         self._writer = writer
         self._clock = clock
-        self._busy = clock.now() + _STILL  # until when something is going on [ns]
+        self._busy = clock.now() + _REST_TIME  # until then something goes on [ns]
 
     def take(self, topic: str, kind: Any, stamp: int, data: bytes) -> None:
-        """Take in one message."""
+        """Receive one message."""
         if self.recording:
             self._writer.write(topic, kind, stamp, data)
         lasts = _lasts(topic.rpartition("/")[2], kind, data)
         if lasts is not None:
-            self._busy = max(self._busy, self._clock.now() + round(1e9 * lasts) + _STILL)
+            self._busy = max(self._busy, self._clock.now() + round(1e9 * lasts) + _REST_TIME)
 
     def quiet(self) -> bool:
-        """Return whether the robot is at rest and nothing is to come."""
+        """Return whether the robot is at rest and nothing is pending."""
         return self._clock.now() > self._busy
 
 
 def _lasts(name: str, kind: Any, data: bytes) -> float | None:
-    """Return for how long yet this message says that something goes on [s]; None: nothing does."""
+    """Return for how long something still goes on, by this message [s]; None: nothing does."""
     if name not in ("gesture_intent", "joint_command"):
         return 0.0
     message = deserialize_message(data, kind)
@@ -167,12 +167,12 @@ def _lasts(name: str, kind: Any, data: bytes) -> float | None:
 
 
 def _timed(messages: Iterator[tuple[str, int, Any]], clock: Clock) -> Iterator[tuple[str, int, Any]]:
-    """Yield topic, time to send it [ns] and message of ROS, its stamp moved as the time is."""
+    """Yield topic, time to send it [ns] and ROS message, its stamp shifted by the same time."""
     shift: int | None = None
     for topic, stamp, given in messages:
         if shift is None:
             shift = clock.now() - stamp
-        message = ros_message(given, KINDS[topic])
+        message = ros_message(given, TOPIC_TYPES[topic])
         if hasattr(message, "header"):
             then = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(max(0, then + shift), 10**9)
@@ -180,7 +180,7 @@ def _timed(messages: Iterator[tuple[str, int, Any]], clock: Clock) -> Iterator[t
 
 
 def ros_message(given: Any, kind: Any) -> Any:
-    """Return what rosbags has read as a message of ROS; a field its definition lacked keeps the default."""
+    """Convert a message of rosbags to one of ROS; a field that its definition lacked keeps the default."""
     message = kind()
     for name in kind.get_fields_and_field_types():
         if hasattr(given, name):

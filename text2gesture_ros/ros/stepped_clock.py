@@ -1,4 +1,4 @@
-"""Clocks to replay by: the world's, and one that waits until every node has done its work."""
+"""Clocks for a replay: real time, and simulated time that waits until every node has done its work."""
 
 import os
 import threading
@@ -18,29 +18,30 @@ from text2gesture_ros.ros.params_file import NODES
 
 # The robot first: a command then knows nothing of what is sent at the same time.
 _TOPICS = ("/clock", "/clock_of_those_before")
-# Timers of nodes that are started on this raster have one phase to each other, in every run [ns].
-_RASTER = 100_000_000
-# Early: floats of seconds since 1970 have steps of 240 ns today, which can decide what a tick sees [ns].
-_BEGINNING = 1000 * 10**9
-_STARTING_PACE = 0.01  # of the world, for one step while the nodes start [s]
-_LONGEST_WORK = 10.0  # of the world, that is waited for at one time [s]
-_LOOK = 1e-3  # between two looks at the nodes [s]
-_LOOKS = 4
-_AT_WORK = frozenset("RD")  # states of a thread in proc(5)
+# Nodes start at multiples of this, so that their timers have the same phase in every run [ns].
+_START_RASTER = 100_000_000
+# Simulated time begins early: a float of seconds since 1970 has steps of 240 ns today, which can decide what
+# a tick sees [ns].
+_START_TIME = 1000 * 10**9
+_STARTUP_STEP_TIME = 0.01  # real time of a step while the nodes start [s]
+_WORK_TIMEOUT = 10.0  # real time that the work of one step may take [s]
+_POLL_PERIOD = 1e-3  # of the state of the nodes' threads [s]
+_MAX_IDLE_POLLS = 4
+_RUNNING = frozenset("RD")  # states of a thread in proc(5)
 
 ARGUMENTS = dict.fromkeys(list(NODES)[:-1], ("-r", f"/clock:={_TOPICS[1]}"))
 """ROS arguments of the nodes that follow a `SteppedClock`."""
 
 
 class Clock(Protocol):
-    """What tells the time [ns since 1970]; it never goes back."""
+    """A monotonic clock [ns since 1970]."""
 
     def now(self) -> int:
         """Return the time."""
 
 
-class WorldClock:
-    """The time of this machine when it was made, and what has passed since, whoever sets the clock."""
+class RealClock:
+    """Real time that is monotonic: later changes of the system clock do not count."""
 
     def __init__(self) -> None:
         self._offset = time.time_ns() - time.monotonic_ns()
@@ -51,27 +52,27 @@ class WorldClock:
 
 
 class SteppedClock(Closing):
-    """Simulated time: it goes on when every node sleeps, that is, has done all there was to do.
+    """Simulated time that advances when every node is idle.
 
-    So what the nodes make of the same messages does not depend on how fast or busy the machine is. While the
-    nodes start it goes on by itself; from the first `run_until` on only as far as that says.
+    So the outcome of the same messages does not depend on how fast or busy the machine is. While the nodes
+    start it advances by itself; from the first `run_until` on only as far as that says.
 
     Args:
         context: of rclpy.
-        processes: of the nodes.
-        period: of control; a step [s].
+        processes: ids of the nodes' processes.
+        period: of control, and of a step [s].
     """
 
     def __init__(self, context: Context, processes: Collection[int], period: float) -> None:
         self._context = context
         self._processes = processes
         self._period = round(period * 1e9)
-        self._time = _BEGINNING
+        self._time = _START_TIME
         self._active: set[str] = set()
         self._started = threading.Event()
 
     def __enter__(self) -> Self:
-        """Let time pass."""
+        """Begin to publish /clock."""
         with ExitStack() as stack:
             node = rclpy.create_node("text2gesture_clock", context=self._context, use_global_arguments=False)
             stack.callback(node.destroy_node)
@@ -89,33 +90,33 @@ class SteppedClock(Closing):
         return self._time
 
     def run_until(self, end: int) -> None:
-        """Let time pass up to the step nearest to `end` [ns]."""
+        """Advance to the step nearest to `end` [ns]."""
         self._end_start()
-        self.let_work()
+        self.wait_until_idle()
         while self._time + self._period // 2 < end:
             self._step(self._period)
 
     def align(self) -> None:
-        """Let time pass up to where the timers of all nodes are, in every run, as far as here."""
+        """Advance to the next multiple of the start raster, where timers have the same phase in every run."""
         self._end_start()
-        self.run_until(-(-self._time // _RASTER) * _RASTER)
+        self.run_until(-(-self._time // _START_RASTER) * _START_RASTER)
 
-    def let_work(self) -> None:
-        """Return when every node sleeps."""
-        deadline = time.monotonic() + _LONGEST_WORK
-        before, looks = None, 0
+    def wait_until_idle(self) -> None:
+        """Return when every node is idle."""
+        deadline = time.monotonic() + _WORK_TIMEOUT
+        before, idle_polls = None, 0
         while time.monotonic() < deadline:
             run = self._run_so_far()
-            looks = 0 if run is None else looks + 1
-            # Asleep, and nobody has woken up since we looked last; or, where we look so seldom that somebody
-            # always has, for his own housekeeping, asleep again and again.
-            if run is not None and (run == before or looks == _LOOKS):
+            idle_polls = 0 if run is None else idle_polls + 1
+            # Idle, and no thread has run since the last poll; or idle several times in a row, where polls are
+            # so rare that some housekeeping always comes between.
+            if run is not None and (run == before or idle_polls == _MAX_IDLE_POLLS):
                 return
             before = run
-            time.sleep(_LOOK)
+            time.sleep(_POLL_PERIOD)
 
     def _run_so_far(self) -> dict[str, str] | None:
-        """Return how long each thread of the nodes has run; None where one runs or waits for a processor."""
+        """Return the run time of each thread of the nodes; None: one runs or waits for a processor."""
         result = {}
         for process in self._processes:
             for task in _listed(f"/proc/{process}/task"):
@@ -124,13 +125,13 @@ class SteppedClock(Closing):
                     result[task] = Path(task, "schedstat").read_text(encoding="utf-8")
                 except OSError:  # it has just ended
                     continue
-                if state in _AT_WORK:
+                if state in _RUNNING:
                     return None
         return result
 
     def _start(self) -> None:
-        while not self._started.wait(_STARTING_PACE):
-            self._step(self._period if self._active.issuperset(NODES) else _RASTER)
+        while not self._started.wait(_STARTUP_STEP_TIME):
+            self._step(self._period if self._active.issuperset(NODES) else _START_RASTER)
 
     def _note(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -148,7 +149,7 @@ class SteppedClock(Closing):
         for publisher in self._publishers:
             publisher.publish(message)
             if self._active.issuperset(NODES):
-                self.let_work()
+                self.wait_until_idle()
 
 
 def _listed(folder: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A picture of what is taken for what."""
+"""Confusion matrices as pictures."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The state a training is resumed from: one safetensors file, nothing pickled, written whole or not at all.
 
-It holds network and optimisers as tensors and, as JSON in the file's metadata, how far the training has come.
-Learning rates and random numbers are no part of it: trainings derive them anew from how far they are.
+It holds network and optimisers as tensors and, as JSON in the file's metadata, the progress of the training.
+Learning rates and random numbers are no part of it: trainings derive them from the progress.
 """
 
 import json
@@ -32,7 +32,7 @@ def write_state(
         path: the file.
         network: the network, not wrapped for several machines.
         optimizers: each Adam under a name of its own.
-        progress: how far the training has come.
+        progress: the progress of the training.
     """
     tensors = {f"network/{name}": value for name, value in network.state_dict().items()}
     for part, optimizer in optimizers.items():
@@ -47,7 +47,7 @@ def write_state(
 def read_state(
     path: Path, network: nn.Module, optimizers: Mapping[str, Optimizer], progress: Mapping[str, int | float]
 ) -> dict[str, Any]:
-    """Take a state over into network and optimisers, and return how far that training had come.
+    """Take a state over into network and optimisers, and return its progress.
 
     Args:
         path: the file.

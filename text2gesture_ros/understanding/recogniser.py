@@ -83,10 +83,6 @@ class Recogniser:
         self._temperature = directory.number("temperature", 0.01, 100.0)
         self._session = directory.session(threads=threads)
 
-    def recognise(self, motion: Motion) -> list[tuple[str, float]]:
-        """Return every label of `LABELS` with its probability, best first."""
-        return list(self.read(motion).gestures)
-
     def read(self, motion: Motion) -> Recognition:
         """Return what a motion shows.
 

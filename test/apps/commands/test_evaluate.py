@@ -94,7 +94,7 @@ def test_evaluate_data_describes_a_file(capsys, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "report.json").read_text()) == found
     assert found["lines"] == 2
     assert main(["evaluate", "data", "--data", str(data)]) == 0
-    assert "0 pairs are too near" in capsys.readouterr().out
+    assert "0 pairs have a cosine of 0.9 or more" in capsys.readouterr().out
 
 
 def test_defaults_are_those_of_the_functions_behind():

@@ -16,7 +16,7 @@ from text2gesture_ros.training.motion import figures
 from text2gesture_ros.training.motion import study as motion_study
 from text2gesture_ros.training.motion.baselines import NearestClipPlayer
 from text2gesture_ros.training.motion.candidates import ModelCandidate
-from text2gesture_ros.training.motion.evaluate import FIXED_LENGTH, MADE, OURS, REAL, evaluate, tables
+from text2gesture_ros.training.motion.evaluate import FIXED_LENGTH, MADE, OURS, REAL, evaluate, summary
 from text2gesture_ros.training.motion.judges import EmbedderJudge
 from text2gesture_ros.training.studio.synthesis import dataset
 
@@ -192,7 +192,7 @@ class TestEvaluate:
 
 
 def test_the_tables_have_the_papers_figures_first(result: dict) -> None:
-    first, second = tables(result)
+    (_, *first), (_, *second) = summary(result).tables
     for columns, rows in (first, second):
         assert {len(row) for row in rows} == {len(columns)}
         assert [row[0] for row in rows] == ["paper's figures", *result["rows"]]

@@ -65,7 +65,7 @@ def test_judges_give_probabilities_of_the_gestures_and_features(
 
 def test_columns_are_the_gestures_in_order(recogniser: str, clips: list[Motion]) -> None:
     assert LABELS[: len(GESTURES)] == GESTURES
-    best = Recogniser(recogniser).recognise(clips[0])[0][0]
+    best = Recogniser(recogniser).read(clips[0]).gestures[0][0]
     assert LABELS[int(RecogniserJudge(recogniser).predict(clips[:1])[0].argmax())] == best
 
 

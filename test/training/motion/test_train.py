@@ -12,7 +12,8 @@ import yaml
 from safetensors.torch import load, save
 
 from text2gesture_ros.errors import ConfigurationError, InputError, ModelError
-from text2gesture_ros.generation.generator import GestureGenerator, TorchEngine
+from text2gesture_ros.generation.engines import TorchEngine
+from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.generation.motion_network import MotionNetworkConfig
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.model_directory import open_model
@@ -379,9 +380,9 @@ def test_a_training_file_says_only_what_differs_from_its_base(file: Path, tmp_pa
         ({"epochs": 3}, "unknown key 'epochs'"),
         ({"network": {"depth": 3}}, "unknown key 'network.depth'"),
         ({"network": 3}, "network must be a mapping"),
-        ({"losses": {"motion": -1.0}}, "losses.motion must be a number in"),
+        ({"losses": {"motion": -1.0}}, "losses.motion must be in"),
         ({"losses": {"motion": "much"}}, "losses.motion"),
-        ({"batch_size": 1.5}, "batch_size must be a whole number"),
+        ({"batch_size": 1.5}, "batch_size must be an int"),
         ({"generator_epochs": 0}, "generator_epochs"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"cosine": "yes please"}, "cosine"),
@@ -390,7 +391,7 @@ def test_a_training_file_says_only_what_differs_from_its_base(file: Path, tmp_pa
         ({"network": {"hidden_width": 0}}, "widths"),
         ({"held_out_share": 0.9}, "held_out_share"),
         ({"padding": "mirror"}, "padding must be one of last, zero"),
-        ({"stop_token": 1}, "stop_token must be true or false"),
+        ({"stop_token": 1}, "stop_token must be a bool"),
         ({"studio": "none"}, "leaves nothing to train on"),
         ({"data": "mine"}, "data must be a list"),
         ({"data": [3]}, "data must be a list"),

@@ -180,11 +180,11 @@ def test_the_training_file_of_the_paper_says_what_the_paper_says():
     ("old", "new", "message"),
     [
         ("batch_size: 32", "batch_size: 0", "batch_size must be in [1, 65536] but is 0"),
-        ("batch_size: 32", "batch_size: many", "batch_size must be of type int but is 'many'"),
+        ("batch_size: 32", "batch_size: many", "batch_size must be an int but is the str 'many'"),
         ("batch_size: 32", "batch_sise: 32", "unknown batch_sise, missing batch_size"),
         ("pooling: mean", "pooling: max", "pooling must be one of mean, cls"),
         ("heads: [subject, gesture", "heads: [gesture, subject", "heads must be some of subject, gesture,"),
-        ("data: [", "data: [7, ", "data must be of type list of texts but is [7"),
+        ("data: [", "data: [7, ", "data must be a list of texts but is [7"),
         ("data: [../../data/utterances.csv]", 'data: [""]', "data must be names of files but is ['']"),
         ("data: [../../data/utterances.csv]", "data: []", "data must be names of files but is []"),
         ("outliers: ../../data/outliers.csv", 'outliers: ""', "the head speech needs outliers"),

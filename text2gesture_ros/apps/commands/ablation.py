@@ -1,4 +1,4 @@
-"""`text2gesture ablation`: what each head of the intent model is good for."""
+"""`text2gesture ablation`: the accuracy of the intent model with different sets of heads."""
 
 import argparse
 import logging

@@ -1,4 +1,4 @@
-"""`text2gesture bench`: how fast the package is."""
+"""`text2gesture bench`: latency and throughput of the package."""
 
 import argparse
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""`text2gesture bringup`: the three nodes, until Ctrl-C."""
+"""`text2gesture bringup`: runs the three nodes until Ctrl-C."""
 
 import argparse
 

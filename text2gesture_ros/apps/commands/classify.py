@@ -1,4 +1,4 @@
-"""`text2gesture classify`: what sentences call for."""
+"""`text2gesture classify`: subject, gesture and emotion of sentences."""
 
 import argparse
 import sys

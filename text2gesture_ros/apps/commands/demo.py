@@ -1,4 +1,4 @@
-"""`text2gesture demo`: a conversation spoken to the running nodes."""
+"""`text2gesture demo`: plays a conversation through the three nodes and records the result."""
 
 import argparse
 import sys
@@ -51,14 +51,21 @@ def run(args: argparse.Namespace) -> Outcome:
 
     def show() -> None:
         show_table("", demonstration.TABLE, demonstration.table_rows(lines))
-        latency = summary["latency_ms"]
+        latency, share = summary["latency_ms"], summary["performed_share"]
         sys.stdout.write(
             f"{summary['commanded']} of {len(lines)} sentences became commands for "
             f"{conversation.robot.title}; text with a gesture to first joint trajectory: "
             f"median {latency['median']} ms, p95 {latency['p95']} ms; "
-            f"{summary['joint_commands']} joint commands, {summary['violations']} limit violations.\n"
-            f"Bag, GIFs, contact sheet, summary: {output}\n"
+            f"{summary['joint_commands']} joint commands, {summary['violations']} limit violations; "
+            f"performed of a motion: median {_percent(share['median'])}, worst {_percent(share['worst'])}.\n"
+            + "".join(f"LOST: only {line.performed:.0%} performed: {line.sentence}\n" for line in lost)
+            + f"Bag, GIFs, contact sheet, summary: {output}\n"
         )
 
-    unexplained = any(line.latency is None and not line.reason for line in lines)
+    lost = [line for line in lines if line.lost]
+    unexplained = lost or any(line.latency is None and not line.reason for line in lines)
     return Outcome(summary, show, status=1 if unexplained or summary["violations"] else 0)
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.0%}"

@@ -1,4 +1,4 @@
-"""`text2gesture docs`: the generated parts of the documentation."""
+"""`text2gesture docs`: writes or checks the generated parts of the documentation."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`text2gesture evaluate`: how good the models are, and what the data is like."""
+"""`text2gesture evaluate`: metrics of the models, and a report on the data."""
 
 import argparse
 import logging
@@ -19,15 +19,8 @@ from text2gesture_ros.apps.commands.verbs import (
     recordings,
     write_json,
 )
-from text2gesture_ros.apps.tables import (
-    show_corpora,
-    show_evaluation,
-    show_motion,
-    show_recogniser,
-    show_report,
-)
+from text2gesture_ros.apps.tables import show_summary
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.labels import TASKS
 from text2gesture_ros.parameters import GestureGeneratorParameters, IntentClassifierParameters
 
 
@@ -74,7 +67,7 @@ def _add_text(what: Verbs) -> None:
         default="validation",
         help="of the corpora (default: %(default)s)",
     )
-    verb.add_argument("--confusion", metavar="FILE.png", help="also draw what is taken for what")
+    verb.add_argument("--confusion", metavar="FILE.png", help="also draw the confusion matrix")
     add_parameters(verb, "intent_classifier", "model", "device", "threads")
     add_parameters(verb, "intent_classifier", "confidence_threshold", "speech_threshold")
     add_output(verb)
@@ -89,7 +82,7 @@ def _text(args: argparse.Namespace) -> Outcome:
     picture = check_suffix(args.confusion, ".png") if args.confusion else None
     if picture:
         from text2gesture_ros.training.confusion import draw_confusion
-    from text2gesture_ros.training.text.evaluate import evaluate, evaluate_corpora
+    from text2gesture_ros.training.text.evaluate import corpora_summary, evaluate, evaluate_corpora, summary
     from text2gesture_ros.understanding.classifier import IntentClassifier
 
     classifier = IntentClassifier(given.model, device=given.device, threads=given.threads)
@@ -106,16 +99,15 @@ def _text(args: argparse.Namespace) -> Outcome:
         )
         draw_confusion(picture, metrics.get("together", metrics), f"{classifier.name} on {what}")
     write_json(output, metrics)
-    show = show_corpora if args.corpora else show_evaluation
-    return Outcome(metrics, lambda: show(metrics, tuple(TASKS)))
+    summed_up = corpora_summary if args.corpora else summary
+    return Outcome(metrics, lambda: show_summary(summed_up(metrics)))
 
 
 def _add_data(what: Verbs) -> None:
     verb = what.add(
         "data",
         _data,
-        "Describe labelled sentences: how many of each label, how long, how many different words, and which "
-        "say the same.",
+        "Describe labelled sentences: counts of labels, lengths, vocabulary, and near duplicates.",
         ["evaluate data", "evaluate data --data mine.csv --output report.json"],
     )
     verb.add_argument("--data", metavar="FILE.csv", help="the labelled sentences (default: those that ship)")
@@ -128,20 +120,20 @@ def _data(args: argparse.Namespace) -> Outcome:
     path = Path(args.data) if args.data else None
     if path and not path.is_file():  # before torch, which takes seconds
         raise InputError(f"{path}: no such file")
-    from text2gesture_ros.training.text.report import report
+    from text2gesture_ros.training.text.report import report, summary
 
     found = report(path)
     write_json(output, found)
-    return Outcome(found, lambda: show_report(found))
+    return Outcome(found, lambda: show_summary(summary(found)))
 
 
 def _add_motion(what: Verbs) -> None:
     verb = what.add(
         "motion",
         _motion,
-        "Measure generated gestures against clips of people the model has not seen: recognition, MMD, FID, "
-        "variety, length, smoothness, each with its 95 % interval. Beside the model stand other real clips, "
-        "simple rivals, models in a folder of rows, and the paper's figures. Rows in the output are kept.",
+        "Measure generated gestures against clips of unseen performers: recognition, MMD, FID, "
+        "variety, length, smoothness, each with its 95 % interval. Beside the model: other real clips, "
+        "baselines, models in a folder of rows, and the paper's figures. Rows in the output are kept.",
         [
             "evaluate motion --model ./my_model --output my_model/metrics.json --figures my_model/figures",
             "evaluate motion --rows-from runs/ablation_motion --output models/motion/metrics.json",
@@ -160,14 +152,14 @@ def _add_motion(what: Verbs) -> None:
         "--recogniser",
         default=RECOGNISER,
         metavar="MODEL",
-        help="who judges beside the model's own embedder, name or path; '' for nobody (default: %(default)s)",
+        help="second judge beside the model's own embedder, name or path; '' for none (default: %(default)s)",
     )
     add_parameters(verb, "gesture_generator", "model")
     add_output(verb)
 
 
 def _motion(args: argparse.Namespace) -> Outcome:
-    """Measure the motion model and its rivals on clips of people they have not seen."""
+    """Measure the motion model and its baselines on clips of unseen performers."""
     given = parameters(GestureGeneratorParameters, args)
     count, repetitions = number(args, "count", 2), number(args, "repetitions", 1, 1000)
     seed, output = number(args, "seed", 0, 2**31), check_output(args)
@@ -193,15 +185,15 @@ def _motion(args: argparse.Namespace) -> Outcome:
         figures=figures,
         recogniser=args.recogniser,
     )
-    return Outcome(result, lambda: show_motion(result, study.tables(result)))
+    return Outcome(result, lambda: show_summary(study.summary(result)))
 
 
 def _add_recogniser(what: Verbs) -> None:
     verb = what.add(
         "recogniser",
         _recogniser,
-        "Measure the recogniser: on studio clips of people it has not seen, and on recordings by others, by "
-        "the span in which the gesture is and by the whole file.",
+        "Measure the recogniser on studio clips of unseen performers, and on recordings by others: on the "
+        "span of the gesture and on the whole file.",
         [
             "evaluate recogniser",
             "evaluate recogniser --recordings my_recordings --part test --confusion confusion.png",
@@ -222,25 +214,25 @@ def _add_recogniser(what: Verbs) -> None:
         "--source", nargs="+", default=[], metavar="NAME", help="only recordings of these (default: of all)"
     )
     verb.add_argument(
-        "--confusion", metavar="FILE.png", help="beside --recordings: also draw what is taken for what"
+        "--confusion", metavar="FILE.png", help="beside --recordings: also draw the confusion matrix"
     )
     add_output(verb)
 
 
 def _recogniser(args: argparse.Namespace) -> Outcome:
-    """Measure the recogniser on clips of people it has not seen, and on recordings by others."""
+    """Measure the recogniser on clips of unseen performers and on recordings by others."""
     count, output = number(args, "count", 1), check_output(args)
     picture = check_suffix(args.confusion, ".png") if args.confusion else None
     if picture and not args.recordings:
-        raise InputError("--confusion draws what recordings are taken for: give --recordings too")
+        raise InputError("--confusion draws the confusion matrix of recordings: give --recordings too")
     given = recordings(args)
     from text2gesture_ros.model_directory import open_model
 
     open_model(args.model, "recogniser")  # before torch, which takes seconds
-    from text2gesture_ros.training.recogniser.evaluate import draw_confusion, evaluate
+    from text2gesture_ros.training.recogniser.evaluate import draw_confusion, evaluate, summary
 
     report = evaluate(args.model, clips_per_gesture=count, part=args.part, source=args.source, **given)
     if picture:
         draw_confusion(picture, report, f"{args.model} on the {' and '.join(args.part)} recordings")
     write_json(output, report)
-    return Outcome(report, lambda: show_recogniser(report))
+    return Outcome(report, lambda: show_summary(summary(report)))

@@ -1,4 +1,4 @@
-"""`text2gesture export`: the graphs of a model, from its weights."""
+"""`text2gesture export`: writes the ONNX graphs of a model from its weights."""
 
 import argparse
 import sys

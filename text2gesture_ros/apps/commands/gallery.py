@@ -1,4 +1,4 @@
-"""`text2gesture gallery`: every gesture on several robots, as small pictures."""
+"""`text2gesture gallery`: draws every gesture on several robots."""
 
 import argparse
 import sys

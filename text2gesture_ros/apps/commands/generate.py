@@ -1,4 +1,4 @@
-"""`text2gesture generate`: the human motion of a gesture."""
+"""`text2gesture generate`: generates the human motion of a gesture."""
 
 import argparse
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`text2gesture import`: recordings of people -> motion."""
+"""`text2gesture import`: converts recordings of people to motion."""
 
 import argparse
 from pathlib import Path

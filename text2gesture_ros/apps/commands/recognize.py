@@ -1,4 +1,4 @@
-"""`text2gesture recognize`: which gesture recordings show."""
+"""`text2gesture recognize`: recognises the gestures in recordings."""
 
 import argparse
 

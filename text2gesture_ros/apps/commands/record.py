@@ -1,4 +1,4 @@
-"""`text2gesture record`: what the running nodes say to each other, into a bag, until Ctrl-C."""
+"""`text2gesture record`: records the topics of the running nodes into a bag, until Ctrl-C."""
 
 import argparse
 import sys
@@ -43,21 +43,21 @@ def run(args: argparse.Namespace) -> Outcome:
     namespace = check_namespace(args.namespace) if args.namespace else ""
     writer = BagWriter(Path(args.output))
 
-    from text2gesture_ros.ros.recorder import KINDS, Tap
+    from text2gesture_ros.ros.recorder import TOPIC_TYPES, Recorder
 
-    topics = args.topics or list(KINDS)
-    unknown = [topic for topic in topics if topic not in KINDS]
+    topics = args.topics or list(TOPIC_TYPES)
+    unknown = [topic for topic in topics if topic not in TOPIC_TYPES]
     if unknown:
-        raise InputError(f"--topics: unknown topic {unknown[0]!r}. Known: {', '.join(KINDS)}")
+        raise InputError(f"--topics: unknown topic {unknown[0]!r}. Known: {', '.join(TOPIC_TYPES)}")
     began = time.monotonic()
-    with asked_to_end() as asked, writer, Tap(topics, writer.write, namespace=namespace) as tap:
+    with asked_to_end() as asked, writer, Recorder(topics, writer.write, namespace=namespace) as recorder:
         sys.stderr.write(f"recording {', '.join(topics)} to {args.output}, until Ctrl-C\n")
-        while not asked and tap.trouble is None:
+        while not asked and recorder.error is None:
             left = 0.1 if args.duration is None else began + args.duration - time.monotonic()
             if left <= 0.0:
                 break
             time.sleep(min(left, 0.1))
-        tap.finish()
+        recorder.finish()
     counts = dict(writer.counts)
     data = {"output": args.output, "seconds": round(time.monotonic() - began, 3), "messages": counts}
 

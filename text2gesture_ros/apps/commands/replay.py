@@ -1,4 +1,4 @@
-"""`text2gesture replay`: what was recorded, into the nodes once more, and whether they still do the same."""
+"""`text2gesture replay`: plays a bag to the nodes again and compares their commands."""
 
 import argparse
 import math
@@ -61,7 +61,7 @@ def add(verbs: Verbs) -> None:
         type=float,
         default=_TOLERANCE,
         metavar="RAD",
-        help="how far a joint may be from where it was [rad] (default: %(default)s)",
+        help="largest difference of a joint position [rad] (default: %(default)s)",
     )
     verb.add_argument(
         "--robot", help="name or path of the robot (default: the one with the joints of the golden bag)"
@@ -160,7 +160,7 @@ def run(args: argparse.Namespace) -> Outcome:
 
 
 def _rows(deviations: "Sequence[Deviation]") -> list[tuple[str, ...]]:
-    """Return for each utterance the three joints that are farthest away."""
+    """Return the three joints with the largest difference for each utterance."""
     rows: list[tuple[str, ...]] = []
     for utterance in sorted({item.utterance for item in deviations}):
         mine = sorted(

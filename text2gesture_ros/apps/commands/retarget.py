@@ -1,4 +1,4 @@
-"""`text2gesture retarget`: human motion -> joint positions of a robot."""
+"""`text2gesture retarget`: converts human motion to joint positions of a robot."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""`text2gesture robot`: a robot file proposed from a URDF, looked at, and those that ship."""
+"""`text2gesture robot`: proposes a robot file from a URDF, checks one, lists those that ship."""
 
 import argparse
 import sys

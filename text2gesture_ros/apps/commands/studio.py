@@ -1,4 +1,4 @@
-"""`text2gesture studio`: the synthesised data set of gestures."""
+"""`text2gesture studio`: synthesises the data set of gestures."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`text2gesture train`: the models, each from its training file."""
+"""`text2gesture train`: trains a model from its training file."""
 
 import argparse
 import logging

@@ -1,4 +1,4 @@
-"""What the verbs share: how one is added, what it returns, options and checks that several have."""
+"""Shared parts of the verbs: how one is added, its outcome, common options and their checks."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ P = TypeVar("P", bound=NodeParameters)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a verb found.
+    """The result of a verb.
 
     Attributes:
         data: the result as JSON types.
@@ -39,10 +39,10 @@ Run = Callable[[argparse.Namespace], Outcome]
 
 
 class Verbs:
-    """Adds verbs with the same manners: description, examples, --json."""
+    """Adds verbs of one form: description, examples, --json."""
 
     def __init__(self, parser: argparse.ArgumentParser, dest: str) -> None:
-        """Let a parser have verbs; `dest` is what help calls them."""
+        """Give a parser sub-verbs; `dest` is their name in the help."""
         self._verbs = parser.add_subparsers(dest=dest, metavar=dest.upper(), required=True)
 
     def add(
@@ -103,15 +103,15 @@ def add_number(verb: argparse.ArgumentParser, name: str, default: int, meaning: 
     verb.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
 
 
-def number(args: argparse.Namespace, name: str, least: int, most: int = 100_000) -> int:
+def number(args: argparse.Namespace, name: str, minimum: int, maximum: int = 100_000) -> int:
     """Return the whole number an option was given.
 
     Raises:
         InputError: it is out of bounds.
     """
     value = int(getattr(args, name))
-    if not least <= value <= most:
-        raise InputError(f"--{name} must be in [{least}, {most}] but is {value}")
+    if not minimum <= value <= maximum:
+        raise InputError(f"--{name} must be in [{minimum}, {maximum}] but is {value}")
     return value
 
 
@@ -155,7 +155,7 @@ def add_cut(verb: argparse.ArgumentParser) -> None:
 
 
 def add_recordings(verb: argparse.ArgumentParser, purpose: str) -> None:
-    """Add the options that say which recordings by others a recogniser meets."""
+    """Add the options for recordings that a recogniser is trained on or measured with."""
     verb.add_argument("--recordings", metavar="DIR", help=f"a folder of recordings {purpose}")
     verb.add_argument(
         "--table",

@@ -1,4 +1,4 @@
-"""`text2gesture verify`: joint positions against the limits of a robot and its own body."""
+"""`text2gesture verify`: checks joint positions against limits and self-collision of a robot."""
 
 import argparse
 import math

@@ -1,4 +1,4 @@
-"""What a motion model is compared with that generates nothing: clips of the training set, played."""
+"""A baseline for motion models: clips of the training set, played back."""
 
 from collections.abc import Sequence
 
@@ -33,10 +33,10 @@ def training_clips(directory: ModelDirectory) -> list[Motion]:
 
 
 class NearestClipPlayer:
-    """Plays clips of the training set, on the model's body: as real as motion gets, and nothing new."""
+    """Plays clips of the training set on the model's body: real motion, but nothing new."""
 
     def __init__(self, model: ModelCandidate, clips: Sequence[Motion]) -> None:
-        """Put the clips on the body.
+        """Retarget the clips to the model's body.
 
         Args:
             model: whose body and whose embeddings.
@@ -47,7 +47,7 @@ class NearestClipPlayer:
         self._embeddings = model.embedded(clips)
 
     def generate(self, clips: Sequence[Motion], seeds: Sequence[int]) -> list[Generated]:
-        """Play any clip of the gesture and the emotion; of the gesture alone, if none has the emotion."""
+        """Play any clip of the gesture and the emotion, or of the gesture only if no clip has the emotion."""
         played = []
         for clip, seed in zip(clips, seeds, strict=True):
             own = self._of(clip)

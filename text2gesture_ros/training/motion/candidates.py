@@ -1,4 +1,4 @@
-"""What generates gestures to be measured: first of all a motion model, many clips at a time."""
+"""Generators of gestures that are evaluated, first of all a motion model in batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from text2gesture_ros.generation.generator import SHORTEST, GestureGenerator
+from text2gesture_ros.generation.generator import MIN_DURATION, GestureGenerator
 from text2gesture_ros.generation.motion_network import State, load_network
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.model_directory import open_model
@@ -34,17 +34,17 @@ class Generated:
 
 
 class Candidate(Protocol):
-    """Whatever can be a row of the evaluation."""
+    """A generator of gestures that is a row of the evaluation."""
 
     def generate(self, clips: Sequence[Motion], seeds: Sequence[int]) -> list[Generated]:
         """Generate gesture and emotion of each clip, one seed each, without looking at its positions."""
 
     def reconstruct(self, clips: Sequence[Motion]) -> list[Generated]:
-        """Generate what each clip shows, as far as the candidate's own embedding of it tells."""
+        """Generate each clip again from the candidate's own embedding of it."""
 
 
 class ModelCandidate:
-    """A motion model directory that generates many gestures in one pass of its network.
+    """A motion model that generates many gestures as one batch.
 
     What it gives is, clip by clip, what `GestureGenerator` gives with the same seed (within
     rounding), many times faster.
@@ -96,7 +96,7 @@ class ModelCandidate:
         return self._generated(clips, self.embedded(clips), mirrored)
 
     def health(self, clips: Sequence[Motion]) -> dict[str, float]:
-        """Return how the network fails on the clips' embeddings, see `health.health`.
+        """Return failure measures of the network on the clips' embeddings, see `health.health`.
 
         Raises:
             ConfigurationError: a clip is longer than the model's longest.
@@ -124,7 +124,7 @@ class ModelCandidate:
             return np.asarray(self._network.embedder(self._batch(clips)["frames"]).numpy())
 
     def on_body(self, clip: Motion) -> Motion:
-        """Return the clip on the model's body, on which all its gestures are."""
+        """Return the clip with the bone lengths of the model's body."""
         positions = with_bone_lengths(clip.positions, self.normalisation.bone_lengths)
         return Motion(positions, clip.frame_rate, clip.gesture, clip.emotion)
 
@@ -136,14 +136,14 @@ class ModelCandidate:
     def _generated(
         self, clips: Sequence[Motion], embeddings: FloatArray, mirrored: Sequence[bool]
     ) -> list[Generated]:
-        """Return what the network makes of embeddings, (B, D), with the labels of `clips`."""
+        """Return the gestures generated from embeddings, (B, D), with the labels of `clips`."""
         frames, stops, lengths = self._rolled_out(embeddings)
         generated = []
         for index, (clip, length, in_mirror) in enumerate(zip(clips, lengths, mirrored, strict=True)):
             smooth = self._smoothed(self._raw(frames[index, :length]))
             positions = with_bone_lengths(smooth, self.normalisation.bone_lengths)
             for frame in range(1, length):
-                positions[frame] = self._one.followed(positions[frame - 1], positions[frame])
+                positions[frame] = self._one.poses.limit_step(positions[frame - 1], positions[frame])
             motion = Motion(
                 mirror(positions) if in_mirror else positions,
                 self._one.frame_rate,
@@ -155,13 +155,13 @@ class ModelCandidate:
         return generated
 
     def _raw(self, frames: FloatArray) -> FloatArray:
-        """Return joint positions as the network means them [m]: (..., M) -> (..., K, 3)."""
+        """Return joint positions without normalisation [m]: (..., M) -> (..., K, 3)."""
         positions = frames * self.normalisation.deviation + self.normalisation.mean
         return np.asarray(positions.reshape(*frames.shape[:-1], len(JOINTS), 3))
 
     def _smoothed(self, frames: FloatArray) -> FloatArray:
-        """Return frames after the model's Gaussian, their ends held: (T, K, 3) -> (T, K, 3)."""
-        kernel = self._one.kernel
+        """Return frames smoothed by the model's Gaussian, the ends held: (T, K, 3) -> (T, K, 3)."""
+        kernel = self._one.poses.kernel
         half = len(kernel) // 2
         padded = np.pad(frames, ((half, half), (0, 0), (0, 0)), mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)  # (T, K, 3, W)
@@ -176,7 +176,7 @@ class ModelCandidate:
         limit = self._one.longest()
         count = generator.config.frames_per_step
         total = limit + count  # room for the last block
-        shortest = SHORTEST * self._one.frame_rate
+        shortest = MIN_DURATION * self._one.frame_rate
         frames = np.zeros((len(embeddings), total, 3 * len(JOINTS)), np.float32)
         stops = np.zeros((len(embeddings), total), np.float32)
         lengths = np.full(len(embeddings), limit)

@@ -1,4 +1,4 @@
-"""What a training of the motion model depends on: a YAML file, checked."""
+"""The training file of the motion model."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -9,14 +9,40 @@ import yaml
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.generation.motion_network import MotionNetworkConfig
+from text2gesture_ros.training.checks import check_values
 
 PADDINGS = ("last", "zero")
 STUDIO = ("all", "missing", "none")
+_BOUNDS = {
+    "seed": (0, 2**31),
+    "clips_per_gesture": (3, 100_000),
+    "candid_share": (0.0, 1.0),
+    "held_out_share": (0.0, 0.5),
+    "frames": (2, 10_000),
+    "augmentations": (0, 1000),
+    "removed_share": (0.0, 0.5),
+    "emotion_triplets": (0.0, 100.0),
+    "embedding_noise": (0.0, 10.0),
+    "components": (0, 100),
+    "batch_size": (2, 4096),
+    "embedder_epochs": (0, 100_000),
+    "generator_epochs": (1, 100_000),
+    "embedder_learning_rate": (1e-9, 1.0),
+    "learning_rate": (1e-9, 1.0),
+    "gradient_clip": (0.0, 1e6),
+    "token_threshold": (1e-9, 1.0),
+    "embedding_from": (0.0, 1.0),
+    "embedding_warm_in": (0, 10**9),
+    "true_frames": (0.0, 1.0),
+    "true_frames_until": (0.0, 1.0),
+    "smoothing": (0.0, 0.1),
+    "head_importance": (0.0, 100.0),
+}
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What each loss of the generator counts; the defaults are the paper's equations 6 to 10.
+    """Weights of the generator's losses; the defaults are the paper's (equations 6 to 10).
 
     Attributes:
         first: first frame (6).
@@ -49,8 +75,7 @@ class LossWeights:
     triplet: float = 1.0
 
     def __post_init__(self) -> None:
-        for part in fields(self):
-            _check_number(f"losses.{part.name}", getattr(self, part.name), 0.0, 1e6)
+        check_values(self, {}, others=(0.0, 1e6), prefix="losses.")
 
 
 @dataclass(frozen=True)
@@ -138,47 +163,8 @@ class MotionTrainingConfig:
     losses: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
-            raise ConfigurationError(f"name must be a text but is {self.name!r}")
-        for key in ("cosine", "count_padding", "stop_token", "embedder_learns"):
-            if not isinstance(getattr(self, key), bool):
-                raise ConfigurationError(f"{key} must be true or false but is {getattr(self, key)!r}")
-        for key, allowed in (("padding", PADDINGS), ("studio", STUDIO)):
-            if getattr(self, key) not in allowed:
-                raise ConfigurationError(
-                    f"{key} must be one of {', '.join(allowed)} but is {getattr(self, key)!r}"
-                )
+        check_values(self, _BOUNDS, {"padding": PADDINGS, "studio": STUDIO})
         self._check_data()
-        for key, low, high in (
-            ("seed", 0, 2**31),
-            ("clips_per_gesture", 3, 100_000),
-            ("frames", 2, 10_000),
-            ("augmentations", 0, 1000),
-            ("components", 0, 100),
-            ("batch_size", 2, 4096),
-            ("embedder_epochs", 0, 100_000),
-            ("generator_epochs", 1, 100_000),
-            ("embedding_warm_in", 0, 10**9),
-        ):
-            if not isinstance(getattr(self, key), int):
-                raise ConfigurationError(f"{key} must be a whole number but is {getattr(self, key)!r}")
-            _check_number(key, getattr(self, key), low, high)
-        for key, largest in (
-            ("candid_share", 1.0),
-            ("held_out_share", 0.5),
-            ("removed_share", 0.5),
-            ("gradient_clip", 1e6),
-            ("smoothing", 0.1),
-            ("head_importance", 100.0),
-            ("emotion_triplets", 100.0),
-            ("embedding_noise", 10.0),
-            ("embedding_from", 1.0),
-            ("true_frames", 1.0),
-            ("true_frames_until", 1.0),
-        ):
-            _check_number(key, getattr(self, key), 0.0, largest)
-        for key in ("embedder_learning_rate", "learning_rate", "token_threshold"):
-            _check_number(key, getattr(self, key), 1e-9, 1.0)
         if (self.frames - 1) % self.network.frames_per_step:
             raise ConfigurationError(
                 f"frames must be 1 more than a multiple of frames_per_step"
@@ -238,7 +224,7 @@ def load_config(path: Path) -> MotionTrainingConfig:
 
 
 def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Return the values of a training file on those of its base, its folders of data made absolute."""
+    """Return the values of a training file merged into those of its base, with absolute folders of data."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -265,11 +251,6 @@ def _read(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     inherited = _read(path.parent / base, (*heirs, path.resolve()))
     merged = {key: {**inherited.get(key, {}), **values.get(key, {})} for key in _PARTS}
     return {**inherited, **values, **merged}
-
-
-def _check_number(key: str, value: object, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ConfigurationError(f"{key} must be a number in [{low:g}, {high:g}] but is {value!r}")
 
 
 def _known(values: object, kind: type, prefix: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Batch(TypedDict):
 
 @dataclass(frozen=True)
 class Normalisation:
-    """The body and the scale that a model's frames are in.
+    """The body and the normalisation of a model's frames.
 
     Attributes:
         mean: (M,) mean of every coordinate over all training frames [m].
@@ -46,7 +46,7 @@ class Normalisation:
 
     @classmethod
     def of(cls, clips: Sequence[Motion]) -> "Normalisation":
-        """Measure the mean body of the clips and their mirror images and, all put on it, their frames."""
+        """Compute the mean body of the clips and their mirror images, and the statistics of their frames."""
         clips = [*clips, *(clip.mirrored() for clip in clips)]
         lengths = np.mean([bone_lengths(clip.positions[0]) for clip in clips], axis=0)
         frames = np.concatenate([with_bone_lengths(clip.positions, lengths) for clip in clips])
@@ -69,7 +69,7 @@ class Normalisation:
 
 
 def furthest_step(clips: Sequence[Motion], bones: FloatArray) -> float:
-    """Return how far a joint goes from one frame to the next in all but the fastest hundredth of clips [m].
+    """Return the 99th percentile over clips of the largest step of a joint between two frames [m].
 
     Args:
         clips: clips of at least two frames.
@@ -83,7 +83,7 @@ def furthest_step(clips: Sequence[Motion], bones: FloatArray) -> float:
 
 
 def split(clips: Sequence[Motion], held_out_share: float) -> tuple[list[Motion], list[Motion]]:
-    """Split clips into training and held-out ones; each gesture gives its last ones to the second.
+    """Split clips into training and held-out clips: the last ones of each gesture are held out.
 
     Args:
         clips: clips with known gestures.
@@ -99,7 +99,7 @@ def split(clips: Sequence[Motion], held_out_share: float) -> tuple[list[Motion],
 
 
 def acts_left(positions: FloatArray) -> bool:
-    """Whether a person acts with the left hand or, if no hand says so, turns the head left first.
+    """Whether a person gestures with the left hand or, without hand motion, turns the head left first.
 
     The model is taught right-handed clips alone, left-handed ones in a mirror: an embedding does not tell
     which way a shaken head goes first, and of two opposite ways a model learns the middle: stillness.
@@ -115,7 +115,7 @@ def acts_left(positions: FloatArray) -> bool:
 
 
 def padded(frames: FloatArray, length: int, *, zero: bool = False) -> tuple[FloatArray, FloatArray]:
-    """Repeat the last frame up to `length` frames, and say with tokens where the motion is over.
+    """Repeat the last frame up to `length` frames; return them with the stop tokens.
 
     Args:
         frames: (T, M) with T <= length.

@@ -1,4 +1,4 @@
-"""Measure motion models and baselines against clips of people they have never seen.
+"""Evaluation of motion models and baselines against clips of unseen performers.
 
 The file of results is written after every row. A row that stands in it is not measured again as long as its
 model, the real clips and the judges are the same.
@@ -20,6 +20,7 @@ from text2gesture_ros.resources import share_directory
 from text2gesture_ros.training.motion.baselines import NearestClipPlayer, training_clips
 from text2gesture_ros.training.motion.candidates import Candidate, ModelCandidate
 from text2gesture_ros.training.motion.study import Study
+from text2gesture_ros.training.summary import Summary, Table
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def evaluate(
     figures: Path | None = None,
     recogniser: str = "recogniser",
 ) -> dict[str, Any]:
-    """Measure a motion model and what it is to be compared with; the same arguments give the same numbers.
+    """Evaluate a motion model beside baselines and ablations; the same arguments give the same numbers.
 
     Real clips come from the studio, of people none of the models was trained on, all put on the model's body.
     In each repetition half of them, drawn anew, are the real ones, and the other half is the row "real". A
@@ -158,17 +159,23 @@ _TABLES: tuple[Mapping[str, str], ...] = (
 )
 
 
-def tables(result: Mapping[str, Any]) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """Return columns and rows of tables for people: means with 95 % interval, the paper's figures first."""
-    found = []
+def summary(result: Mapping[str, Any]) -> Summary:
+    """Return what is printed of the result of `evaluate`: means with 95 % interval beside the paper's."""
+    tables: list[Table] = []
     for columns in _TABLES:
         paper = ("paper's figures", *(f"{PAPER[key]:.4g}" if key in PAPER else "" for key in columns))
         rows = [
             (name, *(_cell(row["metrics"].get(key)) for key in columns))
             for name, row in result["rows"].items()
         ]
-        found.append((("row", *columns.values()), [paper, *rows]))
-    return found
+        tables.append(("", ("row", *columns.values()), [paper, *rows]))
+    notes = [
+        f"{result['clips']} clips, {result['repetitions']} repetitions, judged by {result['judges'][0]}",
+        f"paper's figures: {result['paper']['note']}",
+    ]
+    if result["missing"]:
+        notes.append(f"missing, no model directory: {', '.join(result['missing'])}")
+    return Summary(tables, notes)
 
 
 def _cell(found: Mapping[str, float | None] | None) -> str:
@@ -179,7 +186,7 @@ def _cell(found: Mapping[str, float | None] | None) -> str:
 
 
 def known_rows() -> dict[str, str]:
-    """Return every row that is expected and what it is: `MADE`, the paper's model, and our ablations.
+    """Return the name and description of every expected row: `MADE`, the paper's model, and our ablations.
 
     An ablation is a training file, and what it is says its first line.
     """

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.manifold import TSNE
 
-from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.generation.generator import MIN_DURATION
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion.motion import Motion
@@ -24,7 +24,7 @@ _APART = 0.85  # neighbours in a strip [m]
 
 
 def _from_ahead(angle: float) -> FloatArray:
-    """Return the view of whoever stands ahead of the person, turned to its left [rad]: (2, 3)."""
+    """Return the projection of a view from the front, turned to the person's left [rad]: (2, 3)."""
     return np.array([[-np.sin(angle), np.cos(angle), 0.0], [0.0, 0.0, 1.0]])
 
 
@@ -111,7 +111,7 @@ def _strip(axes: Axes, clip: Motion, height: float, colour: str, head: FloatArra
 def feature_map(
     labels: Sequence[str], real_features: FloatArray, features: FloatArray, judge: str, seed: int = 0
 ) -> Figure:
-    """Return a map of what a judge sees in real and generated clips: neighbours there are neighbours here."""
+    """Return a t-SNE map of a judge's features of real and generated clips."""
     together = np.concatenate([real_features, features]).astype(np.float64)
     perplexity = min(30.0, (len(together) - 1) / 3)
     places = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(together)
@@ -135,7 +135,7 @@ def feature_map(
 
 
 def lengths(real: Sequence[Motion], given: Sequence[Motion]) -> Figure:
-    """Return histograms of how long the clips of each gesture are."""
+    """Return histograms of the clip lengths of each gesture."""
     figure = _titled("Length of the clips: people (blue), the model (orange)", "length [s]", "clips")
     longest = max(clip.duration for clip in (*real, *given))
     bins = np.arange(0.0, longest + 0.2, 0.2).tolist()
@@ -148,10 +148,10 @@ def lengths(real: Sequence[Motion], given: Sequence[Motion]) -> Figure:
 
 
 def stops(real: Sequence[Motion], given: Sequence[Generated]) -> Figure:
-    """Return the stop probability of each generated clip over time, and when people end."""
+    """Return the stop probability of each generated clip over time, with the ends of the real clips."""
     figure = _titled(
         "Stop probability of each clip of the model until it ends (orange), ends of people's clips (blue); "
-        "grey: not yet believed",
+        "grey: ignored",
         "time [s]",
         "stop probability",
     )
@@ -162,7 +162,7 @@ def stops(real: Sequence[Motion], given: Sequence[Generated]) -> Figure:
         ends = [real[index].duration for index in own]
         axes.plot(ends, np.full(len(ends), 1.06), "|", color=_REAL, markersize=9)
         axes.axhline(0.5, color="0.6", linewidth=0.7, linestyle="--")
-        axes.axvspan(0.0, SHORTEST, color="0.93")
+        axes.axvspan(0.0, MIN_DURATION, color="0.93")
         axes.set_ylim(-0.03, 1.13)
     return figure
 

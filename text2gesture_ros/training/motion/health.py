@@ -1,10 +1,10 @@
-"""How models of motion fail, a measure for each: collapse, drift, jitter, stretched bones, no stop."""
+"""Failure measures of motion models: collapse, drift, jitter, stretched bones, missing stop token."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.generation.generator import MIN_DURATION
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.motion.motion import FRAME_RATE
 from text2gesture_ros.skeleton import bone_lengths
@@ -19,7 +19,7 @@ def health(
     labels: FloatArray,
     frame_rate: float = FRAME_RATE,
 ) -> dict[str, float]:
-    """Compare what a model made of clips' embeddings with the clips, on all N frames, before any smoothing.
+    """Compare clips generated from embeddings with the real clips, on all N frames, before any smoothing.
 
     Args:
         generated: (B, N, K, 3) joint positions [m].
@@ -37,11 +37,11 @@ def health(
         bone_change: mean relative difference of a bone from its length in the clip.
         bone_change_worst: the largest.
         never_stops: part of the clips without a stop token until frame N.
-        stops_early: part of the clips with a stop token before 0.5 s, where it is not yet believed.
+        stops_early: part of the clips with a stop token before 0.5 s, where it is ignored.
         length_error: mean difference of the lengths [frames].
     """
     own = stop_lengths(stops, frame_rate)
-    first = _first_believed(frame_rate)
+    first = _first_valid(frame_rate)
     own_jerks, real_jerks = (
         [jerks(clip[:end], frame_rate) for clip, end in zip(clips, lengths, strict=True)]
         for clips in (generated, real)
@@ -68,7 +68,7 @@ def health(
 
 
 def stop_lengths(stops: FloatArray, frame_rate: float = FRAME_RATE) -> FloatArray:
-    """Return how many frames each clip has up to the first stop token that is believed.
+    """Return the number of frames of each clip up to its first valid stop token.
 
     Args:
         stops: (B, N - 1) stop probabilities of the frames from the second on.
@@ -78,7 +78,7 @@ def stop_lengths(stops: FloatArray, frame_rate: float = FRAME_RATE) -> FloatArra
         (B,) frames; N where no token fires.
     """
     fired = stops >= 0.5
-    fired[:, : _first_believed(frame_rate)] = False
+    fired[:, : _first_valid(frame_rate)] = False
     return np.asarray(np.where(fired.any(axis=1), fired.argmax(axis=1) + 2, stops.shape[1] + 1))
 
 
@@ -99,9 +99,9 @@ def variance_ratio(generated: FloatArray, real: FloatArray, lengths: FloatArray,
     return float(spread[0] / spread[1])
 
 
-def _first_believed(frame_rate: float) -> int:
+def _first_valid(frame_rate: float) -> int:
     """Return the index of the first stop probability, of those from the second frame on, that counts."""
-    return max(0, int(np.ceil(SHORTEST * frame_rate)) - 2)
+    return max(0, int(np.ceil(MIN_DURATION * frame_rate)) - 2)
 
 
 def _total(parts: Sequence[FloatArray], of: Callable[[FloatArray], FloatArray]) -> float:

@@ -1,4 +1,4 @@
-"""Who says what a clip shows: the judges of the evaluation of motion."""
+"""Gesture recognisers that judge clips in the evaluation of motion."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -25,7 +25,7 @@ class Judge(Protocol):
 
 
 class RecogniserJudge:
-    """The gesture recogniser: a graph network that knows nothing of the generator."""
+    """The gesture recogniser: a graph network that is independent of the generator."""
 
     name = "recogniser"
 
@@ -38,7 +38,7 @@ class RecogniserJudge:
         self._recogniser = Recogniser(model)
 
     def predict(self, clips: Sequence[Motion]) -> tuple[FloatArray, FloatArray]:
-        """Return its probabilities of what it sees in the first 3 s, and what its last layer reads."""
+        """Return the probabilities for the first 3 s, and the input of the last layer."""
         logits, features = self._recogniser.outputs(clips)
         return softmax(logits), features
 

@@ -1,4 +1,4 @@
-"""The losses of the motion model: the paper's equations 5 to 9, and light ones beside them.
+"""The losses of the motion model: the paper's equations 5 to 9, and further ones.
 
 The paper writes its losses as sums. They are means here: with sums over a whole clip the threshold of
 equation 10 (0.01) could not be reached.
@@ -87,12 +87,12 @@ def token_cross_entropy(logits: Tensor, tokens: Tensor) -> Tensor:
 
 
 def embedding_loss(generated: Tensor, embeddings: Tensor) -> Tensor:
-    """Return equation 9: mean absolute error of the embedding of what was generated. (B, D), (B, D) -> ()."""
+    """Return equation 9: mean absolute error of the embedding of the generated clip. (B, D), (B, D) -> ()."""
     return (generated - embeddings).abs().mean()
 
 
 def frozen(frames: Tensor, lengths: Tensor, *, zero: bool = False) -> Tensor:
-    """Return the frames with each clip held from its end on, as the clips the embedder knows.
+    """Return the frames with each clip's last frame repeated after its end, as in the embedder's training.
 
     Args:
         frames: (B, T, M).

@@ -1,4 +1,4 @@
-"""Distances between generated and real motion: formulas, and nothing of models.
+"""Distances between sets of motions.
 
 Clips of one length are (P, T, M): P clips, T frames, M = K * 3 coordinates [m]. Features are (P, D), what a
 judge sees in a clip.
@@ -17,7 +17,7 @@ from text2gesture_ros.skeleton import INDEX
 BANDWIDTHS = tuple(10.0**exponent for exponent in range(-4, 10))
 """Of the kernel exp(-d^2 / b) of `discrepancies`, as in the paper's reference [m^2]."""
 
-_Z = 1.96  # of a normal distribution, 95 % lie within so many deviations
+_Z = 1.96  # half width of the 95 % interval of a normal distribution, in standard deviations
 
 
 class Estimate(NamedTuple):
@@ -41,7 +41,7 @@ class Discrepancies(NamedTuple):
         average: MMDavg, mean over frames of the discrepancy of the poses at that frame.
         sequence: MMDseq, of whole clips, each one vector.
         average_median: as `average`, at one bandwidth: the median distance of two real vectors.
-        sequence_median: as `sequence`, likewise.
+        sequence_median: the same of `sequence`.
     """
 
     average: float
@@ -153,7 +153,7 @@ def discrepancies_by_gesture(real: FloatArray, given: FloatArray, labels: Sequen
 
 
 class Kinematics(NamedTuple):
-    """How clips move.
+    """Kinematic figures of clips.
 
     Attributes:
         speed: mean speed of a joint [m/s].

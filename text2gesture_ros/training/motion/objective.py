@@ -1,4 +1,4 @@
-"""What the generator learns from: the weighted sum of its losses (paper, equation 10)."""
+"""The objective of the generator: the weighted sum of its losses (paper, equation 10)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict

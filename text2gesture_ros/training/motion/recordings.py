@@ -1,4 +1,4 @@
-"""Clips from folders of one's own recordings, with their labels."""
+"""Labelled clips from folders of recordings."""
 
 import csv
 import logging
@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.generation.generator import MIN_DURATION
 from text2gesture_ros.labels import GESTURES, NEUTRAL, check_label
 from text2gesture_ros.motion.formats import FORMATS, read_recording
 from text2gesture_ros.motion.motion import Motion
@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Entry:
-    """A stretch of a file that shows a gesture.
+    """A segment of a recording that shows a gesture.
 
     Attributes:
         path: the file.
@@ -131,8 +131,8 @@ def _read(entry: _Entry) -> Motion:
         raise InputError(
             f"{entry.where}: {error}" if str(entry.path) != entry.where else str(error)
         ) from None
-    if motion.duration < SHORTEST:
-        raise InputError(f"{entry.where}: {motion.duration:.2f} s, at least {SHORTEST} s are needed")
+    if motion.duration < MIN_DURATION:
+        raise InputError(f"{entry.where}: {motion.duration:.2f} s, at least {MIN_DURATION} s are needed")
     gesture = entry.gesture or motion.gesture or entry.path.parent.name
     emotion = entry.emotion or motion.emotion or NEUTRAL
     _check(gesture, entry.where)
@@ -151,7 +151,7 @@ def _check(gesture: str, where: str) -> None:
 
 
 def _windows(clip: Motion, longest: int, where: str) -> list[Motion]:
-    """Return the clip in as few windows of one length as it needs to be no longer than allowed."""
+    """Return the clip cut into the fewest windows of equal length that are short enough."""
     count = -(-len(clip) // longest)
     if count > 1:
         _LOG.warning("%s: %.1f s, cut into %d clips", where, clip.duration, count)

@@ -1,4 +1,4 @@
-"""What generation starts from: the embeddings of clips, or Gaussians that stand for them.
+"""The embeddings from which gestures are generated: those of clips, or Gaussians fitted to them.
 
 A Gaussian is a centre and a few directions in which clips spread around it; a clip is a centre without any.
 """
@@ -40,7 +40,7 @@ class Repertoire:
     spreads: FloatArray | None = None
 
     def completed(self) -> "Repertoire":
-        """Return it with every emotion of every gesture: one that no clip shows is done as any other."""
+        """Return it with all emotions of every gesture: one that no clip shows gets those of the others."""
         chosen = [np.arange(len(self.centres))]
         emotions = [self.emotions]
         for gesture in np.unique(self.gestures):
@@ -54,7 +54,7 @@ class Repertoire:
         )
 
     def summarised(self, components: int, seed: int) -> "Repertoire":
-        """Return Gaussians that stand for the embeddings, at most `components` per gesture and emotion.
+        """Return Gaussians fitted to the embeddings, at most `components` per gesture and emotion.
 
         Args:
             components: 1 or more.

@@ -1,4 +1,4 @@
-"""One study of gestures: the same real clips, the same judges, the same measures for whatever generates."""
+"""The evaluation protocol: the same real clips, judges and metrics for every generator."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.generation.generator import SHORTEST
+from text2gesture_ros.generation.generator import MIN_DURATION
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.motion.motion import Motion
@@ -36,7 +36,7 @@ LONGEST = 4.0  # A gesture that goes on longer has not ended in time [s].
 
 @dataclass(frozen=True)
 class Study:
-    """The real clips of all repetitions, who judges, and what was found about them once and for all."""
+    """The real clips of all repetitions, the judges, and what both have in common for all candidates."""
 
     body: ModelCandidate
     repetitions: int
@@ -54,7 +54,7 @@ class Study:
 
         Raises:
             ModelError: the recogniser's directory is wrong.
-            InputError: there is nobody to judge.
+            InputError: no judge is given.
         """
         # Whole gestures, from rest to rest: that is what is generated.
         clips = [body.on_body(clip) for clip in dataset(seed, 2 * clips_per_gesture, candid_share=0.0)]
@@ -74,7 +74,7 @@ class Study:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of everything a candidate is measured with: body, clips, judges, seeds."""
+        """Hash of everything a candidate is measured with: body, clips, judges, seeds."""
         digest = hashlib.sha256(json.dumps([self.repetitions, self.seed]).encode())
         digest.update(self.frames.tobytes())
         for name, (probabilities, features) in self.judged.items():
@@ -83,7 +83,7 @@ class Study:
 
     @cached_property
     def largest_jump(self) -> float:
-        """The largest way of a joint from frame to frame in all real clips [m]."""
+        """The largest step of a joint between two frames in all real clips [m]."""
         return kinematics(self.clips).jump
 
     def halves(self, repetition: int) -> tuple[list[int], list[int]]:
@@ -103,7 +103,7 @@ class Study:
         return list(range(self.seed + repetition * count, self.seed + (repetition + 1) * count))
 
     def measure(self, candidate: Candidate | None) -> dict[str, Any]:
-        """Return what was found of a candidate; None: of the other real clips, see `halves`.
+        """Return the metrics of a candidate; None: of the other real clips, see `halves`.
 
         Returns:
             recognition_by_gesture: by the first judge; health, of models: see `health.health`, of the
@@ -162,7 +162,7 @@ class Study:
     def _judgement(
         self, chosen: Sequence[int], shown: Sequence[Motion]
     ) -> tuple[dict[str, float], FloatArray]:
-        """Return what judges see in clips, and which the first of them recognised, (B,)."""
+        """Return the judges' metrics of clips, and which clips the first judge recognised, (B,)."""
         labels = [self.clips[index].gesture for index in chosen]
         truth = np.array([GESTURES.index(label) for label in labels])
         verdicts = {name: judge.predict(shown) for name, judge in self.judges.items()}
@@ -197,7 +197,7 @@ class Study:
         rebuilt: Sequence[Generated],
         shown: Sequence[Motion],
     ) -> dict[str, float]:
-        """Return how clips move, how long they are and what ends them."""
+        """Return the metrics of motion, length and end of clips."""
         real = [self.clips[index] for index in chosen]
         truth = np.array([GESTURES.index(clip.gesture) for clip in real])
         real_lengths = np.array([len(clip) for clip in real])
@@ -211,7 +211,7 @@ class Study:
             "length_error": float(np.abs(lengths - real_lengths).mean()),
             "length_error_of_mean": float(np.abs(typical - real_lengths).mean()),
             "stop_rate": float(stopped.mean()),
-            "in_time": float((stopped & (durations >= SHORTEST) & (durations <= LONGEST)).mean()),
+            "in_time": float((stopped & (durations >= MIN_DURATION) & (durations <= LONGEST)).mean()),
             "speed_ratio": moves.speed / real_moves.speed,
             "mean_jerk_ratio": moves.jerk / real_moves.jerk,
             "peak_jerk_ratio": moves.peak_jerk / real_moves.peak_jerk,

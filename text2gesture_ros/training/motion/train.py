@@ -246,7 +246,7 @@ class MotionTraining(EpochTraining):
             "stop_token": self.config.stop_token,
             "network": asdict(self.config.network),
             "training": {k: v for k, v in asdict(self.config).items() if k not in ("name", "network")}
-            | {"data": [Path(folder).name for folder in self.config.data]},  # where it lay concerns nobody
+            | {"data": [Path(folder).name for folder in self.config.data]},  # names, no paths
         }
         save_model(self.output, {**config, "graphs": self.graphs}, weights)
         if not self.graphs:  # the graphs depend on the sizes alone

@@ -1,8 +1,8 @@
-"""What the recogniser learns from: clips as directions of bones, seen anew by chance every time.
+"""Training clips of the recogniser as bone directions, randomly augmented each time they are drawn.
 
-The studio's people are tidy; recordings are not. So every clip is cut, stretched, mirrored, bent, shaken and
-robbed of joints before the network sees it, all of it in directions of bones, since `recogniser.normalised`
-leaves nothing else of a body.
+Recordings vary more than the studio's clips. So every clip is cut, stretched, mirrored, bent, shaken and
+deprived of joints before the network sees it, all in bone directions: `recogniser.normalised` keeps nothing
+else of a body.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,11 +30,11 @@ _ARM_BONES = [
     [INDEX[f"{side}_{part}"] - 1 for part in ("elbow", "wrist", "hand", "thumb")]
     for side in ("left", "right")
 ]
-_IDLE = 0.08  # a hand that moves less is at rest [m]
-_SHORTEST = int(RATE / 3)  # frames of a window
+_IDLE = 0.08  # largest displacement of a hand at rest [m]
+_SHORTEST = int(RATE / 3)  # shortest clip [frames]
 
-# How else people and figures hold an arm that does nothing: directions of upper arm, forearm, hand and thumb
-# of a left arm (x forward, y outward, z up).
+# Rest postures of an idle arm in recordings: directions of upper arm, forearm, hand and thumb of a left arm
+# (x forward, y outward, z up).
 _RESTS = np.array(
     [
         [(0.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.7, 0.7, 0.0)],  # T, as figures are made
@@ -48,7 +48,7 @@ _RESTS = np.array(
         [(-0.4, 0.3, -0.9), (-0.2, -0.7, -0.6), (-0.1, -0.9, -0.3), (0.0, -0.7, -0.7)],  # behind the back
     ]
 )
-# What recordings lack: joints by how their names end.
+# Sets of joints that recordings lack, by suffix of their names.
 _LACKS = (
     ("thumb",),
     ("thumb", "hand"),
@@ -59,7 +59,7 @@ _LACKS = (
     ("nose", "thumb", "hand"),
     ("elbow", "wrist", "hand", "thumb", "knee", "ankle"),
 )
-# Which joints a gesture cannot be told without.
+# Joints without which a gesture cannot be recognised.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "thumbsup": ("left_thumb", "right_thumb"),
     "nod": ("nose",),
@@ -69,14 +69,14 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How much chance there is in a clip; probabilities are of a clip, angles in radians.
+    """Amounts of random augmentation; probabilities are per clip, angles in radians.
 
     Attributes:
         slowest: smallest factor of the speed; the largest is its inverse.
         pause: probability of standing still before, and of standing still after.
         longest_pause: [s].
         rest: probability of another way to hold the arms that do nothing.
-        arms: smallest factor of how far the arms move; the largest is 2 minus it.
+        arms: smallest factor on the amplitude of the arms; the largest is 2 minus it.
         head: the same of the head.
         rig: deviation of every bone's direction, constant over a clip: where a skeleton has its joints.
         upright: deviation of how the whole body is turned about each axis.
@@ -141,13 +141,13 @@ class Clips:
     def seen(
         self, chosen: IntArray, window: int, how: Augmentation, generator: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
-        """Return chosen clips, each seen by chance in its own way.
+        """Return chosen clips, each augmented at random.
 
         Args:
             chosen: (B,) indices of clips.
             window: T, frames at most.
-            how: how much chance there is.
-            generator: the source of chance.
+            how: amounts of augmentation.
+            generator: random numbers.
 
         Returns:
             (B, T, K, 3) normalised positions and (B, T) mask.
@@ -178,7 +178,7 @@ class Clips:
     def _times(
         self, chosen: IntArray, window: int, how: Augmentation, generator: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
-        """Return which moment of its clip [frames] each frame shows, (B, T), and the mask."""
+        """Return the time in its clip of each frame [frames], (B, T), and the mask."""
         count = len(chosen)
 
         def chance(low: FloatArray | float, high: FloatArray | float) -> FloatArray:
@@ -198,7 +198,7 @@ class Clips:
         before, after = (sometimes(how.pause, chance(0.0, longest), 0.0) for _ in range(2))
         played = (end - start) / speed
         total = np.maximum(before + played + after + 1.0, _SHORTEST)
-        # What does not fit is cut so that the stroke is in the middle, more or less.
+        # A clip that is too long is cut about its stroke.
         middle = before + ((first_of_stroke + last_of_stroke) / 2.0 - start) / speed
         shown = np.minimum(total, window)
         offset = np.clip(middle - chance(0.3, 0.7) * shown, 0.0, total - shown)
@@ -211,7 +211,7 @@ class Clips:
 def drawn(
     pools: Sequence[tuple[Clips, float]], count: int, other_share: float, generator: np.random.Generator
 ) -> list[IntArray]:
-    """Return which clips of each pool make a batch.
+    """Return the indices of a batch's clips in each pool.
 
     `other` comes in its share, the gestures alike, whatever there is most of; a label comes from the pools
     that have it, by their shares.
@@ -220,7 +220,7 @@ def drawn(
         pools: clips, and how often they come relative to those of other pools.
         count: clips in all.
         other_share: of clips that are none of the gestures.
-        generator: the source of chance.
+        generator: random numbers.
     """
     shares = np.array([share * np.isin(np.arange(len(LABELS)), clips.labels) for clips, share in pools])
     there: npt.NDArray[np.bool_] = np.any(shares, axis=0)
@@ -236,7 +236,7 @@ def drawn(
 
 
 def _stroke(positions: FloatArray, label: int) -> tuple[float, float]:
-    """Return between which frames a gesture is more than half of what it becomes; (T, K, 3) -> 2."""
+    """Return the first and last frame of more than half the largest displacement: (T, K, 3) -> 2."""
     last = len(positions) - 1
     if LABELS[label] in (NEUTRAL, OTHER):  # any part of them is what they are
         return last / 2, last / 2
@@ -252,7 +252,7 @@ def _is_idle(positions: FloatArray, side: str) -> bool:
 
 
 def _scale(bones: FloatArray, how: Augmentation, generator: np.random.Generator) -> None:
-    """Let arms and head move more or less about where they are on the average: (B, T, K - 1, 3)."""
+    """Scale the amplitude of arms and head about their mean directions: (B, T, K - 1, 3)."""
     for part, least in (([*_ARM_BONES[0], *_ARM_BONES[1]], how.arms), (_HEAD_BONES, how.head)):
         factor = generator.uniform(least, 2.0 - least, (len(bones), 1, 1, 1)).astype(np.float32)
         mean = bones[:, :, part].mean(axis=1, keepdims=True)
@@ -260,7 +260,7 @@ def _scale(bones: FloatArray, how: Augmentation, generator: np.random.Generator)
 
 
 def _keyed(keys: FloatArray, frames: int) -> FloatArray:
-    """Return directions on the straight way from key to key: (N, ...) -> (T, ...)."""
+    """Return directions interpolated linearly between key postures: (N, ...) -> (T, ...)."""
     at = np.linspace(0.0, len(keys) - 1.0, frames)
     left = np.minimum(at.astype(int), len(keys) - 2)
     weight = (at - left).reshape(-1, *([1] * (keys.ndim - 1)))
@@ -268,7 +268,7 @@ def _keyed(keys: FloatArray, frames: int) -> FloatArray:
 
 
 def _move_at_random(bones: FloatArray, generator: np.random.Generator) -> None:
-    """Move one arm or both of a clip from one random posture to another all the time: (T, K - 1, 3)."""
+    """Replace one or both arms of a clip by motion between random postures: (T, K - 1, 3)."""
     keys = max(3, int(len(bones) / RATE / generator.uniform(0.25, 0.85)))
     for side in _ARM_BONES if generator.random() < 0.6 else _ARM_BONES[: 1 + generator.integers(2)][-1:]:
         upper, fore, spread = generator.normal(size=(3, keys, 1, 3))
@@ -305,7 +305,7 @@ def _rest(bones: FloatArray, idle: BoolArray, how: Augmentation, generator: np.r
 
 
 def _bend(bones: FloatArray, how: Augmentation, generator: np.random.Generator) -> None:
-    """Turn every bone a little: as another skeleton would have it, as a tired person, as a shaky camera."""
+    """Perturb every bone direction: constant offsets, as between skeletons, and noise over time."""
     count, frames, number, _ = bones.shape
     turn = generator.normal(0.0, how.rig, (count, 1, number, 3))
     turn[:, :, _HEAD_BONES] += generator.normal(0.0, how.rig, (count, 1, 1, 3))
@@ -344,7 +344,7 @@ def _lack(
     how: Augmentation,
     generator: np.random.Generator,
 ) -> None:
-    """Fill in joints as if they had been missing: (B, T, K, 3); those the gesture lives by stay."""
+    """Replace joints as if they had been missing: (B, T, K, 3); those in `NEEDS` stay."""
     lacking = generator.random(len(positions)) < how.lacking
     which = generator.integers(len(_LACKS), size=len(positions))
     for index, ends in enumerate(_LACKS):

@@ -1,4 +1,4 @@
-"""Measure the recogniser: on studio clips of unseen performers (the ceiling) and on recordings by others."""
+"""Evaluation of the recogniser on studio clips of unseen performers and on recordings by others."""
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.model_directory import open_model
 from text2gesture_ros.training.recogniser.recordings import Labelled, read_recordings
 from text2gesture_ros.training.studio.synthesis import dataset, distractors
+from text2gesture_ros.training.summary import Summary, number
 from text2gesture_ros.understanding.recogniser import LABELS, OTHER, Recogniser, Recognition
 
 # Added to the seed a model was trained with: the people of the evaluation are none of the training's.
@@ -106,6 +107,46 @@ def scores(rows: Sequence[Row]) -> dict[str, Any]:
         "false_accept": _rate(row["accepted"] for row in others),
         "false_gesture": _rate(row["accepted"] and row["chosen"] != NEUTRAL for row in others),
     }
+
+
+def summary(report: dict[str, Any]) -> Summary:
+    """Return what is printed of the result of `evaluate`."""
+    parts = {"studio": report["studio"]}
+    for span in ("active", "whole") if "clips" in report else ():
+        parts[f"recordings, {span}"] = report[span]
+        for key in ("by_source", "by_gesture") if span == "active" else ():
+            parts |= {f"  {name}": found for name, found in report[span][key].items()}
+    names = ("gestures", "top1", "top2", "top1_of_twelve", "false_reject", "others", "false_accept")
+    columns = ("", *(f"#{name.replace('_', ' ')}" for name in names))
+    rows = [(part, *(number(found[name]) for name in names)) for part, found in parts.items()]
+    if "clips" not in report:
+        return Summary([("", columns, rows)])
+    reasons = {file: f" ({reason})" for file, reason in report["left_out"].items()}
+    recordings = [
+        (
+            row["file"] + reasons.get(row["file"], ""),
+            row["label"],
+            row["chosen"],
+            number(row["probability"]),
+            str(row["rank"]),
+            "yes" if row["accepted"] else "no",
+            row["whole"]["chosen"],
+            str(row["whole"]["rank"]),
+        )
+        for row in report["clips"]
+    ]
+    header = (
+        "recording",
+        "shows",
+        "recognised as",
+        "#probability",
+        "#rank",
+        "accepted",
+        "whole file",
+        "#rank",
+    )
+    title = f"{' and '.join(report['part'])} recordings"
+    return Summary([("", columns, rows), (title, header, recordings)])
 
 
 def draw_confusion(path: Path, report: dict[str, Any], title: str) -> None:

@@ -41,7 +41,7 @@ def _act(
         places: where, one after the other.
         both: both hands.
         swing: channels of the arm that swing, and how far [rad].
-        stroke: how far the hand swings [m].
+        stroke: how much the hand swings [m].
         cycles: how often; not at all where nothing swings.
         frequency: [Hz].
         beat: to one side of the place only.

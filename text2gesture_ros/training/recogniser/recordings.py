@@ -79,7 +79,7 @@ def read_recordings(folder: Path, table: Path, part: str) -> list[Labelled]:
 def _spans(path: Path) -> dict[str, tuple[float, float]]:
     """Return where in each file the gesture is [s], as a labels.csv says.
 
-    Its columns are those of whoever collected the recordings, active_start_s and active_end_s, or those that
+    Its columns are active_start_s and active_end_s, or those that
     `train motion --data` reads, start and end.
 
     Raises:

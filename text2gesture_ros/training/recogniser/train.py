@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from itertools import compress
 from operator import not_
 from pathlib import Path
@@ -21,6 +21,7 @@ from text2gesture_ros.geometry import FloatArray, softmax
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.model_directory import open_model, save_model
 from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.training.checks import check_values
 from text2gesture_ros.training.epochs import EpochTraining
 from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, drawn
 from text2gesture_ros.training.recogniser.export import export_graphs
@@ -36,8 +37,18 @@ from text2gesture_ros.understanding.recognition_network import (
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches
-_RISING = 50  # batches in which the learning rate gets to its highest
-_SHORTEST_WINDOW = 15  # frames, as `recogniser.LENGTHS`; a batch costs as much time as its window is long
+_RISING = 50  # batches of the learning rate's warm-up
+_SHORTEST_WINDOW = 15  # shortest window of a batch [frames]; the cost of a batch grows with it
+
+
+_BOUNDS = {
+    "seed": (0, 2**31),
+    **dict.fromkeys(
+        ("clips_per_gesture", "distractors", "wild", "wild_others", "epochs", "batches"), (1, 1_000_000)
+    ),
+    "batch_size": (2, 4096),
+    "learning_rate": (1e-7, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -96,47 +107,18 @@ class RecogniserTrainingConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
-            raise ConfigurationError(f"name must be a text but is {self.name!r}")
-        if not isinstance(self.validation_joins, bool):
-            given = self.validation_joins
-            raise ConfigurationError(f"validation_joins must be true or false but is {given!r}")
-        if self.precision not in ("no", "bf16"):
-            raise ConfigurationError(f"precision must be no or bf16 but is {self.precision!r}")
+        check_values(self, _BOUNDS, {"precision": ("no", "bf16")}, others=(0.0, 0.9))
+        check_values(self.augmentation, {}, others=(0.0, 10.0), prefix="augmentation.")
         if self.wild_share + self.recordings_share >= 1.0:
             raise ConfigurationError(
                 f"wild_share {self.wild_share} and recordings_share {self.recordings_share}"
                 " leave the studio none"
             )
-        for part in fields(self):
-            low, high = _LIMITS.get(part.name, (0.0, 0.9))  # the others are shares
-            if part.type in (int, float):
-                _check(part.name, getattr(self, part.name), part.type, low, high)
-        for part in fields(self.augmentation):
-            _check(f"augmentation.{part.name}", getattr(self.augmentation, part.name), float, 0.0, 10.0)
 
     def rate_factor(self, step: int) -> float:
         """Return the factor on the learning rate: rising at first, then falling on half a cosine."""
         rising = min(1.0, (step + 1) / min(self.batches, _RISING))
         return rising * (0.5 + 0.5 * math.cos(math.pi * step / (self.epochs * self.batches)))
-
-
-_LIMITS = {
-    "seed": (0, 2**31),
-    **dict.fromkeys(
-        ("clips_per_gesture", "distractors", "wild", "wild_others", "epochs", "batches"), (1, 1_000_000)
-    ),
-    "batch_size": (2, 4096),
-    "learning_rate": (1e-7, 1.0),
-}
-
-
-def _check(key: str, value: Any, kind: type, low: float, high: float) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole and (kind is int or not isinstance(value, float)):
-        raise ConfigurationError(f"{key} must be a {'whole ' * (kind is int)}number but is {value!r}")
-    if not low <= value <= high:
-        raise ConfigurationError(f"{key} must be in [{low:g}, {high:g}] but is {value}")
 
 
 def load_config(path: Path) -> RecogniserTrainingConfig:

@@ -95,7 +95,7 @@ def _clip(label: str, generator: np.random.Generator) -> Motion:
 
 
 def _home(generator: np.random.Generator) -> FloatArray:
-    """Return how somebody stands or sits before and after: (C,) [rad]; each arm may do something else."""
+    """Return the posture before and after a clip, standing or sitting: (C,) [rad]; each arm on its own."""
     posture = np.array(stance("hanging"))
     kinds = list(STANCES)
     first = str(generator.choice(kinds))

@@ -166,7 +166,7 @@ def reach(
 
 
 def _effort(angles: Mapping[str, float], near: Mapping[str, float]) -> float:
-    """Return how far a way is from `near`, and much more for what it would have to leave the limits [rad]."""
+    """Return the distance of a trajectory from `near`, plus a penalty for leaving the joint limits [rad]."""
     beyond = sum(
         max(ARM_LIMITS[name][0] - angle, angle - ARM_LIMITS[name][1], 0.0) for name, angle in angles.items()
     )

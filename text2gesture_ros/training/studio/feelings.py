@@ -31,8 +31,8 @@ def _shrug(
     Args:
         manner: how.
         place: where the open hands go; None: the arms hang.
-        lift: how far the shoulders rise [rad].
-        roll: how far the head tilts [rad].
+        lift: how much the shoulders rise [rad].
+        roll: how much the head tilts [rad].
         one: one arm and mostly one shoulder.
         hold: how long it lasts [s].
         shake: the head says no meanwhile.
@@ -117,12 +117,12 @@ def _grabhead(
         manner: how.
         place: where.
         both: both hands.
-        down: how far the head sinks [rad].
-        lean: how far the trunk sinks [rad].
+        down: how much the head sinks [rad].
+        lean: how much the trunk sinks [rad].
         shake: how likely the head shakes in the hands.
-        scratch: how far the hand moves to and fro [m].
+        scratch: how much the hand moves to and fro [m].
         propped: the other forearm lies before the belly, under the elbow.
-        roll: how far the head tilts into the hand [rad].
+        roll: how much the head tilts into the hand [rad].
     """
     score = manner.score()
     sides = SIDES if both else (manner.side,)
@@ -197,7 +197,7 @@ def _yay(
         pump: how far they go from there and back [m].
         pumps: how often.
         frequency: of pumping and jumping [Hz].
-        jump: how far the knees bend for the rise [rad].
+        jump: how much the knees bend for the rise [rad].
         jumps: the knees bend with each pump too.
         both: both arms.
     """
@@ -302,7 +302,7 @@ def _pat(
         depth: how far down it goes [m].
         frequency: strokes per second [Hz].
         rub: move so far instead of down [m].
-        bow: how far the trunk leans forward [rad].
+        bow: how much the trunk leans forward [rad].
         looking: yaw towards that side, and pitch of the head [rad].
         both: both hands.
     """

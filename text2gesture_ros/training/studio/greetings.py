@@ -37,7 +37,7 @@ def _wave(
         manner: how.
         place: where the hand is raised to.
         swing: channel -> amplitude [rad].
-        aside: how far the hand moves outward and inward [m].
+        aside: how much the hand moves outward and inward [m].
         frequency: [Hz].
         cycles: how many.
         both: both hands.
@@ -122,10 +122,10 @@ def _handshake(
 
     Args:
         manner: how; people shake hands with the right, whichever they prefer.
-        pump: how far the hand goes up and down [m]; 0: it is only offered.
+        pump: how much the hand goes up and down [m]; 0: it is only offered.
         frequency: [Hz].
         cycles: how many.
-        bow: how far the trunk leans forward [rad].
+        bow: how much the trunk leans forward [rad].
         both: the left hand takes hold too.
         duration: of the way there [s].
     """

@@ -23,7 +23,7 @@ def _nod(
         depth: how far down [rad]; negative: up first.
         cycles: how often.
         frequency: [Hz].
-        bow: how far the trunk goes along [rad].
+        bow: how much the trunk goes along [rad].
         to_and_fro: as far up as down, instead of down and back.
     """
     score = manner.score()
@@ -88,8 +88,8 @@ def _shake(
         bowed: how far down the face is meanwhile [rad].
         place: where a refusing hand is raised to; None: the arms stay.
         both: both hands refuse.
-        aside: how far the hand moves out and in [m].
-        wag: how far the hand wags from the wrist [rad].
+        aside: how much the hand moves out and in [m].
+        wag: how much the hand wags from the wrist [rad].
     """
     score = manner.score()
     rate = manner.between(*frequency)

@@ -1,4 +1,4 @@
-"""The manner in which somebody performs, and the words performances are written in."""
+"""The manner of a performance, and the functions with which performances are written."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Place:
         thumb: direction of the thumb's side of the hand.
         flexion: of the wrist, towards the palm [rad].
         deviation: of the wrist, towards the thumb [rad].
-        opening: how far the thumb is spread [rad].
+        opening: spread of the thumb [rad].
         spread: deviation of the place from one performance to the next [m].
     """
 
@@ -73,14 +73,14 @@ class Hand:
 
 @dataclass(frozen=True)
 class Manner:
-    """How somebody does a gesture.
+    """The manner of a performance of a gesture.
 
     Attributes:
         vigour: 0 faint and slow to 1 grand and quick.
         side: the hand of a one-handed gesture, "left" or "right".
         generator: where the remaining choices come from.
         home: (C,) how this person stands before and after [rad].
-        gap: (3,) how far the reference's shoulder is from this person's [m], see `Body.shoulder_gap`.
+        gap: (3,) offset of the reference's shoulder from this person's [m], see `Body.shoulder_gap`.
     """
 
     vigour: float

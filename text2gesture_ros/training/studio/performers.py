@@ -37,7 +37,7 @@ _WAVES = 4  # sinusoids that make up each
 
 
 def stance(name: str) -> FloatArray:
-    """Return the posture of somebody standing as `STANCES` or "hanging" says: (C,) [rad]."""
+    """Return a standing posture: `STANCES` or "hanging" says: (C,) [rad]."""
     posture = np.array(REST)
     if name != "hanging":
         for side in SIDES:
@@ -53,7 +53,7 @@ class Performer:
     Attributes:
         body: its bones.
         posture: (C,) how its ease differs from that of others [rad].
-        stance: how it stands when nobody told it to let the arms hang; "hanging" or one of `STANCES`.
+        stance: posture at rest unless a clip asks for hanging arms; "hanging" or one of `STANCES`.
         pace: factor of all durations; below 1 is a quick person.
         vigour: added to the vigour of every gesture.
         hand: the hand it prefers, "left" or "right".
@@ -67,7 +67,7 @@ class Performer:
         wander: deviation of the slow unwilled motion of every joint [rad].
         tremor: deviation of the tremor of the arms [rad].
         breath: breaths per second [Hz].
-        sway: factor of how far the weight shifts.
+        sway: factor on the shift of weight.
         drag: how long the hand's own inertia holds it back [s].
     """
 
@@ -158,7 +158,7 @@ class Performer:
         return _within(angles + added, angles)
 
 
-# How freely each channel wanders: the head most, the legs of somebody who stands not at all.
+# Amplitude of each channel's random sway: the head most, the legs of a standing person none.
 _WANDERING = {"head": 1.4, "lean": 0.5, "tilt": 0.5, "turn": 0.6, "sway": 0.15, "lift": 0.5, "yaw": 0.0}
 _STILL = ("knees", "thigh", "shin")
 _LOOSENESS = np.array(

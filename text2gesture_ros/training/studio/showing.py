@@ -37,7 +37,7 @@ def _point(
         looking: yaw towards the pointing side and pitch of the head [rad].
         turn: of the whole body, legs and all, towards that side [rad].
         jabs: how often the forearm jabs.
-        sweep: how far the hand moves on while it points [m].
+        sweep: how much the hand moves on while it points [m].
         duration: of the way there [s].
     """
     score = manner.score()
@@ -85,7 +85,7 @@ def _both_sides(manner: Manner) -> Score:
 
 
 def _two_arms(manner: Manner) -> Score:
-    """Both arms point the same way, forearms parallel, as somebody who ushers people along."""
+    """Both arms point the same way, forearms parallel, as to usher people along."""
     score = manner.score()
     near = manner.hand(Place((0.20, 0.38, 0.14), (0.20, 0.46, 0.26), thumb=(0.2, 0.2, 1.0)))
     far = manner.hand(Place((0.30, -0.06, 0.16), (0.32, -0.10, 0.26), thumb=(0.2, 0.2, 1.0)))

@@ -134,7 +134,7 @@ def parts(
 
 
 def is_held_out(performer: int, share: float) -> bool:
-    """Whether a performer, by number, is among the `share` held out: every so many-th one is."""
+    """Whether a performer, by number, is among the `share` held out: one in 1 / share is."""
     return int((performer + 1) * share + 1e-9) > int(performer * share + 1e-9)
 
 
@@ -194,7 +194,7 @@ def _perform(
 ) -> Motion:
     """Return the first take that is fit for a person.
 
-    Where this body cannot do the form it does another; where it can do none somebody else steps in.
+    Where this body cannot do the form it does another; where it can do none another performer is drawn.
     """
     home = stance(who.stance if candid else "hanging")
     for take in range(_TAKES):
@@ -232,7 +232,7 @@ def _take(
     tempo = float(np.exp(generator.normal(0.0, 0.06))) / (who.pace * _SLOWNESS[emotion])
     if candid:
         begin, end = _caught(score, begin, end, SHORTEST / FRAME_RATE * tempo, generator)
-    # Whoever is too slow for a clip hurries up; whoever is too quick for a person slows down, or does less.
+    # A performance too slow for a clip is sped up; one too fast for a person is slowed down or reduced.
     longest = LONGEST - 1 if generator.random() < 0.5 else generator.uniform(0.8, 1.0) * (LONGEST - 1)
     tempo = max(tempo, (end - begin) * FRAME_RATE / longest)
     slowest = (end - begin) * FRAME_RATE / (LONGEST - 1)

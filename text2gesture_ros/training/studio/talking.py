@@ -19,7 +19,7 @@ _ON_HIP = Place((0.02, 0.225, 0.03), (0.01, 0.225, 0.03), (-0.5, 1.0, 0.0), (-0.
 
 
 def _talking_head(manner: Manner, size: float = 1.0) -> dict[str, float]:
-    """Return how far the head moves along with one beat: a little of everything [rad]."""
+    """Return the amplitudes of the head during one beat [rad]."""
     sign = manner.either()
     return {
         "head_pitch": size * manner.between(0.03, 0.08),
@@ -46,7 +46,7 @@ def _beat(
         place: where the hands beat.
         stroke: how far one beat goes [m].
         both: both hands.
-        opening: how far the palms turn up with each beat [rad].
+        opening: how much the palms turn up with each beat [rad].
         cycles: how many beats.
         frequency: beats per second [Hz].
         uneven: the other hand only joins in a little.
@@ -86,8 +86,8 @@ def _stand(
         manner: how.
         place: where the hands are put; None: nowhere.
         both: both hands.
-        shift: how far the weight goes to one side [rad].
-        roll: how far the head tilts [rad].
+        shift: how much the weight goes to one side [rad].
+        roll: how much the head tilts [rad].
         head: factor of how much it moves.
     """
     score = manner.score()

@@ -106,7 +106,7 @@ def _tfidf(lines: Lines, _: Path) -> Chooser:
 
 
 def _frozen(lines: Lines, plm: Path) -> Chooser:
-    """Logistic regression on the sentence vectors of the language model as it came."""
+    """Logistic regression on the sentence vectors of the language model before any training here."""
     return _regression(lines, lambda part: sentence_vectors(plm, _texts(part)))
 
 

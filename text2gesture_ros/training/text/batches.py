@@ -113,6 +113,6 @@ def class_weights(utterances: Sequence[Utterance], heads: Sequence[str], power: 
     for head in heads:
         labels = [utterance.label(head) for utterance in utterances]
         counts = torch.tensor([labels.count(name) for name in HEADS[head]], dtype=torch.float32)
-        weights = counts.clamp(min=1) ** -power  # a class nobody saw weighs as much as one seen once
+        weights = counts.clamp(min=1) ** -power  # a class without lines weighs as much as one with one line
         result.append(weights * counts.sum() / (weights * counts).sum() if counts.any() else weights)
     return result

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.labels import GATE, HEADS, TASKS
 from text2gesture_ros.resources import share_directory
+from text2gesture_ros.training.checks import check_values
 from text2gesture_ros.training.text.utterances import (
     Utterance,
     _read,
@@ -67,16 +68,11 @@ class IntentTrainingConfig:
             "average_from": (0.0, 1.0), "alternatives": (0.0, 1.0),
             "seed": (0, 2**31),
         }  # fmt: skip
-        for name, value in asdict(self).items():
-            kind = self.__annotations__[name]
-            texts = not isinstance(value, list) or all(isinstance(item, str) for item in value)
-            if type(value).__name__ != kind.__name__ or not texts:
-                known = "list of texts" if kind == list[str] else kind.__name__
-                raise ConfigurationError(f"{name} must be of type {known} but is {value!r}")
-            if name in bounds and not bounds[name][0] <= value <= bounds[name][1]:
-                raise ConfigurationError(f"{name} must be in {list(bounds[name])} but is {value}")
-        if self.pooling not in POOLINGS:
-            raise ConfigurationError(f"pooling must be one of {', '.join(POOLINGS)} but is {self.pooling!r}")
+        check_values(self, bounds, {"pooling": POOLINGS}, empty=("name", "outliers", "corpora"))
+        for name in ("heads", "data"):
+            value = getattr(self, name)
+            if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+                raise ConfigurationError(f"{name} must be a list of texts but is {value!r}")
         if not self.heads or self.heads != [head for head in HEADS if head in self.heads]:
             raise ConfigurationError(
                 f"heads must be some of {', '.join(HEADS)}, in order, but is {self.heads}"

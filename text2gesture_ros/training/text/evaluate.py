@@ -1,7 +1,7 @@
-"""How often the classifier is right, how sure it is of it, and what it lets pass, on any labelled lines."""
+"""Evaluation of the intent classifier on labelled lines: accuracy, calibration, and the gate."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import NEUTRAL, TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.resources import share_directory
+from text2gesture_ros.training.summary import Summary, number
 from text2gesture_ros.training.text.corpora import read_each
 from text2gesture_ros.training.text.data import default_data, read_outliers
 from text2gesture_ros.training.text.utterances import Utterance, read_utterances
@@ -168,7 +169,7 @@ def score(task: str, utterances: Sequence[Utterance], chosen: Sequence[str]) -> 
         accuracy and macro_f1 (None without a line to score), n (lines that have the label), not_scored (the
         others), recall (label -> share and n) and confusion (label -> choice -> count).
         For the gesture false_gesture_rate: of the n_plain lines labelled neutral, the share that gets a
-        gesture nobody accepts; and false_gesture_rate_all, the share of all scored lines that do.
+        gesture that no reader accepts; and false_gesture_rate_all, the share of all scored lines that do.
         Where the file lists accepted labels (`gesture_ok`, ...) also accuracy_ok, n_ok and recall_ok, for
         which each of them is right, and confusion_ok, in which such a choice stands as the label; in these
         two, lines without such a list count by their label.
@@ -191,7 +192,7 @@ def score(task: str, utterances: Sequence[Utterance], chosen: Sequence[str]) -> 
         result["accuracy_ok"] = _share(choice in accepted for accepted, choice in sets)
         result["n_ok"] = len(sets)
     if task == "gesture":
-        # Each line's label (None: unknown) and whether it got a gesture that nobody accepts.
+        # Each line's label (None: unknown) and whether it got a gesture that no reader accepts.
         wrong = [
             (line.labels[task], choice != NEUTRAL and choice not in accepted)
             for line, choice in lines
@@ -296,3 +297,65 @@ def auroc(higher: Sequence[float], lower: Sequence[float]) -> float:
     ordered = np.sort(lower)
     below = np.searchsorted(ordered, higher, "left") + np.searchsorted(ordered, higher, "right")
     return float(np.mean(below) / (2 * len(ordered)))
+
+
+_SCORES = {
+    "accuracy": "#accuracy",
+    "macro_f1": "#macro F1",
+    "accuracy_ok": "#accepted",
+    "ece": "#ECE",
+    "false_gesture_rate": "#false gestures",
+    "n": "#scored",
+    "not_scored": "#not scored",
+}
+
+
+def summary(metrics: Mapping[str, Any]) -> Summary:
+    """Return what is printed of the result of `evaluate`."""
+    performed = metrics["performed"]
+    rows = [
+        (task, label, number(found["recall"]), number(accepted.get(label, {}).get("recall")), str(found["n"]))
+        for task in TASKS
+        for accepted in [metrics[task].get("recall_ok", {})]
+        for label, found in metrics[task]["recall"].items()
+    ]
+    return Summary(
+        [
+            ("", ("", *_SCORES.values()), [*_score_rows(metrics), _score_row("performed", performed)]),
+            ("", ("task", "label", "#recall", "#accepted", "#lines"), rows),
+        ],
+        [
+            "accepted: the choice is among the labels that the file accepts. "
+            "false gestures: share of the plain lines with a gesture that no reader accepts.",
+            f"performed: gestures with at least the confidence {performed['confidence_threshold']} "
+            f"and the speech probability {performed['speech_threshold']}.",
+            _gate_line(metrics["gate"]),
+        ],
+    )
+
+
+def corpora_summary(metrics: Mapping[str, Any]) -> Summary:
+    """Return what is printed of the result of `evaluate_corpora`."""
+    parts = {**metrics["corpora"], "together": metrics["together"]}
+    rows = [(name, *row) for name, part in parts.items() for row in _score_rows(part)]
+    table = (metrics["part"], ("corpus", "", *_SCORES.values()), rows)
+    return Summary([table], [_gate_line(metrics["together"]["gate"])])
+
+
+def _score_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return [_score_row(task, metrics[task]) for task in TASKS]
+
+
+def _score_row(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    return (name, *(number(values.get(key)) for key in _SCORES))
+
+
+def _gate_line(gate: Mapping[str, Any] | None) -> str:
+    if gate is None:
+        return "gate: this model has none"
+    kinds = ", ".join(f"{kind} {found['rejected']:.3f}" for kind, found in gate["kinds"].items())
+    return (
+        f"gate: rejects {gate['outliers_rejected']:.3f} of {gate['n_outliers']} outliers ({kinds}) and "
+        f"{gate['utterances_rejected']:.3f} of {gate['n_utterances']} utterances; AUROC {gate['auroc']:.4f}; "
+        f"{gate['outliers_performed']:.3f} of the outliers get a gesture"
+    )

@@ -1,8 +1,9 @@
-"""What a file of labelled utterances holds: how many of what, how long, how many words, how alike."""
+"""A report on labelled utterances: counts of labels, lengths, vocabulary, near duplicates."""
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import TASKS
+from text2gesture_ros.training.summary import Summary, number
 from text2gesture_ros.training.text.baselines import sentence_vectors
 from text2gesture_ros.training.text.data import default_data
 from text2gesture_ros.training.text.utterances import Utterance, read_utterances
@@ -28,9 +30,9 @@ def report(path: Path | None = None, plm: str = "all-MiniLM-L6-v2") -> dict[str,
     """Describe a labelled file (None: the utterances of the package).
 
     Returns:
-        lines; parts: for `all` and each split its lines, the mean and quantiles of their length in words, the
-        vocabulary (different words, case aside), how often each label stands in it and, of each task, how
-        many lines accept a second label; likeness.
+        sha256 of the file; lines; parts: for `all` and each split its lines, the mean and quantiles of their
+        length in words, the vocabulary (different words, case aside), how often each label stands in it and,
+        of each task, how many lines accept a second label; likeness.
 
     Raises:
         InputError: the file cannot be used or holds no line.
@@ -42,10 +44,37 @@ def report(path: Path | None = None, plm: str = "all-MiniLM-L6-v2") -> dict[str,
     splits = {line.split: [u for u in utterances if u.split == line.split] for line in utterances}
     parts = {"all": utterances, **{name: lines for name, lines in splits.items() if name}}
     return {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "lines": len(utterances),
         "parts": {name: _describe(lines) for name, lines in parts.items()},
         "likeness": likeness(utterances, embed([line.text for line in utterances], plm)),
     }
+
+
+def summary(found: Mapping[str, Any]) -> Summary:
+    """Return what is printed of the result of `report`."""
+    parts, alike = found["parts"], found["likeness"]
+    figures = {"lines": [part["lines"] for part in parts.values()]}
+    figures["different words"] = [part["vocabulary"] for part in parts.values()]
+    for key in parts["all"]["words"]:
+        figures[f"words per line, {key}"] = [part["words"][key] for part in parts.values()]
+    counts = [
+        (task, label, *(number(part["labels"][task][label]) for part in parts.values()))
+        for task, labels in parts["all"]["labels"].items()
+        for label in labels
+    ]
+    columns = tuple(f"#{name}" for name in parts)
+    pairs = alike["too_near"] or ([alike["nearest"]] if alike["nearest"] else [])
+    return Summary(
+        [
+            ("", ("", *columns), [(name, *(f"{v:.4g}" for v in row)) for name, row in figures.items()]),
+            ("", ("task", "label", *columns), counts),
+        ],
+        [
+            *(f"cosine {pair['cosine']:.3f}: {' | '.join(pair['texts'])}" for pair in pairs),
+            f"{len(alike['too_near'])} pairs have a cosine of {TOO_NEAR} or more",
+        ],
+    )
 
 
 def words(text: str) -> list[str]:

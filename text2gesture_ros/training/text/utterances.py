@@ -30,7 +30,7 @@ class Utterance:
 
     Attributes:
         text: the sentence.
-        labels: the label of each task; None where nobody gave one. Under `GATE`: "no" if it is no English
+        labels: the label of each task; None where it has none. Under `GATE`: "no" if it is no English
             speech; an utterance without this label is speech.
         accepted: of tasks that have it, every label that counts as right.
         split: "train", "test", ...; empty where the file has no such field.
@@ -42,7 +42,7 @@ class Utterance:
     split: str
 
     def label(self, head: str) -> str | None:
-        """Return its label for a head of the network; None where nobody gave one."""
+        """Return its label for a head of the network; None where it has none."""
         return self.labels.get(head, HEADS[GATE][1])
 
 
