@@ -44,7 +44,7 @@ def test_what_late_commands_leave_out_is_not_performed():
 def test_the_largest_deviation_is_that_of_one_joint_while_frames_are_due():
     times = PERIOD * np.arange(300)
     ideal = np.stack([np.sin(times), np.cos(times)], axis=1)
-    performed = ideal[7::3] + [0.0, 0.001]
+    performed = ideal[7::3] + np.array([0.0, 0.001])
     performed[40, 0] += 0.25
     performed[-1, 1] += 9.0  # the frames are over
     found = largest_deviation(times[7::3], performed, (times, ideal), (0.0, 2.5))
