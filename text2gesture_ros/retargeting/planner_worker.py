@@ -36,8 +36,8 @@ from text2gesture_ros.robots.robot_file import load_robot
 _QUANTILE, _PLANNING_TIMES = 0.9, 30
 # Planning time before the first measurement [s].
 _FIRST_PLANNING_TIME = 0.02
-# One row passes until the loop takes a plan over, another until a trajectory controller has its announcement: it
-# plays exactly what is planned only if it knows of it before the plan in force is left.
+# One row passes until the loop takes a plan over, another until a trajectory controller has the announcement:
+# it plays exactly what is planned only if it knows of it before the plan in force is left.
 _MIN_LEAD = 2
 # Rows that the commit row lies further ahead after a plan came too late, at most; and plans in time for each
 # row less.
