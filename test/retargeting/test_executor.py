@@ -714,7 +714,7 @@ class TestPerforming:
         def look():
             found = executor.progress("b")
             states.append(found.state if found else None)
-            parts.append(found.part if found else 0.0)
+            parts.append(found.fraction if found else 0.0)
 
         perform(executor, blocks, 7.0, events=[(0.02 * step, look) for step in range(350)])
         assert list(dict.fromkeys(states)) == [None, "waiting", "performing", "returning", "over"]

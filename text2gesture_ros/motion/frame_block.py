@@ -140,7 +140,7 @@ def blocks_of(
     Raises:
         InputError: as `FrameBlock`.
     """
-    blocks = []
+    blocks: list[FrameBlock] = []
     for start in range(0, len(positions), size):
         frames = positions[start : start + size]
         blocks.append(

@@ -143,7 +143,7 @@ class Goals:
                 goal.handle.publish_feedback(
                     PerformGesture.Feedback(
                         state=progress.state,
-                        progress=float(progress.part),
+                        progress=float(progress.fraction),
                         stop_probability=float(progress.stop_probability),
                         clause=int(progress.clause),
                     )
