@@ -167,7 +167,7 @@ class TestEveryRobot:
         nearest = int(distances.argmin())
         times = np.arange(3.0)
         positions = np.stack([robot.rest, angles[nearest], robot.rest])
-        report = verify(robot, times, positions, clearance=clearance, least=distances[nearest] + 1e-6)
+        report = verify(robot, times, positions, clearance=clearance, min_clearance=distances[nearest] + 1e-6)
         (found,) = [violation for violation in report.violations if violation.kind == "clearance"]
         assert found.time == 1.0
         assert report.clearance == found.value == pytest.approx(distances[nearest])

@@ -10,8 +10,8 @@ from scipy.optimize import least_squares
 
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.geometry import Axis, dot, normalise, rotate, rotation
-from text2gesture_ros.retargeting.retargeter import MARGIN, Retargeter, scaled, torso_frames
-from text2gesture_ros.retargeting.subproblems import TwoTurns
+from text2gesture_ros.retargeting.retargeter import PREFERRED_CLEARANCE, Retargeter, scaled, torso_frames
+from text2gesture_ros.retargeting.subproblems import TwoRotations
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, mirror
@@ -190,7 +190,9 @@ class TestEveryRobot:
     def test_parts_keep_apart_while_arms_cross(self, robot):
         angles = Retargeter(robot).motion(gestures(2.0, 1))
         assert clear_of_itself(robot, angles, FLOOR).all()
-        least = min(MARGIN, float(Clearance(robot).distances(robot.rest).min(axis=-1, initial=np.inf)))
+        least = min(
+            PREFERRED_CLEARANCE, float(Clearance(robot).distances(robot.rest).min(axis=-1, initial=np.inf))
+        )
         assert (
             np.quantile(Clearance(robot).distances(angles).min(axis=-1, initial=np.inf), 0.05) > least - 0.003
         )
@@ -291,7 +293,7 @@ class TestTwoRobots:
         exact = np.ones(len(body), dtype=bool)
         wanted = goal_bones(robot, body)
         exact &= (error_between(arm_bones(robot, closed), wanted) < 1e-3).all(axis=1)
-        exact &= clear_of_itself(robot, closed, MARGIN)
+        exact &= clear_of_itself(robot, closed, PREFERRED_CLEARANCE)
         missed = error_between(arm_bones(robot, angles[exact]), wanted[exact])
         assert exact.sum() > 30
         assert np.quantile(missed, 0.9) < 0.01
@@ -379,8 +381,8 @@ def test_the_torso_of_the_reference_stands_upright():
 
 def aimed(first, second, start, goals):
     """Return where the two turns that ought to aim at `goals` (T, 3) aim, both ways (2, T, 3)."""
-    turns = TwoTurns(first, second, start)
-    angles = np.array([turns.onto(goal) for goal in turns.polar(goals)]).transpose(2, 1, 0)
+    aiming = TwoRotations(first, second, start)
+    angles = np.array([aiming.solutions(goal) for goal in aiming.cylindrical(goals)]).transpose(2, 1, 0)
     return rotate(first, angles[0], rotate(second, angles[1], start))
 
 
