@@ -843,7 +843,7 @@ class TestPerforming:
         judge, body = Verifier.judge, lively(robot, 4.0)
 
         def strict(self, before, positions, velocities, min_clearance=0.0):
-            report = judge(self, before, positions, velocities, least)
+            report = judge(self, before, positions, velocities, min_clearance)
             count = executor.loop.buffer.row + 1 + max(len(positions), 1)
             rows = np.arange(count - len(positions), count)
             moving = np.abs(velocities).max(axis=1) > 0.5

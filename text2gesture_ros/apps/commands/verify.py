@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> Outcome:
         sys.stdout.write(f"{robot.name}: {report.samples} samples, {len(report.violations)} violations\n")
         sys.stdout.write(f"nearest to a limit: {worst}\n")
         if nearest is not None:
-            allowed = f"{1000 * least.min():.1f} mm allowed"
+            allowed = f"{1000 * min_clearance.min():.1f} mm allowed"
             sys.stdout.write(f"nearest parts: {1000 * nearest:.1f} mm apart, {allowed}\n")
         for violation in report.violations[:10]:
             sys.stdout.write(f"  {violation}\n")
