@@ -147,9 +147,8 @@ def verify(
         worst["continuity"] = _judge("continuity", robot, times[1:], off, allowed, allowance, violations)
     nearest = np.inf
     if clearance is not None and finite.all():
-        nearest = _judge_clearance(
-            robot, times, clearance.distances(positions), clearance, min_clearance, violations
-        )
+        distances = clearance.distances(positions)
+        nearest = _judge_clearance(robot, times, distances, min_clearance, violations)
     return Report(len(times), tuple(violations), worst, nearest)
 
 
@@ -157,7 +156,6 @@ def _judge_clearance(
     robot: Robot,
     times: FloatArray,
     distances: Array,
-    clearance: Clearance,
     min_clearance: Array | float,
     violations: list[Violation],
 ) -> float:

@@ -46,9 +46,8 @@ def run(args: argparse.Namespace) -> Outcome:
     times, angles = retarget_motion(robot, motion, given.rate, scale=given.gesture_scale, mirror=given.mirror)
     save_joints(output, robot.joint_names, times, angles)
     clearance = Clearance(robot)
-    report = check(
-        robot, times, angles, clearance=clearance, min_clearance=min_clearance_of(robot, clearance)
-    )
+    minimum = min_clearance_of(robot, clearance)
+    report = check(robot, times, angles, clearance=clearance, min_clearance=minimum)
     if gif is not None:
         from text2gesture_ros.apps.rendering import Painter, Scene
 
