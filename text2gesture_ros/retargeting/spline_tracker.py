@@ -239,7 +239,7 @@ class SplineTracker:
         lower: float,
         upper: float,
     ) -> Array | None:
-        """Return the variables (V,) of one joint with the smallest cost within its bounds, None if infeasible."""
+        """Return the optimal variables (V,) of one joint within its bounds; None if infeasible."""
         limits = {
             "h_l": -bounds - offsets,
             "h_u": bounds - offsets,
@@ -260,13 +260,10 @@ class SplineTracker:
         found = np.asarray(solver.result.x)
         if status != piqp.PIQP_SOLVED:
             # The result is accepted if it keeps the limits, though with less accuracy than asked for.
-            differences = (
-                _program(tracked, self._tail, self._knot, jerk).variable_differences @ found + offsets
-            )
-            kept = (np.abs(differences) <= (2.0 - _LIMIT_RATIO) * bounds).all()
-            if not (
-                kept and ((found >= lower - _SOLVER_TOLERANCE) & (found <= upper + _SOLVER_TOLERANCE)).all()
-            ):
+            rows = _program(tracked, self._tail, self._knot, jerk).variable_differences
+            kept = (np.abs(rows @ found + offsets) <= (2.0 - _LIMIT_RATIO) * bounds).all()
+            kept &= (found >= lower - _SOLVER_TOLERANCE).all() and (found <= upper + _SOLVER_TOLERANCE).all()
+            if not kept:
                 _LOGGER.info("no spline found: %s", status)
                 return None
         return found
