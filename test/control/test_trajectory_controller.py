@@ -1,4 +1,4 @@
-"""What joints do that joint_trajectory_controller moves along the announced trajectories.
+"""Motion of joints that joint_trajectory_controller moves along the announced trajectories.
 
 The controller is modelled after its documentation (control.ros.org, "Trajectory Representation" and
 "Trajectory Replacement"): between points it interpolates by cubics where they tell positions and velocities,
@@ -24,8 +24,8 @@ from text2gesture_ros.retargeting.progress import UtteranceTracker
 CHOSEN = [robot for robot in ROBOTS if robot.name in ("g1", "nao", "pepper")]
 RATE = 100.0  # of the commands [Hz]
 CONTROLLER_RATE = 1000.0  # [Hz]
-SECONDS = 5.5  # of a ride
-AHEAD = 0.2  # of its due time a block comes [s]
+SECONDS = 5.5  # of a simulation
+AHEAD = 0.2  # time from the arrival of a block to its due time [s]
 INSTANT = 1e-7  # [s]
 # A quintic that agrees with a motion in position, velocity and acceleration at both ends has, as its third
 # derivative, the projection of the motion's jerk on the quadratics (its moments are the same). That may be
@@ -65,7 +65,7 @@ class TrajectoryController:
         index = index[within]
         span, passed = (self.times[index + 1] - self.times[index])[:, None], times[within] - self.times[index]
         (p0, v0, a0), (p1, v1, a1) = (self.points[row].swapaxes(0, 1) for row in (index, index + 1))
-        # What is left to reach of position, velocity and acceleration when the lower powers have done theirs.
+        # Remaining change of position, velocity and acceleration after the lower powers.
         if self.quintic:
             position = p1 - p0 - span * v0 - span**2 / 2.0 * a0
             velocity, acceleration = v1 - v0 - span * a0, a1 - a0
@@ -95,8 +95,8 @@ class TrajectoryController:
 
 
 @dataclass
-class Ride:
-    """What was commanded, and what a controller made of it.
+class Simulation:
+    """Commands, and the motion that a controller makes of them.
 
     Attributes:
         times: (T,) [s].
@@ -111,13 +111,13 @@ class Ride:
     commands: np.ndarray
 
 
-def ride(robot, *, lead=1, latest=0.8, **kind):
+def simulate(robot, *, lead=1, latest=0.8, **kind):
     """Announce gestures that interrupt each other to a controller.
 
     Args:
         robot: the robot.
         lead: periods from the announcement of a trajectory to where it leaves the one before.
-        latest: periods that an announcement travels at most.
+        latest: maximum periods from sending an announcement to its arrival.
         kind: of the controller.
     """
     controller, chance = TrajectoryController(robot.rest, **kind), np.random.default_rng(0)
@@ -150,17 +150,17 @@ def ride(robot, *, lead=1, latest=0.8, **kind):
             controller.receive(loop.look_ahead(now), now, arrival)
             states.append(controller.sample(moments[moments >= arrival]))
         times.append(moments)
-    return Ride(*map(np.concatenate, (times, states)), *map(np.stack, (jumps, commands)))
+    return Simulation(*map(np.concatenate, (times, states)), *map(np.stack, (jumps, commands)))
 
 
-def judged(robot, ride):
-    return verify(robot, ride.times, ride.states[:, 0])
+def judged(robot, simulation):
+    return verify(robot, simulation.times, simulation.states[:, 0])
 
 
 @pytest.mark.parametrize("blending", [False, True], ids=["forgetting", "blending"])
 @pytest.mark.parametrize("robot", CHOSEN, ids=name_of)
 def test_joints_keep_all_limits_along_the_announced_trajectories(robot, blending):
-    found = ride(robot, quintic=True, blending=blending)
+    found = simulate(robot, quintic=True, blending=blending)
     np.testing.assert_allclose(found.states[:: round(CONTROLLER_RATE / RATE), 0], found.commands, atol=1e-9)
     np.testing.assert_allclose(found.states[-1], [robot.rest, 0.0 * robot.rest, 0.0 * robot.rest], atol=1e-6)
     report = judged(robot, found)
@@ -174,7 +174,7 @@ def test_joints_keep_all_limits_along_the_announced_trajectories(robot, blending
 
 @pytest.mark.parametrize("robot", CHOSEN, ids=name_of)
 def test_without_accelerations_the_acceleration_of_the_joints_jumps(robot):
-    with_, without = (ride(robot, quintic=quintic, blending=False) for quintic in (True, False))
+    with_, without = (simulate(robot, quintic=quintic, blending=False) for quintic in (True, False))
     np.testing.assert_allclose(without.commands, with_.commands)
     jumps = [np.abs(each.jumps / robot.acceleration).max() for each in (with_, without)]
     assert jumps[1] > 0.1 > 100.0 * jumps[0]
@@ -182,7 +182,7 @@ def test_without_accelerations_the_acceleration_of_the_joints_jumps(robot):
 
 
 @pytest.mark.parametrize("blending", [False, True], ids=["forgetting", "blending"])
-def test_a_trajectory_that_arrives_after_it_has_left_the_one_before_breaks_limits(blending):
+def test_a_trajectory_that_arrives_after_its_commit_row_breaks_limits(blending):
     robot = CHOSEN[0]
-    late = judged(robot, ride(robot, lead=0, quintic=True, blending=blending))
+    late = judged(robot, simulate(robot, lead=0, quintic=True, blending=blending))
     assert late.counts["acceleration"]

@@ -22,17 +22,17 @@ def perform(tracker, name, begin, end):
         tracker.on_command(name, hundredth / 100.0)
 
 
-def heard(given):
+def tracker_of(given):
     tracker = UtteranceTracker()
     for block in given:
         tracker.on_block(block, 0.5)
     return tracker
 
 
-def test_from_waiting_over_performing_and_returning_to_completed():
+def test_the_states_are_waiting_performing_returning_and_over():
     given = blocks(1.0)
     given[-1] = replace(given[-1], stop_probabilities=given[-1].stop_probabilities + 0.9)
-    tracker = heard(given)
+    tracker = tracker_of(given)
     assert tracker.get("b") is None
     assert (tracker.get("a").state, tracker.get("a").fraction, tracker.get("a").duration) == (
         "waiting",
@@ -54,8 +54,8 @@ def test_from_waiting_over_performing_and_returning_to_completed():
     assert not tracker.live
 
 
-def test_clauses_are_one_utterance_and_the_rest_pose_between_them_is_not_its_end():
-    tracker = heard(blocks(more=True))
+def test_an_utterance_is_not_over_between_its_clauses():
+    tracker = tracker_of(blocks(more=True))
     perform(tracker, ("a", 0), 1.0, 2.0)
     tracker.on_clause_end(("a", 0))
     tracker.on_command(None, 2.0)
@@ -71,8 +71,8 @@ def test_clauses_are_one_utterance_and_the_rest_pose_between_them_is_not_its_end
     assert tracker.get("a").outcome == "completed"
 
 
-def test_a_clause_that_never_comes_is_a_failure():
-    tracker = heard(blocks(more=True))
+def test_an_utterance_whose_next_clause_does_not_come_fails():
+    tracker = tracker_of(blocks(more=True))
     perform(tracker, ("a", 0), 1.0, 2.0)
     tracker.on_clause_end(("a", 0))
     tracker.on_settled(1.0 + NEXT_CLAUSE_TIMEOUT)
@@ -80,22 +80,22 @@ def test_a_clause_that_never_comes_is_a_failure():
     assert "next clause" in tracker.get("a").reason
 
 
-def test_without_motion_it_is_refused_with_the_reason():
-    tracker = heard([nothing("cool-down", more=True)])
+def test_an_utterance_without_motion_is_refused_with_the_reason():
+    tracker = tracker_of([nothing("cool-down", more=True)])
     assert tracker.get("a").state == "waiting"
     tracker.on_block(nothing("too sure of nothing", clause=1), 0.6)
     found = tracker.get("a")
     assert (found.state, found.outcome, found.reason) == ("over", "refused", "cool-down")
     # With motion in one clause it is performed, whatever became of the others.
-    tracker = heard([*blocks(more=True), nothing(clause=1)])
+    tracker = tracker_of([*blocks(more=True), nothing(clause=1)])
     perform(tracker, ("a", 0), 1.0, 2.0)
     tracker.on_clause_end(("a", 0))
     tracker.on_settled(2.5)
     assert (tracker.get("a").outcome, tracker.get("a").reason) == ("completed", "no gesture")
 
 
-def test_without_motion_and_without_a_reason_it_has_failed_and_says_so():
-    tracker = heard([nothing(reason="")])
+def test_an_utterance_without_motion_and_without_a_reason_fails():
+    tracker = tracker_of([nothing(reason="")])
     tracker.on_settled(1.0)
     assert (tracker.get("a").state, tracker.get("a").outcome) == ("over", "failed")
     assert "without a reason" in tracker.get("a").reason
@@ -103,7 +103,7 @@ def test_without_motion_and_without_a_reason_it_has_failed_and_says_so():
 
 def test_preemption_ends_what_was_performed():
     for whole, outcome, reason in ((False, "preempted", "b took over"), (True, "completed", "")):
-        tracker = heard([*blocks(), *blocks(due=1.7, utterance_id="b")])
+        tracker = tracker_of([*blocks(), *blocks(due=1.7, utterance_id="b")])
         perform(tracker, ("a", 0), 1.0, 1.5)
         if whole:
             tracker.on_clause_end(("a", 0))
@@ -117,15 +117,15 @@ def test_preemption_ends_what_was_performed():
 
 
 def test_an_utterance_that_is_replaced_before_it_begins_is_preempted():
-    tracker = heard([*blocks(), *blocks(utterance_id="b")])
+    tracker = tracker_of([*blocks(), *blocks(utterance_id="b")])
     tracker.on_preempted("a", "b")
     assert (tracker.get("a").outcome, tracker.get("a").reason) == ("preempted", "b took over")
 
 
-def test_cut_off_by_the_generator_or_by_silence_it_has_failed_unless_frames_come_after_all():
+def test_an_utterance_that_is_cut_off_fails_unless_late_frames_come():
     first = blocks()[0]
     for cut in (lambda tracker: tracker.on_block(nothing("broke", sequence=1), 1.0), None):
-        tracker = heard([first])
+        tracker = tracker_of([first])
         perform(tracker, ("a", 0), 1.0, 1.1)
         if cut:
             cut(tracker)
@@ -137,7 +137,7 @@ def test_cut_off_by_the_generator_or_by_silence_it_has_failed_unless_frames_come
         assert (resumed.state, resumed.outcome) == ("returning", "")
         tracker.on_settled(1.3)
         assert (tracker.get("a").outcome, tracker.get("a").reason) == ("failed", "broke")
-    tracker = heard([first])
+    tracker = tracker_of([first])
     perform(tracker, ("a", 0), 1.0, 1.1)
     tracker.on_clause_end(("a", 0), "broke")
     tracker.on_block(blocks()[-1], 1.4)
@@ -147,8 +147,8 @@ def test_cut_off_by_the_generator_or_by_silence_it_has_failed_unless_frames_come
     assert tracker.get("a").outcome == "completed"
 
 
-def test_what_no_command_ever_performed_has_failed_and_says_so():
-    tracker = heard(blocks())
+def test_an_utterance_that_no_command_performed_fails():
+    tracker = tracker_of(blocks())
     tracker.on_clause_end(("a", 0))
     tracker.on_settled(2.0)
     assert tracker.get("a").outcome == "failed"
@@ -156,8 +156,8 @@ def test_what_no_command_ever_performed_has_failed_and_says_so():
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_cancelled_it_is_over_once_the_robot_rests(begun):
-    tracker = heard(blocks())
+def test_a_cancelled_utterance_is_over_when_the_robot_is_at_rest(begun):
+    tracker = tracker_of(blocks())
     if begun:
         perform(tracker, ("a", 0), 1.0, 1.5)
     tracker.on_abort(["a", "unknown"], "cancelled", "cancelled")
@@ -178,14 +178,14 @@ def test_memory_is_bounded():
     perform(tracker, ("0", 0), 1.0, 1.1)
 
 
-def test_one_that_is_performed_is_not_forgotten_however_many_are_refused_meanwhile():
-    tracker = heard(blocks())
+def test_refused_utterances_do_not_displace_one_that_is_performed():
+    tracker = tracker_of(blocks())
     perform(tracker, ("a", 0), 1.0, 1.2)
     for number in range(1000):
         tracker.on_block(nothing(utterance_id=f"refused {number}"), 1.2)
     assert tracker.get("a").state == "performing"
     assert tracker.get("refused 0") is None
     assert tracker.get("refused 999").outcome == "refused"
-    for number in range(1000):  # even where none is over there is an end to it
+    for number in range(1000):  # the number under way is limited too
         tracker.on_block(blocks(utterance_id=f"waiting {number}")[0], 1.2)
     assert tracker.get("a") is None
