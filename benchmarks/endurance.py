@@ -23,7 +23,7 @@ from sensor_msgs.msg import JointState
 
 from benchmarks.parts import parser, spread, written
 from benchmarks.witness import SENTENCES, diagnosed
-from text2gesture_ros.measurement import processor_time, resident
+from text2gesture_ros.measurement import descendants, processor_time, resident
 from text2gesture_ros.ros.graph_client import GraphClient, spinning
 
 _EVERY = 3.0  # a sentence, of simulated time [s]
@@ -152,7 +152,9 @@ def talk(graph: GraphClient, clock: LockstepClock, sentences: int) -> dict[str, 
 
 
 def _memory(graph: GraphClient) -> dict[str, float]:
-    return {node: round(resident(process.pid) / 1e6, 2) for node, process in graph.processes.items()}
+    """Return the memory of each node and the processes it has started [MB]; what they share counts twice."""
+    pids = {node: (process.pid, *descendants(process.pid)) for node, process in graph.processes.items()}
+    return {node: round(sum(map(resident, family)) / 1e6, 2) for node, family in pids.items()}
 
 
 def _processor(graph: GraphClient) -> dict[str, float]:

@@ -1,10 +1,14 @@
-"""Kill each node again and again in the middle of a conversation, restart it, and see what the robot does.
+"""Kill each node and the planner, again and again, in the middle of a conversation; see what the robot does.
+
+A node is restarted; the planner, a process of the retargeter's, has to be replaced by that.
 
     python -m benchmarks.faults --output benchmarks/results/faults.json
 
 Goes on where it was stopped.
 """
 
+import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +18,11 @@ import numpy as np
 
 from benchmarks.parts import measured, parser, spread, written
 from benchmarks.witness import PACE, Witness, witness
+from text2gesture_ros.measurement import descendants
 from text2gesture_ros.ros.params_file import NODES
+
+PLANNER = "planner"
+_NURSERY_TOO = 5  # of so many kills of the planner, one is of the nursery too, which forks its successor
 
 
 def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:
@@ -55,10 +63,7 @@ def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:
             since = max(died, watched.last_frame(name))
         course = watched.commanded(graph.log.commands[first:])
     graph.restart(node)
-    recovered = watched.say_until_planned(f"{name} back", chance)
-    at_rest = watched.wait_for_rest()
-    latency = watched.latency(f"{name} after", chance)
-    at_rest = watched.wait_for_rest() and at_rest
+    after = next_sentences(watched, name, chance)
     told = watched.commanded(graph.log.commands[first:])
     if start is not None:
         jump = float(np.abs(told.positions[0] - start).max())
@@ -66,16 +71,68 @@ def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:
         "moving": moving,
         "settled_s": course.settled(since),
         "home_s": course.home(rest, since),
+        "jump": jump,
+        "violations": violations + watched.violations(told, start),
+        **after,
+    }
+
+
+def kill_planner(watched: Witness, number: int) -> dict[str, Any]:
+    """Kill the planner at a random moment and return what was seen.
+
+    Args:
+        watched: the running nodes; the robot is at rest.
+        number: of this kill, its seed.
+
+    Returns:
+        as `kill`; settled_s counts for the utterance that was performed, home_s from the death or, where
+        motion has begun to come of another utterance since, from the end of that; replaced: whether there is
+        another planner.
+    """
+    log, retargeter = watched.graph.log, watched.graph.processes["gesture_retargeter"].pid
+    chance = np.random.default_rng([number, *PLANNER.encode()])
+    name, first = f"{PLANNER} {number}", len(log.commands)
+    watched.converse(f"{name} before", chance.uniform(0.05, 2.0 * PACE), chance)
+    nursery, worker = descendants(retargeter)
+    performed = log.commands[-1].message.header.frame_id
+    known = {item.message.utterance_id for item in log.frames}
+    moving = any(log.commands[-1].message.velocity)
+    for process in (nursery, worker) if number % _NURSERY_TOO == 0 else (worker,):
+        os.kill(process, signal.SIGKILL)
+    died = watched.now()
+    watched.pause(PACE / 2.0)
+    watched.wait_for_rest()
+    commands = log.commands[first:]
+    later = {item.message.utterance_id for item in log.frames} - known
+    since = max([died, *map(watched.last_frame, later)])
+    own = [item for item in commands if performed and item.message.header.frame_id == performed]
+    home = watched.commanded(commands).home(watched.robot.rest, since)
+    after = next_sentences(watched, name, chance)
+    return {
+        "moving": moving,
+        "settled_s": max(0.0, float(watched.commanded(own).seen[-1]) - died) if own else 0.0,
+        "home_s": home,
+        "jump": 0.0,
+        "violations": watched.violations(watched.commanded(log.commands[first:])),
+        "replaced": worker not in descendants(retargeter) and len(descendants(retargeter)) == 2,
+        **after,
+    }
+
+
+def next_sentences(watched: Witness, name: str, chance: np.random.Generator) -> dict[str, Any]:
+    """Say two sentences and return recovered_s, latency_s and at_rest, see `kill`."""
+    recovered = watched.say_until_planned(f"{name} back", chance)
+    at_rest = watched.wait_for_rest()
+    latency = watched.latency(f"{name} after", chance)
+    return {
         "recovered_s": recovered,
         "latency_s": latency,
-        "jump": jump,
-        "at_rest": at_rest,
-        "violations": violations + watched.violations(told, start),
+        "at_rest": watched.wait_for_rest() and at_rest,
     }
 
 
 def summarised(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the figures of kills of one node."""
+    """Return the figures of the kills of one process."""
     violations: Counter[str] = sum((Counter(part["violations"]) for part in parts), Counter())
     return {
         "kills": len(parts),
@@ -83,6 +140,7 @@ def summarised(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "violations": dict(violations),
         "at_rest": sum(part["at_rest"] for part in parts),
         "jump_rad": round(max(part["jump"] for part in parts), 6),
+        **({"replaced": sum(part["replaced"] for part in parts)} if "replaced" in parts[0] else {}),
         **{
             key: spread([part[key] for part in parts])
             for key in ("settled_s", "home_s", "recovered_s", "latency_s")
@@ -91,19 +149,35 @@ def summarised(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Kill the nodes; exit with 1 where a limit was broken or the next sentence was not performed."""
+    """Kill them; exit with 1 where a limit was broken or the next sentence was not performed."""
     arguments = parser(__doc__)
     arguments.add_argument("--kills", type=int, default=50, help="of each node")
+    arguments.add_argument("--planner-kills", type=int, default=100, help="of the planner")
     args = arguments.parse_args()
-    tasks = [(node, number) for number in range(args.kills) for node in NODES]
+    counts = {**dict.fromkeys(NODES, args.kills), PLANNER: args.planner_kills}
+    tasks = [
+        (what, number)
+        for number in range(max(counts.values()))
+        for what, count in counts.items()
+        if number < count
+    ]
+
+    def measure(task: tuple[str, int]) -> dict[str, Any]:
+        what, number = task
+        return kill_planner(watched, number) if what == PLANNER else kill(watched, what, number)
+
     with witness(args.robot) as watched:
-        parts = measured(args.output, tasks, lambda task: kill(watched, *task))
-    of_node = {
-        node: [part for task, part in zip(tasks, parts, strict=True) if task[0] == node] for node in NODES
+        parts = measured(args.output, tasks, measure)
+    figures = {
+        what: summarised([part for task, part in zip(tasks, parts, strict=True) if task[0] == what])
+        for what, count in counts.items()
+        if count
     }
-    figures = {node: summarised(own) for node, own in of_node.items()}
     written(args.output, "faults", {"robot": args.robot, **figures})
-    return int(any(part["violations"] or part["latency_s"] is None for part in parts))
+    failed = (
+        part["violations"] or part["latency_s"] is None or not part.get("replaced", True) for part in parts
+    )
+    return int(any(failed))
 
 
 if __name__ == "__main__":

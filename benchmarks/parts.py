@@ -14,10 +14,18 @@ from text2gesture_ros.measurement import described
 Part = dict[str, Any]
 
 
-def parser(module: str | None) -> argparse.ArgumentParser:
-    """Return a parser of what every measurement takes; `module` is its docstring."""
+def parser(module: str | None, robots: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return a parser of what every measurement takes: a robot, or several with other ones as the default.
+
+    Args:
+        module: the docstring of the measurement.
+        robots: those that are measured if nothing else is said; none: there is one robot.
+    """
     result = argparse.ArgumentParser(description=(module or "").split("\n\n")[0])
-    result.add_argument("--robot", default="pepper", help="name or path of the robot")
+    if robots:
+        result.add_argument("--robots", nargs="+", default=robots, metavar="ROBOT", help="names or paths")
+    else:
+        result.add_argument("--robot", default="pepper", help="name or path of the robot")
     result.add_argument("--output", type=Path, help="where the result goes (.json)")
     return result
 

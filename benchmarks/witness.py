@@ -22,10 +22,12 @@ from text2gesture_ros.msg import Speech
 
 from text2gesture_ros.control.verification import min_clearance_of, verify
 from text2gesture_ros.geometry import Array, BoolArray
+from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros.conversation_log import Received
+from text2gesture_ros.ros.conversions import read_frames
 from text2gesture_ros.ros.graph_client import GraphClient, spinning
 
 RATE = 100.0
@@ -60,7 +62,7 @@ class Course:
 
     Attributes:
         times: (T,) [s], by the stamps, over which every limit is kept.
-        seen: (T,) when it came [s], same clock; later by what commands that were late add up to.
+        seen: (T,) when it was published [s], same clock; later by what commands that were late add up to.
         positions: (T, N) [rad].
         velocities: (T, N) [rad/s].
         performing: (T,) whether it was to perform something; if not, it stood or was on its way to rest.
@@ -244,6 +246,12 @@ class Witness:
         """Return the plans that perform an utterance."""
         return [item for item in self.graph.log.trajectories[-500:] if item.message.header.frame_id == name]
 
+    def blocks(self, name: str) -> list[FrameMessage]:
+        """Return the motion that came for an utterance, in order; due on the clock of the stamps."""
+        with self.graph.log.news:
+            messages = [item.message for item in self.graph.log.frames if item.message.utterance_id == name]
+        return [read_frames(message, self._epoch) for message in messages]
+
     def last_frame(self, name: str) -> float:
         """Return when the last frame is due of utterances whose names begin so [s]; -inf: there is none."""
         blocks = [
@@ -265,7 +273,7 @@ class Witness:
             order = order or [message.name.index(name) for name in self.robot.joint_names]
             at = self.seconds(message.header.stamp)
             if not rows or at > rows[-1][0]:
-                seen = item.time + self._offset
+                seen = item.sent - self._epoch
                 rows.append((at, seen, message.position, message.velocity, bool(message.header.frame_id)))
         times, came, positions, velocities, performing = zip(*rows, strict=True)
         return Course(

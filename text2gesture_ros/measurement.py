@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+# Of x86 processors, those that decide how fast the models and solvers are.
+_EXTENSIONS = ("avx2", "avx512f", "avx512_vnni", "amx_tile")
+
 
 def median_and_p99(seconds: Sequence[float]) -> dict[str, float]:
     """Return median and 99th percentile in milliseconds."""
@@ -32,10 +35,23 @@ def resident(process: int | str = "self") -> int:
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
+def descendants(process: int) -> list[int]:
+    """Return the running processes that a process has started, and those that these have started."""
+    started = [
+        int(child)
+        for path in Path(f"/proc/{process}/task").glob("*/children")
+        for child in path.read_text(encoding="utf-8").split()
+    ]
+    return [each for child in started for each in (child, *descendants(child))]
+
+
 def processor_time(process: int) -> float:
-    """Return the processor time a process has used [s]."""
-    values = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime of proc(5)
+    """Return the processor time that a process and its running descendants have used [s]."""
+    total = 0
+    for each in (process, *descendants(process)):
+        values = Path(f"/proc/{each}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        total += int(values[11]) + int(values[12])  # utime, stime of proc(5)
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def described(command: str, figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,14 +65,13 @@ def described(command: str, figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Return processor, system and mean load of the last minute of this machine."""
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        if line.startswith("model name")
-    ]
+    """Return processor, its vector extensions, system and mean load of the last minute of this machine."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    # One line of each kind for every core; other processors than x86 have neither.
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     return {
-        "cpu": names[0] if names else platform.machine(),
+        "cpu": told.get("model name", platform.machine()),
+        "extensions": [name for name in _EXTENSIONS if name in told.get("flags", "").split()],
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
         "system": platform.platform(terse=True),

@@ -18,7 +18,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.ros.bag import message_types
-from text2gesture_ros.ros.conversation_log import TOPICS, Received
+from text2gesture_ros.ros.conversation_log import TOPICS
 from text2gesture_ros.understanding.classifier import IntentClassifier
 
 SENTENCES = ["Hooray, our team has won!", "...", "The bus leaves at nine.", "Goodbye my friends!"]
@@ -78,7 +78,7 @@ def test_a_limit_that_is_not_kept_is_counted_for_its_sentence(talk):
     index = next(i for i, item in enumerate(commands) if item.message.header.frame_id == name) + 10
     message = commands[index].message
     jump = JointState(header=message.header, name=message.name, position=[a + 0.2 for a in message.position])
-    commands[index] = Received(commands[index].time, jump)
+    commands[index] = replace(commands[index], message=jump)
     spoilt = replace(conversation, commands=commands)
     lines = spoilt.lines()
     assert [bool(line.violations) for line in lines] == [False, False, False, True]

@@ -316,7 +316,7 @@ def test_without_a_place_to_start_from_it_is_not_activated(
     publishing = tell(graph, positions) if positions else None
     if positions == {}:  # there is somebody who tells nothing
         graph.tester.create_publisher(JointState, "joint_states", 1)
-    node = graph.add(GestureRetargeterNode, wait=False, start_from=start_from)
+    node = graph.add(GestureRetargeterNode, wait=False, start_from=start_from, planner_process=False)
     graph.spin_until(lambda: any(complaint in status.message for m in diagnostics for status in m.status))
     assert graph.state(node) == "inactive"
     (result,) = node.set_parameters([Parameter("start_from", value="rest")])

@@ -122,6 +122,44 @@ def _speed(root: Path) -> str:
     )
 
 
+def load_table(result: Mapping[str, Any]) -> str:
+    """Return the table of what `benchmarks.load` has written."""
+    machine, figures = result["machine"], result["figures"]
+    extensions = ", ".join(machine["extensions"]) or "no vector extensions"
+    about = f"on {machine['cores']} cores of an {machine['cpu']} ({extensions})"
+    return _table(
+        (
+            f"{about}, load before {figures['load_before']:.1f}",
+            "busy processes per core",
+            "performed share, median / worst",
+            "largest deviation, median / worst",
+            "commands over 1.5 periods late",
+            "text to first trajectory, median / p95",
+            "to first command that moves",
+            "violations",
+        ),
+        *(
+            (
+                case["robot"],
+                case["busy_per_core"],
+                f"{case['share']['median']:.3f} / {case['share']['worst']:.3f}",
+                f"{case['deviation_rad']['median']:.3f} / {case['deviation_rad']['max']:.3f} rad",
+                f"{100.0 * case['late']['one_and_a_half']:.2f} %",
+                *(
+                    f"{case[key]['median']:.0f} / {case[key]['p95']:.0f} ms"
+                    for key in ("trajectory_ms", "motion_ms")
+                ),
+                sum(case["violations"].values()),
+            )
+            for case in figures["cases"]
+        ),
+    )
+
+
+def _load(root: Path) -> str:
+    return load_table(_read(root, "benchmarks", "results", "load.json"))
+
+
 def _figures(root: Path) -> str:
     """Return the tables of the three models' metrics."""
     tables = (
@@ -278,6 +316,6 @@ def _ablation(root: Path) -> str:
 
 
 _TABLES: dict[str, dict[str, Callable[[Path], str]]] = {
-    "README.md": {"parameters": _parameters, "speed": _speed},
+    "README.md": {"parameters": _parameters, "speed": _speed, "load": _load},
     "models/README.md": {"figures": _figures, "ablation": _ablation},
 }

@@ -25,6 +25,9 @@ LATE_FRAMES, LOAD, CLEARANCE, LIMITS = REASONS = ("late frames", "load", "cleara
 was in the way, or its limits were."""
 
 _MAX_RECORD = 30.0  # of a clause, by which deviations are judged [s]
+# A joint may be this much earlier or later [s]: that cannot be seen, and frames that are known half a second
+# ahead lead to slightly different plans than a whole clip.
+_TIME_TOLERANCE = 0.04
 
 
 @dataclass(frozen=True)
@@ -153,5 +156,8 @@ class FidelityRecorder:
         if found is None:
             return 0.0
         ideal, tracked = found
-        compared = min(tracked, count)
-        return float(np.abs(ideal.positions[:compared] - positions[:compared]).max(initial=0.0))
+        compared, shift = min(tracked, count), round(_TIME_TOLERANCE / self._period)
+        padded = np.pad(ideal.positions[:compared], ((shift, shift), (0, 0)), mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * shift + 1, axis=0)  # (M, N, W)
+        apart = np.abs(windows - positions[:compared, :, None]).min(axis=-1)
+        return float(apart.max(initial=0.0))

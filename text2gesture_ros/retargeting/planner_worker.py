@@ -36,6 +36,9 @@ from text2gesture_ros.robots.robot_file import load_robot
 _QUANTILE, _PLANNING_TIMES = 0.9, 30
 # Planning time before the first measurement [s].
 _FIRST_PLANNING_TIME = 0.02
+# One row passes until the loop takes a plan over, another until a trajectory controller has the announcement:
+# it plays exactly what is planned only if it knows of it before the plan in force is left.
+_MIN_LEAD = 2
 # Rows that the commit row lies further ahead after a plan came too late, at most; and plans in time for each
 # row less.
 _MAX_EXTRA_ROWS, _PLANS_IN_TIME = 20, 20
@@ -178,7 +181,7 @@ class PlannerWorker:
     def _plan(self) -> None:
         """Make one attempt at a plan, and hand it over."""
         expected = float(np.quantile(self._times, _QUANTILE))
-        self._planner.lead = 1 + math.floor(expected / self._clock.period) + self._extra_rows
+        self._planner.lead = _MIN_LEAD + math.floor(expected / self._clock.period) + self._extra_rows
         begin = time.perf_counter()
         plan = self._planner.plan()
         if plan is None:

@@ -37,10 +37,17 @@ OnMessage = Callable[[str, Any, int, bytes], None]
 
 @dataclass(frozen=True)
 class Received:
-    """A message and when it came, on `time.monotonic` [s]."""
+    """A message that came.
+
+    Attributes:
+        time: when it came, on `time.monotonic` [s].
+        message: the message.
+        sent: when it was published [s since 1970].
+    """
 
     time: float
     message: Any
+    sent: float
 
 
 @dataclass(frozen=True)
@@ -152,8 +159,8 @@ class ConversationLog:
         """Note a sentence that is being said now."""
         self._said.append((text, time.monotonic()))
 
-    def receive(self, topic: str, kind: Any, data: bytes) -> None:
-        """Keep a serialised message that has just come."""
+    def receive(self, topic: str, kind: Any, data: bytes, info: Mapping[str, int]) -> None:
+        """Keep a serialised message that has just come, and when it was published."""
         arrival = time.monotonic()
         try:
             message = deserialize_message(data, kind)
@@ -161,7 +168,7 @@ class ConversationLog:
             return
         with self.news:
             if topic in self._kept:
-                self._kept[topic].append(Received(arrival, message))
+                self._kept[topic].append(Received(arrival, message, 1e-9 * info["source_timestamp"]))
             elif topic == "/diagnostics":
                 errors = [status for status in message.status if status.level == DiagnosticStatus.ERROR]
                 self.error = f"{errors[0].name}: {errors[0].message}" if errors else self.error

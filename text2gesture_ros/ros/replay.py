@@ -54,7 +54,8 @@ def stage(robot: str, rate: float, seed: int, *, domain: int | None = None) -> I
     """
     given = {
         "/**/gesture_generator": {"ros__parameters": {"seed": seed}},
-        "/**/gesture_retargeter": {"ros__parameters": {"rate": float(rate)}},
+        # Plans are made between two commands: the clock waits for that.
+        "/**/gesture_retargeter": {"ros__parameters": {"rate": float(rate), "planner_process": False}},
     }
     clocks: list[SteppedClock] = []
 

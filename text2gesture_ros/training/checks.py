@@ -38,7 +38,8 @@ def check_values(
         if item.type is float and type(value) is int:
             value = float(value)
             object.__setattr__(values, item.name, value)
-        low, high = bounds.get(item.name, others or (None, None))
+        unbounded: tuple[float | None, float | None] = (None, None)
+        low, high = unbounded if item.type is bool else bounds.get(item.name, others or unbounded)
         specification = Specification("", low=low, high=high, choices=(choices or {}).get(item.name, ()))
         given = value.strip() if isinstance(value, str) else value
         specification.check(f"{prefix}{item.name}", given, item.type)
