@@ -21,7 +21,7 @@ from text2gesture_ros.ros import managed_node as base
 from text2gesture_ros.ros.conversions import frames_message
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
-PATIENCE = 20.0  # nothing here takes as long; a test that waits longer has failed [s]
+TIMEOUT = 20.0  # a test that waits longer fails [s]
 
 
 class Graph:
@@ -61,9 +61,9 @@ class Graph:
             self.spin_until(lambda: node.active)
         return node
 
-    def spin_until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> None:
+    def spin_until(self, condition: Callable[[], Any], timeout: float = TIMEOUT) -> None:
         """Let the nodes work until the condition holds."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             self.executor.spin_once(timeout_sec=0.02)

@@ -32,7 +32,7 @@ _MIN_THUMB_SINE = 0.15
 _MIN_INFLUENCE = 0.35
 # Less influence than this is none [rad/rad].
 _NO_INFLUENCE = 0.01
-# Coordinate descent ends after so many sweeps over the joints, or when no angle changes by more than [rad].
+# Coordinate descent ends after this number of sweeps, or when no angle changes by more than this [rad].
 _MAX_SWEEPS = 8
 _CONVERGED = 1e-6
 
