@@ -146,9 +146,14 @@ class Planner:
         return self._mode.held
 
     @property
+    def wants_plan(self) -> bool:
+        """Whether another plan is wanted."""
+        return self._request.row is not None
+
+    @property
     def busy(self) -> bool:
         """Whether a plan is wanted or frames wait."""
-        return self._request.row is not None or self._queue.ready
+        return self.wants_plan or self._queue.ready
 
     # Orders
 

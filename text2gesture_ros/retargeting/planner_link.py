@@ -54,7 +54,7 @@ class PlannerLink(Protocol):
         """Pass on that rows were sent."""
 
     def work(self) -> bool:
-        """Plan where planning is done in this thread; return whether there is a new plan to take over."""
+        """Plan where planning is done in this thread; return whether there may be a plan to take over."""
 
     def wait_until_ready(self) -> None:
         """Wait until plans can be made. Raises ConfigurationError if that takes too long."""

@@ -154,8 +154,8 @@ class PlannerProcess(PlannerLink):
         self._listen()
 
     def work(self) -> bool:
-        """See `PlannerLink`: the work is done elsewhere."""
-        return False
+        """See `PlannerLink`: the work is done elsewhere, and there may be a plan at any time."""
+        return True
 
     def close(self) -> None:
         """See `PlannerLink`."""

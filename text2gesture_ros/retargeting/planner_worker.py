@@ -87,16 +87,25 @@ class PlannerWorker:
 
     def run(self) -> None:
         """Work until the other end of the pipe is closed."""
+        period = self._clock.period
         while True:
             self._exchange.beat()
-            waits = self._pending is not None or not self._planner.busy
-            select.select([self._pipe], [], [], self._clock.period / 4.0 if waits else 0.0)
+            if self._pending is None and self._planner.busy:
+                timeout = 0.0
+            else:
+                timeout = period if self._pending is None else period / 4.0
+            select.select([self._pipe], [], [], timeout)
             for name, *given in self._pipe.receive():
                 getattr(self, f"on_{name}")(*given)
-            if self._follow() and self._pending is None and self._planner.busy:
-                self._plan()
+                self._work(self._planner.wants_plan)  # somebody waits for the beginning of an utterance
+            self._work(self._planner.busy)
             self._tell()
             self._pipe.flush()
+
+    def _work(self, wanted: bool) -> None:
+        """Make one attempt at a plan if one is wanted and none waits to be taken over."""
+        if self._follow() and self._pending is None and wanted:
+            self._plan()
 
     # Messages of the control loop
 

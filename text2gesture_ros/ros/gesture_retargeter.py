@@ -191,7 +191,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._markers.remember(block)
         # Planning in this thread takes as long as several commands: best right after one. Only the beginning
         # of an utterance is worth the risk of a late command: somebody waits for it.
-        if block.sequence == 0 or block.header.utterance_id != self._announced[1]:
+        begins = block.sequence == 0 or block.header.utterance_id != self._announced[1]
+        if begins or self.parameters.planner_process:
             self._executor.prepare()
             self._announce(now)
 
