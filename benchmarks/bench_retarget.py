@@ -36,7 +36,7 @@ from benchmarks import motions
 from benchmarks.judging import clearance, judge
 from benchmarks.primitives import mjcf, moving, urdf
 from text2gesture_ros.geometry import Array, normalise
-from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
+from text2gesture_ros.motion.frame_block import ClauseHeader, blocks_of
 from text2gesture_ros.retargeting.executor import MotionExecutor
 from text2gesture_ros.retargeting.retargeter import Retargeter
 from text2gesture_ros.robots.robot import BASE, Robot
@@ -107,7 +107,7 @@ class OurWhole:
 
     def __init__(self, robot: Robot, positions: Array, ahead: float = 0.5, block: int = BLOCK) -> None:
         self._executor = MotionExecutor(robot, rate=motions.RATE)
-        self._blocks = _blocks(positions, ahead + 1.0, block)
+        self._blocks = blocks_of(ClauseHeader("bench"), positions, motions.RATE, ahead + 1.0, block)
         self._ahead, self._time = ahead, 0.0
         self.spread = block
         # Frames come before they are due, and the robot may take a run-up.
@@ -127,22 +127,6 @@ class OurWhole:
 
 def _resting(robot: Robot) -> Array:
     return np.tile(robot.rest, (3, 1))
-
-
-def _blocks(positions: Array, due: float, size: int) -> list[FrameBlock]:
-    return [
-        FrameBlock(
-            header=ClauseHeader("bench"),
-            sequence=index,
-            first_frame=first,
-            frame_rate=motions.RATE,
-            due=due + first * PERIOD,
-            positions=positions[first : first + size],
-            stop_probabilities=np.zeros(len(positions[first : first + size])),
-            last=first + size >= len(positions),
-        )
-        for index, first in enumerate(range(0, len(positions), size))
-    ]
 
 
 class Mink:

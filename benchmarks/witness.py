@@ -20,7 +20,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import JointState
 from text2gesture_ros.msg import Speech
 
-from text2gesture_ros.control.verification import least_clearance, verify
+from text2gesture_ros.control.verification import min_clearance_of, verify
 from text2gesture_ros.geometry import Array, BoolArray
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.robots.clearance import Clearance
@@ -129,7 +129,7 @@ class Witness:
         self.graph = graph
         self.robot = robot
         self._clearance = Clearance(robot)
-        self._least = least_clearance(robot, self._clearance)
+        self._min_clearance = min_clearance_of(robot, self._clearance)
         # Stamps are counted from here on: seconds since 1970 leave too few digits for a jerk.
         self._epoch = int(time.time())
         self._offset = time.time() - self._epoch - time.monotonic()
@@ -323,7 +323,7 @@ class Witness:
             positions,
             velocities=velocities,
             clearance=self._clearance,
-            least=self._least,
+            min_clearance=self._min_clearance,
         )
         return Counter({kind: count for kind, count in report.counts.items() if count})
 

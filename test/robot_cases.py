@@ -6,6 +6,7 @@ import numpy as np
 
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.gestures import needs_of
+from text2gesture_ros.motion import frame_block
 from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameBlock
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.retargeting.executor import DEFAULTS, MotionExecutor
@@ -78,19 +79,8 @@ def blocks_of(
 ) -> list[FrameBlock]:
     """Return a clip at 60 frames a second in blocks, the first frame due at `due` [s]."""
     header = ClauseHeader(utterance_id, clause, gesture, "neutral", more, needs=needs_of(gesture))
-    return [
-        FrameBlock(
-            header=header,
-            sequence=index,
-            first_frame=start,
-            frame_rate=60.0,
-            due=due + start / 60.0,
-            positions=positions[start : start + size],
-            stop_probabilities=np.zeros(len(positions[start : start + size])),
-            last=complete and start + size >= len(positions),
-        )
-        for index, start in enumerate(range(0, len(positions), size))
-    ]
+    blocks = frame_block.blocks_of(header, positions, 60.0, due, size)
+    return blocks if complete else [*blocks[:-1], replace(blocks[-1], last=False)]
 
 
 def end_of(block: FrameBlock, reason: str = "", *, due: float | None = None, sequence: int = 0) -> ClauseEnd:

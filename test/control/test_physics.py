@@ -23,22 +23,22 @@ mujoco = pytest.importorskip("mujoco")
 RATE = 100.0
 SECONDS = 30.0
 TIMESTEP = 0.002
-# Stiffness of a servo per largest torque: all of it is given at 1 degree from the command, which is
-# trailed by 8 to 42 ms then. Assumed.
+# Stiffness of a servo per maximum torque: full torque at 1 degree from the command, a lag of 8 to 42 ms.
+# Assumed.
 STIFFNESS = 60.0
-LONGEST_DELAY = 0.08  # of a servo [s]
-MOST_SATURATED = 0.01
-LARGEST_RMS = np.radians(0.5)
+MAX_DELAY = 0.08  # of a servo [s]
+MAX_SATURATED = 0.01
+MAX_RMS = np.radians(0.5)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a simulated robot did.
+    """Result of a simulation.
 
     Attributes:
         contacts: steps in which it touched itself.
-        saturated: part of steps and servos with all torque in use.
-        rms: distance from the command after its delay is taken out, over time and joints [rad].
+        saturated: ratio of steps and servos at maximum torque.
+        rms: tracking error after compensation of the delay, over time and joints [rad].
     """
 
     contacts: int
@@ -46,7 +46,7 @@ class Outcome:
     rms: float
 
     def passes(self) -> tuple[bool, bool, bool]:
-        return self.contacts == 0, self.saturated < MOST_SATURATED, self.rms < LARGEST_RMS
+        return self.contacts == 0, self.saturated < MAX_SATURATED, self.rms < MAX_RMS
 
 
 def simulate(name: str, commands: Array) -> Outcome:
@@ -68,10 +68,10 @@ def simulate(name: str, commands: Array) -> Outcome:
         followed[step] = data.qpos
         contacts += data.ncon > 0
         saturated += np.count_nonzero(np.abs(data.actuator_force) > 0.999 * limits)
-    # Each servo trails its command by a time of its own.
+    # Each servo has its own delay.
     errors = []
     for joint in range(len(joints)):
-        delays = range(round(LONGEST_DELAY / TIMESTEP))
+        delays = range(round(MAX_DELAY / TIMESTEP))
         squares = [
             np.mean((followed[delay:, joint] - wanted[: len(wanted) - delay, joint]) ** 2) for delay in delays
         ]
@@ -92,7 +92,7 @@ def gestures():
 
 
 def performed(name: str, clips: list[Motion], seconds: float = SECONDS) -> Array:
-    """Return what the core commands (S, N) when frames come half a second ahead, as the generator's do."""
+    """Return the commands (S, N) for frames that come half a second ahead, as from the generator."""
     executor = MotionExecutor(load_robot(name), rate=RATE)
     blocks, due = [], 0.5
     for number, clip in enumerate(clips):
@@ -110,13 +110,13 @@ def performed(name: str, clips: list[Motion], seconds: float = SECONDS) -> Array
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_gestures_are_followed_without_touching_and_with_torque_to_spare(name, gestures):
+def test_gestures_are_tracked_without_contact_and_below_maximum_torque(name, gestures):
     outcome = simulate(name, performed(name, gestures))
     assert all(outcome.passes()), outcome
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_on_hard_motion_the_closed_form_alone_fails_all_of_it_and_the_whole_none(name):
+def test_on_hard_motion_the_closed_form_fails_every_criterion_and_the_executor_none(name):
     hard = Motion(motions.noisy(motions.conversation(15.0, seed=3, crossing=True)), motions.RATE)
     outcome = simulate(name, performed(name, [hard], 16.0))
     assert all(outcome.passes()), outcome

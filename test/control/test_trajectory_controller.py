@@ -1,4 +1,4 @@
-"""What joints do that joint_trajectory_controller moves along the announced trajectories.
+"""Motion of joints that joint_trajectory_controller moves along the announced trajectories.
 
 The controller is modelled after its documentation (control.ros.org, "Trajectory Representation" and
 "Trajectory Replacement"): between points it interpolates by cubics where they tell positions and velocities,
@@ -28,8 +28,8 @@ NAMES = ("g1", "nao", "pepper")
 CHOSEN = {name: load_robot(name) for name in NAMES}
 RATE = 100.0  # of the commands [Hz]
 CONTROLLER_RATE = 1000.0  # [Hz]
-SECONDS = 5.5  # of a ride
-AHEAD = 0.2  # of its due time a block comes [s]
+SECONDS = 5.5  # of a simulation
+AHEAD = 0.2  # time from the arrival of a block to its due time [s]
 INSTANT = 1e-7  # [s]
 # A quintic that agrees with a motion in position, velocity and acceleration at both ends has, as its third
 # derivative, the projection of the motion's jerk on the quadratics (its moments are the same). That may be
@@ -69,7 +69,7 @@ class TrajectoryController:
         index = index[within]
         span, passed = (self.times[index + 1] - self.times[index])[:, None], times[within] - self.times[index]
         (p0, v0, a0), (p1, v1, a1) = (self.points[row].swapaxes(0, 1) for row in (index, index + 1))
-        # What is left to reach of position, velocity and acceleration when the lower powers have done theirs.
+        # Remaining change of position, velocity and acceleration after the lower powers.
         if self.quintic:
             position = p1 - p0 - span * v0 - span**2 / 2.0 * a0
             velocity, acceleration = v1 - v0 - span * a0, a1 - a0
@@ -128,8 +128,8 @@ def announced(name, lead=1):
 
 
 @dataclass
-class Ride:
-    """What was commanded, and what a controller made of it.
+class Simulation:
+    """Commands, and the motion that a controller makes of them.
 
     Attributes:
         times: (T,) [s].
@@ -144,7 +144,7 @@ class Ride:
     commands: np.ndarray
 
 
-def ride(name, *, lead=1, **kind):
+def simulate(name, *, lead=1, **kind):
     """Announce gestures to a controller of some kind; announcements travel for up to 0.8 periods."""
     commands, announcements = announced(name, lead)
     controller, chance = TrajectoryController(CHOSEN[name].rest, **kind), np.random.default_rng(0)
@@ -160,17 +160,17 @@ def ride(name, *, lead=1, **kind):
             controller.receive(announcements[tick], now, arrival)
             states.append(controller.sample(moments[moments >= arrival]))
         times.append(moments)
-    return Ride(np.concatenate(times), np.concatenate(states), np.stack(jumps), commands)
+    return Simulation(np.concatenate(times), np.concatenate(states), np.stack(jumps), commands)
 
 
-def judged(name, ride):
-    return verify(CHOSEN[name], ride.times, ride.states[:, 0])
+def judged(name, simulation):
+    return verify(CHOSEN[name], simulation.times, simulation.states[:, 0])
 
 
 @pytest.mark.parametrize("blending", [False, True], ids=["forgetting", "blending"])
 @pytest.mark.parametrize("name", NAMES)
 def test_joints_keep_all_limits_along_the_announced_trajectories(name, blending):
-    robot, found = CHOSEN[name], ride(name, quintic=True, blending=blending)
+    robot, found = CHOSEN[name], simulate(name, quintic=True, blending=blending)
     np.testing.assert_allclose(found.states[:: round(CONTROLLER_RATE / RATE), 0], found.commands, atol=1e-9)
     np.testing.assert_allclose(found.states[-1], [robot.rest, 0.0 * robot.rest, 0.0 * robot.rest], atol=1e-6)
     report = judged(name, found)
@@ -183,12 +183,12 @@ def test_joints_keep_all_limits_along_the_announced_trajectories(name, blending)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_accelerations_the_acceleration_of_the_joints_jumps(name):
-    whole, without = (ride(name, quintic=quintic, blending=False) for quintic in (True, False))
+    whole, without = (simulate(name, quintic=quintic, blending=False) for quintic in (True, False))
     jumps, none = (np.abs(each.jumps / CHOSEN[name].acceleration).max() for each in (without, whole))
     assert jumps > 0.1 > 100.0 * none
     assert judged(name, without).worst["jerk"] > judged(name, whole).worst["jerk"]
 
 
 @pytest.mark.parametrize("blending", [False, True], ids=["forgetting", "blending"])
-def test_a_trajectory_that_arrives_after_it_has_left_the_one_before_breaks_limits(blending):
-    assert judged("g1", ride("g1", lead=0, quintic=True, blending=blending)).counts["acceleration"]
+def test_a_trajectory_that_arrives_after_its_commit_row_breaks_limits(blending):
+    assert judged("g1", simulate("g1", lead=0, quintic=True, blending=blending)).counts["acceleration"]

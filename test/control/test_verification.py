@@ -12,7 +12,7 @@ RATE = 100.0
 
 
 def smooth(robot, times, part=0.5):
-    """Return a motion (T, N) in closed form that uses `part` of its tightest limit, and nothing more."""
+    """Return a sinusoidal motion (T, N) that reaches the ratio `part` of its tightest limit."""
     frequency = 2.0
     reach = np.minimum(robot.upper - robot.rest, robot.rest - robot.lower)
     middle = np.where(reach < 0.05, (robot.upper + robot.lower) / 2.0, robot.rest)
@@ -28,7 +28,7 @@ def smooth(robot, times, part=0.5):
 
 
 def polynomial(robot, kind, times, part):
-    """Return a motion whose derivative named `kind` is `part` of its limit, about the middle of the range."""
+    """Return a motion whose derivative `kind` is `part` of its limit, about the middle of the range."""
     order = ("position", "velocity", "acceleration", "jerk").index(kind)
     span = times - times.mean()
     middle = (robot.upper + robot.lower) / 2.0
@@ -42,7 +42,7 @@ def polynomial(robot, kind, times, part):
 class TestEveryRobot:
     @settings(max_examples=25, deadline=None)
     @given(seed=st.integers(0, 2**32 - 1), rate=st.floats(5.0, 1000.0), part=st.floats(0.0, 1.0))
-    def test_a_motion_within_limits_is_never_accused_however_it_is_sampled(self, robot, seed, rate, part):
+    def test_a_motion_within_limits_is_never_rejected_at_any_sampling(self, robot, seed, rate, part):
         gaps = np.random.default_rng(seed).uniform(0.5, 1.5, 200) / rate
         times = np.cumsum(gaps)
         report = verify(robot, times, smooth(robot, times, part))
@@ -51,14 +51,14 @@ class TestEveryRobot:
         assert max(report.worst.values()) <= 1.0 + 1e-6
 
     @pytest.mark.parametrize("kind", ["position", "velocity", "acceleration", "jerk"])
-    def test_each_limit_is_found_broken_alone(self, robot, kind):
+    def test_each_exceeded_limit_is_found(self, robot, kind):
         for rate in (20.0, 100.0, 1000.0):
-            # So short that a limit used up by one derivative leaves the lower ones small.
+            # So short that the lower derivatives stay far below their limits.
             times = np.arange(4) / rate
             kept = verify(robot, times, polynomial(robot, kind, times, 0.999))
             assert not [violation for violation in kept.violations if violation.kind == kind]
             assert kept.worst[kind] == pytest.approx(0.999, rel=2e-3)
-            # What a jerk may be off by for want of digits is much beside a small limit at a high rate.
+            # At a high rate the rounding error of jerk is large relative to a small limit.
             excess = 1.2 if (kind, rate) == ("jerk", 1000.0) else 1.02
             for sign in (1.0, -1.0):
                 broken = verify(robot, times, polynomial(robot, kind, times, sign * excess))
@@ -79,7 +79,7 @@ class TestEveryRobot:
         assert all(0.5 <= violation.time <= 0.53 + 1e-9 for violation in report.violations)
         assert robot.joint_names[2] in str(report.violations[0])
 
-    def test_what_is_no_number_is_found(self, robot):
+    def test_values_that_are_not_finite_are_found(self, robot):
         for value in [np.nan, np.inf, -np.inf]:
             times = np.arange(30) / RATE
             positions = smooth(robot, times)
@@ -97,12 +97,12 @@ class TestEveryRobot:
         positions[10:, 0] = middle[0] + 0.2
         assert verify(robot, times, positions).counts["velocity"] == 1
 
-    def test_rounding_to_nine_digits_accuses_nobody(self, robot):
+    def test_rounding_to_nine_digits_is_no_violation(self, robot):
         times = np.round(np.arange(300) / 60.0, 9)
         positions = np.round(smooth(robot, times, 0.999), 9)
         assert not verify(robot, times, positions).violations
 
-    def test_time_counted_from_1970_accuses_nobody(self, robot):
+    def test_times_since_1970_are_no_violation(self, robot):
         times = np.arange(300) / 60.0
         assert not verify(robot, 1.7e9 + times, smooth(robot, times, 0.99)).violations
 
@@ -132,7 +132,7 @@ class TestEveryRobot:
             found = {violation.kind for position in bad for violation in verifier.check(position)}
             assert kind in found
 
-    def test_a_sample_that_is_no_number_does_not_pass(self, robot):
+    def test_a_sample_that_is_not_finite_does_not_pass(self, robot):
         for value in [np.nan, np.inf]:
             verifier = Verifier(robot, 1.0 / RATE)
             position = robot.rest.copy()
@@ -140,7 +140,7 @@ class TestEveryRobot:
             assert {violation.kind for violation in verifier.check(position)} == {"finite"}
             assert not verifier.check(robot.rest)
 
-    def test_a_failing_sample_is_not_taken_as_sent(self, robot):
+    def test_a_failing_sample_does_not_become_history(self, robot):
         verifier = Verifier(robot, 1.0 / RATE)
         for _ in range(4):
             assert not verifier.check(robot.rest)
@@ -167,7 +167,7 @@ class TestEveryRobot:
         nearest = int(distances.argmin())
         times = np.arange(3.0)
         positions = np.stack([robot.rest, angles[nearest], robot.rest])
-        report = verify(robot, times, positions, clearance=clearance, least=distances[nearest] + 1e-6)
+        report = verify(robot, times, positions, clearance=clearance, min_clearance=distances[nearest] + 1e-6)
         (found,) = [violation for violation in report.violations if violation.kind == "clearance"]
         assert found.time == 1.0
         assert report.clearance == found.value == pytest.approx(distances[nearest])
@@ -182,7 +182,7 @@ class TestEveryRobot:
         jump = verifier.judge(before, still + 0.01, np.zeros_like(still), -1.0)
         assert {violation.kind for violation in jump.violations} >= {"acceleration", "jerk"}
         assert not verifier.judge(before[:0], still, np.zeros_like(still), 0.0).violations
-        # What went wrong before is not the plan's fault.
+        # Violations before the plan are not its own.
         assert not verifier.judge([before[0] + 0.3, before[1]], still, np.zeros_like(still), 0.0).counts[
             "velocity"
         ]

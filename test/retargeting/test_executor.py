@@ -14,7 +14,7 @@ from robot_cases import ROBOTS, blocks_of, end_of, executor_for, lively, name_of
 
 from text2gesture_ros.control.ownership import VISIBLE
 from text2gesture_ros.control.trajectory import IDLE
-from text2gesture_ros.control.verification import Report, Verifier, Violation, least_clearance, verify
+from text2gesture_ros.control.verification import Report, Verifier, Violation, min_clearance_of, verify
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.gestures import needs_of
 from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader
@@ -114,7 +114,7 @@ class TestEveryRobot:
         check(robot, commands)
         positions = np.stack([command.position for command in commands])
         clearance = Clearance(robot)
-        assert (clearance.distances(positions) >= least_clearance(robot, clearance)).all()
+        assert (clearance.distances(positions) >= min_clearance_of(robot, clearance)).all()
         assert at_rest(robot, commands[-1])
         assert executor.loop.withheld == executor.planner.counts["stuck"] == 0
 
@@ -628,7 +628,7 @@ class TestPerforming:
             slow = np.array([np.abs(command.velocity) / robot.velocity for command in commands]).max()
             assert slow <= 0.2 or executor.planner.counts["bent"]
             clearance = Clearance(robot)
-            least = np.minimum(least_clearance(robot, clearance), clearance.distances(place) - 2e-6)
+            least = np.minimum(min_clearance_of(robot, clearance), clearance.distances(place) - 2e-6)
             positions = np.stack([command.position for command in commands])
             assert (clearance.distances(positions) >= least).all()
             assert at_rest(robot, commands[-1]) or executor.planner.stuck
@@ -715,7 +715,7 @@ class TestPerforming:
         def look():
             found = executor.progress("b")
             states.append(found.state if found else None)
-            parts.append(found.part if found else 0.0)
+            parts.append(found.fraction if found else 0.0)
 
         perform(executor, blocks, 7.0, events=[(0.02 * step, look) for step in range(350)])
         assert list(dict.fromkeys(states)) == [None, "waiting", "performing", "returning", "over"]
@@ -843,8 +843,8 @@ class TestPerforming:
         """Not the gesture: the robot stops before it and goes on after it."""
         judge, body = Verifier.judge, lively(robot, 4.0)
 
-        def strict(self, before, positions, velocities, least=0.0):
-            report = judge(self, before, positions, velocities, least)
+        def strict(self, before, positions, velocities, min_clearance=0.0):
+            report = judge(self, before, positions, velocities, min_clearance)
             count = executor.loop.buffer.row + 1 + max(len(positions), 1)
             rows = np.arange(count - len(positions), count)
             moving = np.abs(velocities).max(axis=1) > 0.5

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parametrize("robot", HANDED, ids=name_of)
 
 
 @pytest.mark.parametrize("opening", [None, 0.0, 0.3, 1.0])
-def test_a_hand_goes_with_its_arm_and_stays_within_its_limits(robot, opening):
+def test_a_hand_opens_with_its_arm_and_stays_within_its_limits(robot, opening):
     generator = np.random.default_rng(0)
     angles = generator.uniform(robot.lower, robot.upper, (50, len(robot.rest)))
     left = list(robot.groups["left_arm"])

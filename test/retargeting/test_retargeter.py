@@ -10,8 +10,8 @@ from scipy.optimize import least_squares
 
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.geometry import Axis, dot, normalise, rotate, rotation
-from text2gesture_ros.retargeting.retargeter import MARGIN, Retargeter, scaled, torso_frames
-from text2gesture_ros.retargeting.subproblems import TwoTurns
+from text2gesture_ros.retargeting.retargeter import PREFERRED_CLEARANCE, Retargeter, scaled, torso_frames
+from text2gesture_ros.retargeting.subproblems import TwoRotations
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, mirror
@@ -19,9 +19,9 @@ from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE, mirror
 SETTINGS = settings(max_examples=8, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
 TWO = [robot for robot in ROBOTS if robot.name in ("pepper", "nao")]
-# The solver stops this near to where it would end [rad].
+# The solver stops this near to its optimum [rad].
 CLOSE = 0.05
-# No frame may bring two parts nearer than this, or than they are at rest [m].
+# No frame may bring two parts nearer than this, or than their distance at rest [m].
 FLOOR = 0.0075
 
 
@@ -71,12 +71,12 @@ def gestures(seconds, seed=0):
 def clear_of_itself(robot, angles, by=0.02):
     """Return which samples (T,) keep every pair as far apart as `by`, or as at rest if that is less."""
     clearance = Clearance(robot)
-    least = np.minimum(by, clearance.distances(robot.rest) - 1e-3)
-    return (clearance.distances(angles) >= least - 1e-9).all(axis=-1)
+    minimum = np.minimum(by, clearance.distances(robot.rest) - 1e-3)
+    return (clearance.distances(angles) >= minimum - 1e-9).all(axis=-1)
 
 
-def bare(robot):
-    """Return the robot without anything that may touch."""
+def without_capsules(robot):
+    """Return the robot without collision pairs."""
     return dataclasses.replace(robot, pairs=np.empty((0, 2), dtype=np.intp))
 
 
@@ -131,8 +131,7 @@ class TestEveryRobot:
             found = Retargeter(robot).motion(np.concatenate([body, body[-1:].repeat(10, 0)]))
             missed.append(error_between(arm_bones(robot, found)[-1], arm_bones(robot, path)[-1]))
         missed = np.array(missed)
-        # Where two solutions fit almost equally well, or a limit lies on the way to the other, one may
-        # be kept.
+        # Where two branches fit almost equally well, or a limit lies between them, the other may be kept.
         assert np.median(missed) < 2e-3
         assert np.mean(missed < 0.02) > 0.8
 
@@ -142,7 +141,7 @@ class TestEveryRobot:
         angles = np.tile(robot.rest, (30, 1))
         head = list(robot.head.joints)
         angles[:, head] = random_angles(robot, 30)[:, head]
-        # A head turned against a shoulder is not followed.
+        # Poses with the head against a shoulder are not retargeted.
         angles = angles[clear_of_itself(robot, angles)][:10]
         assert len(angles) >= 5
         found = np.stack([Retargeter(robot)(frame) for frame in human_like(robot, angles)])
@@ -190,10 +189,10 @@ class TestEveryRobot:
     def test_parts_keep_apart_while_arms_cross(self, robot):
         angles = Retargeter(robot).motion(gestures(2.0, 1))
         assert clear_of_itself(robot, angles, FLOOR).all()
-        least = min(MARGIN, float(Clearance(robot).distances(robot.rest).min(axis=-1, initial=np.inf)))
-        assert (
-            np.quantile(Clearance(robot).distances(angles).min(axis=-1, initial=np.inf), 0.05) > least - 0.003
-        )
+        distances = Clearance(robot).distances
+        at_rest = float(distances(robot.rest).min(axis=-1, initial=np.inf))
+        smallest = distances(angles).min(axis=-1, initial=np.inf)
+        assert np.quantile(smallest, 0.05) > min(PREFERRED_CLEARANCE, at_rest) - 0.003
 
     def test_an_elbow_bent_further_than_the_robot_can_keeps_its_direction(self, robot):
         """A hand at the head: the forearm still points up, not away."""
@@ -205,7 +204,7 @@ class TestEveryRobot:
         assert (bones[1::2] @ robot.axes[2] > 0.3).all()
 
     def test_a_straight_arm_does_not_spin_the_elbow(self, robot):
-        """Noise of a millimetre on a straight arm says nothing about how far the elbow is turned."""
+        """The yaw of a straight arm's elbow is unobservable: noise of a millimetre must not turn it."""
         generator = np.random.default_rng(0)
         arms = np.tile((0.9, 0.3, 0.0, 0.0), (60, 1))
         body = body_of(arms, arms)
@@ -219,7 +218,7 @@ class TestEveryRobot:
         arms = [joint for chain in robot.arms.values() for joint in chain.joints]
         steps = np.abs(np.diff(angles[:, arms], axis=0))[2:]
         assert np.quantile(steps, 0.99) < 0.2
-        # An arm on its way to another solution goes there at a walk.
+        # A switch to another branch is limited in speed.
         assert steps.max() < 0.65
 
     def test_a_mirrored_human_is_a_mirrored_robot(self, robot):
@@ -248,14 +247,14 @@ class TestEveryRobot:
 
 @pytest.mark.parametrize("robot", TWO, ids=name_of)
 class TestTwoRobots:
-    """What takes long or knows nothing of the robot: on arms that aim exactly, of two makes."""
+    """What takes long or does not depend on the robot: two robots whose arms aim exactly."""
 
     def test_turning_and_moving_the_whole_body_changes_no_arm(self, robot):
         body = gestures(0.5)
-        expected = arm_bones(bare(robot), Retargeter(bare(robot)).motion(body))
+        expected = arm_bones(without_capsules(robot), Retargeter(without_capsules(robot)).motion(body))
         for axis, angle in ((np.array([0.0, 0.0, 1.0]), 1.3), (np.array([0.6, 0.0, 0.8]), -0.7)):
             moved = rotate(Axis(axis), np.array(angle), body) + np.array([0.3, -0.2, 0.1])
-            found = arm_bones(bare(robot), Retargeter(bare(robot)).motion(moved))
+            found = arm_bones(without_capsules(robot), Retargeter(without_capsules(robot)).motion(moved))
             np.testing.assert_allclose(found, expected, atol=1e-3)
 
     @pytest.mark.parametrize("factor", [0.3, 2.5])
@@ -291,14 +290,14 @@ class TestTwoRobots:
         exact = np.ones(len(body), dtype=bool)
         wanted = goal_bones(robot, body)
         exact &= (error_between(arm_bones(robot, closed), wanted) < 1e-3).all(axis=1)
-        exact &= clear_of_itself(robot, closed, MARGIN)
+        exact &= clear_of_itself(robot, closed, PREFERRED_CLEARANCE)
         missed = error_between(arm_bones(robot, angles[exact]), wanted[exact])
         assert exact.sum() > 30
         assert np.quantile(missed, 0.9) < 0.01
 
-    def test_no_start_of_least_squares_comes_nearer(self, robot):
+    def test_least_squares_from_several_starts_finds_no_better_pose(self, robot):
         """The bones of random gestures: within 5 % of the best of six starts, limits only."""
-        robot = bare(robot)
+        robot = without_capsules(robot)
         body = gestures(6.0, 1)
         frames = np.arange(40, len(body), 110)
         wanted = goal_bones(robot, body)
@@ -354,7 +353,7 @@ def test_a_neck_that_rolls_first_does_not_roll(others, tmp_path):
         (np.zeros(3), "positions"),
     ],
 )
-def test_no_body_is_refused(positions, message):
+def test_positions_that_are_no_body_are_refused(positions, message):
     with pytest.raises(InputError, match=message):
         Retargeter(TWO[0])(positions)
 
@@ -378,15 +377,15 @@ def test_the_torso_of_the_reference_stands_upright():
 
 
 def aimed(first, second, start, goals):
-    """Return where the two turns that ought to aim at `goals` (T, 3) aim, both ways (2, T, 3)."""
-    turns = TwoTurns(first, second, start)
-    angles = np.array([turns.onto(goal) for goal in turns.polar(goals)]).transpose(2, 1, 0)
+    """Return where both solutions of two rotations for `goals` (T, 3) aim, (2, T, 3)."""
+    aiming = TwoRotations(first, second, start)
+    angles = np.array([aiming.solutions(goal) for goal in aiming.cylindrical(goals)]).transpose(2, 1, 0)
     return rotate(first, angles[0], rotate(second, angles[1], start))
 
 
 @SETTINGS
 @given(seed=SEEDS)
-def test_two_turns_reach_whatever_two_turns_have_made(seed):
+def test_two_rotations_reach_every_goal_within_reach(seed):
     generator = np.random.default_rng(seed)
     first, second, start = normalise(generator.normal(size=(3, 3)))
     if abs(first @ second) > 0.9:
@@ -399,7 +398,7 @@ def test_two_turns_reach_whatever_two_turns_have_made(seed):
 
 @SETTINGS
 @given(seed=SEEDS)
-def test_two_turns_come_as_near_as_any_two_turns_can(seed):
+def test_two_rotations_come_nearest_to_a_goal_out_of_reach(seed):
     generator = np.random.default_rng(seed)
     first, second, start, goal = normalise(generator.normal(size=(4, 3)))
     if abs(first @ second) > 0.9:

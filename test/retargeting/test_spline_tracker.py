@@ -21,8 +21,8 @@ RATES = [10.0, 60.0, 100.0]
 ANIMATIONS = Path(os.environ.get("TEXT2GESTURE_MOTION", "missing")) / "pepper_qianim"
 
 
-def storm(robot, kind, times, seed=0):
-    """Return a reference (R, N) nobody should ask for, within position limits."""
+def infeasible_reference(robot, kind, times, seed=0):
+    """Return a reference (R, N) within position limits that breaks other limits."""
     generator = np.random.default_rng(seed)
     shape = (len(times), len(robot.joint_names))
     if kind == "white noise":
@@ -54,12 +54,12 @@ def check(robot, start, samples, rate):
 
 @pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
 class TestEveryRobot:
-    def test_no_limit_is_exceeded_whatever_is_asked(self, robot):
+    def test_no_limit_is_exceeded_for_any_reference(self, robot):
         for kind in KINDS:
             rate = RATES[(ROBOTS.index(robot) + KINDS.index(kind)) % len(RATES)]  # every kind at every rate
-            planner = SplineTracker(robot, 1.0 / rate)
+            tracker = SplineTracker(robot, 1.0 / rate)
             start = standstill(robot.rest).sample(0)
-            samples, followed = planner.follow(start, storm(robot, kind, planner.grid(1.7)))
+            samples, followed = tracker.follow(start, infeasible_reference(robot, kind, tracker.grid(1.7)))
             check(robot, start, samples, rate)
             assert 1.6 * rate - 1 <= followed <= 1.7 * rate + 1
             assert followed < len(samples)
@@ -70,60 +70,66 @@ class TestEveryRobot:
         rate=st.sampled_from([20.0, 60.0, 100.0, 200.0]),
         kinds=st.lists(st.sampled_from(KINDS), min_size=2, max_size=4),
     )
-    @example(seed=497, rate=60.0, kinds=["white noise"] * 3)  # of Romeo: the solver comes near, and no nearer
-    def test_wherever_a_plan_is_left_there_is_another(self, robot, seed, rate, kinds):
-        """Also where it is about to stop: what it would have gone on with solves the next, if no shorter."""
+    @example(seed=497, rate=60.0, kinds=["white noise"] * 3)  # Romeo: the solver stops short of its tolerance
+    def test_a_trajectory_can_be_continued_from_any_knot(self, robot, seed, rate, kinds):
+        """Also where it is about to stop: its remainder is feasible for the next, if that is no shorter."""
         generator = np.random.default_rng(seed)
-        planner = SplineTracker(robot, 1.0 / rate)
+        tracker = SplineTracker(robot, 1.0 / rate)
         start = state = standstill(robot.rest).sample(0)
         parts, left = [], 0.0
         for index, kind in enumerate(kinds):
             duration = max(generator.uniform(0.1, 0.6), left)
-            found = planner.follow(state, storm(robot, kind, planner.grid(duration), seed + index))
+            found = tracker.follow(
+                state, infeasible_reference(robot, kind, tracker.grid(duration), seed + index)
+            )
             assert found is not None
-            rows = int(generator.integers(1, len(found[0]) // planner.stride)) * planner.stride
+            rows = int(generator.integers(1, len(found[0]) // tracker.stride)) * tracker.stride
             parts.append(found[0][:rows])
             state, left = parts[-1].sample(-1), (found[1] - rows + 1) / rate
         parts.append(found[0][rows:])
         check(robot, start, concatenated(*parts), rate)
 
-    def test_it_goes_on_from_a_way_to_a_target(self, robot):
-        limiter, planner = PointToPoint(robot, 0.01), SplineTracker(robot, 0.01)
-        way = limiter.trajectory(standstill(robot.rest).sample(0), (robot.lower + robot.upper) / 2.0)
-        for row in range(0, len(way), 3):
-            state = way.sample(row)
-            samples, _ = planner.follow(state, storm(robot, "white noise", planner.grid(0.2)))
-            check(robot, standstill(robot.rest).sample(0), concatenated(way[: row + 1], samples), 100.0)
+    def test_it_continues_a_point_to_point_trajectory(self, robot):
+        point_to_point, tracker = PointToPoint(robot, 0.01), SplineTracker(robot, 0.01)
+        trajectory = point_to_point.trajectory(
+            standstill(robot.rest).sample(0), (robot.lower + robot.upper) / 2.0
+        )
+        for row in range(0, len(trajectory), 3):
+            state = trajectory.sample(row)
+            samples, _ = tracker.follow(state, infeasible_reference(robot, "white noise", tracker.grid(0.2)))
+            check(
+                robot, standstill(robot.rest).sample(0), concatenated(trajectory[: row + 1], samples), 100.0
+            )
 
-    def test_what_is_within_the_limits_comes_back_unchanged_and_without_lag(self, robot):
-        planner = SplineTracker(robot, 0.01)
-        times = planner.grid(3.0)
+    def test_a_reference_within_the_limits_is_tracked_exactly_and_without_lag(self, robot):
+        tracker = SplineTracker(robot, 0.01)
+        times = tracker.grid(3.0)
         # From standstill, with less than half of every limit.
         swing = np.minimum(0.3, 0.4 * np.maximum(robot.upper - robot.rest, robot.rest - robot.lower))
         swing = swing * np.where(robot.upper - robot.rest > robot.rest - robot.lower, 1.0, -1.0)
         wave = (1.0 - np.cos(np.pi * times)) ** 2 / 4.0
-        samples, followed = planner.follow(
+        samples, followed = tracker.follow(
             standstill(robot.rest).sample(0), robot.rest + wave[:, None] * swing
         )
         now = np.arange(1, followed + 1) * 0.01
         expected = robot.rest + ((1.0 - np.cos(np.pi * now)) ** 2 / 4.0)[:, None] * swing
         np.testing.assert_allclose(samples.positions[:followed], expected, atol=1e-3)
 
-    def test_a_reference_that_is_known_to_the_end_does_not_depend_on_the_windows(self, robot):
-        planner = SplineTracker(robot, 0.01)
-        reference = robot.rest + 0.1 * np.sin(3.0 * planner.grid(4.0))[:, None] ** 2
+    def test_the_result_does_not_depend_on_the_windows(self, robot):
+        tracker = SplineTracker(robot, 0.01)
+        reference = robot.rest + 0.1 * np.sin(3.0 * tracker.grid(4.0))[:, None] ** 2
         reference = np.clip(reference, robot.lower, robot.upper)
-        long, _ = planner.follow(standstill(robot.rest).sample(0), reference)
-        short, followed = planner.follow(standstill(robot.rest).sample(0), reference[: 2 * 45])
+        long, _ = tracker.follow(standstill(robot.rest).sample(0), reference)
+        short, followed = tracker.follow(standstill(robot.rest).sample(0), reference[: 2 * 45])
         np.testing.assert_allclose(
             long.positions[: followed - 10], short.positions[: followed - 10], atol=2e-3
         )
 
     def test_where_the_solver_fails_none_is_returned(self, robot):
-        planner = SplineTracker(robot, 0.01)
+        tracker = SplineTracker(robot, 0.01)
         # Faster than allowed, and beyond the range: nothing within limits continues this.
         state = standstill(robot.upper + 1.0).sample(0)
-        assert planner.follow(state, storm(robot, "frozen", planner.grid(0.3))) is None
+        assert tracker.follow(state, infeasible_reference(robot, "frozen", tracker.grid(0.3))) is None
 
 
 def animations():
@@ -144,8 +150,8 @@ def angles_of(path, monkeypatch):
 
 
 @pytest.mark.skipif(not animations(), reason="TEXT2GESTURE_MOTION has no pepper_qianim")
-def test_animations_come_back_unchanged_where_they_are_allowed(monkeypatch):
-    """Each of Pepper's animations, on a Pepper that may do what the animation does and hardly more.
+def test_animations_within_the_limits_are_tracked_exactly(monkeypatch):
+    """Each of Pepper's animations, on a Pepper whose limits just allow the animation.
 
     Exceptions are joints that turn so abruptly between two keys that they need three times Pepper's jerk and
     more: that lasts less than a knot of the plan, which rounds it off by some milliradians.
@@ -162,17 +168,17 @@ def test_animations_come_back_unchanged_where_they_are_allowed(monkeypatch):
             lower=np.minimum(pepper.lower, positions.min(axis=0)),
             upper=np.maximum(pepper.upper, positions.max(axis=0)),
             **{
-                name: np.maximum(getattr(pepper, name), 1.02 * most)
-                for name, most in zip(names, needed, strict=True)
+                name: np.maximum(getattr(pepper, name), 1.02 * largest)
+                for name, largest in zip(names, needed, strict=True)
             },
         )
-        planner = SplineTracker(robot, 1.0 / rate)
-        # As it begins: some are moving in their first frame.
+        tracker = SplineTracker(robot, 1.0 / rate)
+        # Some animations are moving in their first frame.
         speed = (4.0 * positions[1] - 3.0 * positions[0] - positions[2]) * rate / 2.0
         turn = (positions[0] - 2.0 * positions[1] + positions[2]) * rate**2
         speed = np.clip(speed, -robot.velocity, robot.velocity)
         start = JointSample(positions[0], speed, np.clip(turn, -robot.acceleration, robot.acceleration))
-        samples, followed = planner.follow(start, clip.at(planner.grid(clip.end)))
+        samples, followed = tracker.follow(start, clip.at(tracker.grid(clip.end)))
         off = np.abs(samples.positions[:followed] - positions[1 : followed + 1]).max(axis=0)
         smooth = needed[2] <= 3.0 * pepper.jerk
         assert off[smooth].max() <= 1e-3, path.name

@@ -15,13 +15,13 @@ from rclpy.parameter import Parameter
 from text2gesture_ros.msg import GestureFrames
 
 from text2gesture_ros.gestures import needs_of
-from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock
+from text2gesture_ros.motion.frame_block import ClauseHeader, blocks_of
 from text2gesture_ros.ros import gesture_generator, initial_pose, intent_classifier
 from text2gesture_ros.ros import managed_node as base
 from text2gesture_ros.ros.conversions import frames_message
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
-PATIENCE = 20.0  # nothing here takes as long; a test that waits longer has failed [s]
+TIMEOUT = 20.0  # a test that waits longer fails [s]
 
 
 class Graph:
@@ -61,9 +61,9 @@ class Graph:
             self.spin_until(lambda: node.active)
         return node
 
-    def spin_until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> None:
+    def spin_until(self, condition: Callable[[], Any], timeout: float = TIMEOUT) -> None:
         """Let the nodes work until the condition holds."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             self.executor.spin_once(timeout_sec=0.02)
@@ -155,21 +155,8 @@ def gesture(raised_arm: Callable[..., Any]) -> Callable[..., list[GestureFrames]
     """Return a function that makes the messages of one gesture, due on the ROS clock [s]."""
 
     def make(utterance_id: str, due: float, frames: int = 30, height: float = 0.3) -> list[GestureFrames]:
-        positions, size = raised_arm(frames, height), 10
         header = ClauseHeader(utterance_id, 0, "wave", "neutral", needs=needs_of("wave"))
-        blocks = [
-            FrameBlock(
-                header=header,
-                sequence=number,
-                first_frame=start,
-                frame_rate=60.0,
-                due=due + start / 60.0,
-                positions=positions[start : start + size],
-                stop_probabilities=np.zeros(len(positions[start : start + size])),
-                last=start + size >= frames,
-            )
-            for number, start in enumerate(range(0, frames, size))
-        ]
+        blocks = blocks_of(header, raised_arm(frames, height), 60.0, due, 10)
         return [frames_message(block, 0.0) for block in blocks]
 
     return make

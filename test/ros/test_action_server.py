@@ -14,13 +14,13 @@ from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
 
 from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader
-from text2gesture_ros.ros import action_server as performing_action
+from text2gesture_ros.ros import action_server
 from text2gesture_ros.ros.conversions import frames_message, to_time
 from text2gesture_ros.skeleton import JOINTS
 
 
 class Client:
-    """Somebody who sends goals, and who plays the nodes upstream."""
+    """An action client that also plays the nodes upstream."""
 
     def __init__(self, graph, stage):
         self.graph, self.stage = graph, stage
@@ -77,7 +77,7 @@ def client(graph, stage):
     return Client(graph, stage)
 
 
-def test_a_goal_is_said_followed_and_completed(client, stage):
+def test_a_goal_is_published_tracked_and_completed(client, stage):
     handle, feedback, name = client.accepted(text="Hello!", emotion="positive", priority=200)
     (said,) = client.said
     assert (said.text, said.emotion, said.priority) == ("Hello!", "positive", 200)
@@ -96,7 +96,7 @@ def test_a_goal_is_said_followed_and_completed(client, stage):
     stage.check_limits()
 
 
-def test_a_cancelled_goal_leaves_for_rest_at_once_and_tells_the_generator(graph, client, stage):
+def test_a_cancelled_goal_returns_to_rest_at_once_and_cancels_the_generator(graph, client, stage):
     cancelled = graph.collect(String, "gesture_cancel")
     handle, _, name = client.accepted(gesture="wave")
     client.perform(name, frames=120, height=0.5)
@@ -115,7 +115,7 @@ def test_a_cancelled_goal_leaves_for_rest_at_once_and_tells_the_generator(graph,
     stage.check_limits()
 
 
-def test_of_several_goals_one_takes_over_and_each_is_told_its_own_end(graph, client):
+def test_of_several_goals_one_preempts_and_each_gets_its_own_result(graph, client):
     first, _, one = client.accepted(text="Hello!")
     second, _, two = client.accepted(text="Goodbye!")
     third, _, three = client.accepted(text="What?")
@@ -152,9 +152,9 @@ def test_a_goal_that_waits_can_be_cancelled_too(graph, client, stage, how):
     ("came", "reason"),
     [("", "intent_classifier active"), ("intent", "gesture_generator active"), ("late frames", "too late")],
 )
-def test_a_goal_of_which_nothing_comes_fails_and_says_who_is_missing(client, monkeypatch, came, reason):
-    monkeypatch.setattr(performing_action, "PATIENCE", 0.5)
-    monkeypatch.setattr(performing_action, "MAX_WAIT", 0.2)
+def test_a_goal_of_which_nothing_comes_fails_and_names_the_missing_node(client, monkeypatch, came, reason):
+    monkeypatch.setattr(action_server, "UPSTREAM_TIMEOUT", 0.5)
+    monkeypatch.setattr(action_server, "MAX_WAIT", 0.2)
     handle, _, name = client.accepted(text="Hello!")
     if came == "intent":
         client.answer(name)
@@ -165,9 +165,9 @@ def test_a_goal_of_which_nothing_comes_fails_and_says_who_is_missing(client, mon
     assert reason in result.reason
 
 
-def test_a_goal_that_the_generator_has_lost_fails_however_much_others_perform(client, stage, monkeypatch):
-    monkeypatch.setattr(performing_action, "PATIENCE", 1.0)
-    monkeypatch.setattr(performing_action, "MAX_WAIT", 1.0)
+def test_a_goal_that_the_generator_has_lost_fails_while_others_are_performed(client, stage, monkeypatch):
+    monkeypatch.setattr(action_server, "UPSTREAM_TIMEOUT", 1.0)
+    monkeypatch.setattr(action_server, "MAX_WAIT", 1.0)
     handle, _, name = client.accepted(text="Hello!")
     client.perform("before", frames=150)
     client.graph.spin_for(0.1)
@@ -182,14 +182,14 @@ def test_a_goal_that_the_generator_has_lost_fails_however_much_others_perform(cl
     assert "gesture_generator active" in future.result().result.reason
 
 
-def test_a_goal_that_nobody_hears_fails(graph, stage, monkeypatch):
-    monkeypatch.setattr(performing_action, "PATIENCE", 0.5)
+def test_a_goal_without_a_subscriber_of_speech_fails(graph, stage, monkeypatch):
+    monkeypatch.setattr(action_server, "UPSTREAM_TIMEOUT", 0.5)
     client = Client.__new__(Client)
     client.graph, client.stage = graph, stage
     client.client = ActionClient(graph.tester, PerformGesture, "perform_gesture")
     graph.spin_until(client.client.server_is_ready)
     handle, _ = client.send(text="Hello!")
-    assert "nobody listens on the topic speech" in client.result(handle)[1].reason
+    assert "the topic speech has no subscriber" in client.result(handle)[1].reason
 
 
 def test_a_goal_whose_frames_stop_coming_fails(client):
@@ -221,7 +221,7 @@ def test_a_goal_that_cannot_be_right_is_rejected_and_the_reason_logged(client, c
     assert complaint in logged
 
 
-def test_an_utterance_id_is_taken_once(client):
+def test_an_utterance_id_is_accepted_once(client):
     handle, _, _ = client.accepted(text="hi", utterance_id="mine")
     assert not client.send(text="hi", utterance_id="mine")[0].accepted
     client.perform("mine")
@@ -260,7 +260,7 @@ def test_a_goal_under_way_lets_the_node_sleep(graph, client):
     assert turns < 100
 
 
-def test_frames_without_joints_names_nobody(graph, client):
+def test_frames_without_joint_names_are_rejected(graph, client):
     assert len(JOINTS) == 21
     graph.publish("gesture_frames", GestureFrames(utterance_id="x", last=True))
     graph.spin_until(lambda: client.stage.node.rejected)

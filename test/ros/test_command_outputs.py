@@ -16,7 +16,7 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting.executor import MotionExecutor
 from text2gesture_ros.robots.robot_file import load_robot
-from text2gesture_ros.ros.command_outputs import Outputs
+from text2gesture_ros.ros.command_outputs import CommandOutputs
 from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
 
 
@@ -70,9 +70,9 @@ def test_every_form_carries_the_same_positions():
     given = GestureRetargeterParameters(
         outputs="joint_command, joint_positions, joint_angles", position_joints=", ".join(joints)
     )
-    outputs, sample = Outputs(node, robot, given), command(robot)
-    outputs.command(sample, 100.0)
-    outputs.plan(MotionExecutor(robot).look_ahead(0.0), 0.0)
+    outputs, sample = CommandOutputs(node, robot, given), command(robot)
+    outputs.publish_command(sample, 100.0)
+    outputs.publish_plan(MotionExecutor(robot).look_ahead(0.0), 0.0)
     (state,), (positions,), (angles,) = (
         node.sent[topic] for topic in ("joint_command", "joint_positions", "joint_angles")
     )
@@ -89,10 +89,10 @@ def test_every_form_carries_the_same_positions():
 @pytest.mark.usefixtures("naoqi")
 def test_joint_angles_name_only_our_joints_and_may_always_move():
     robot, node = load_robot("nao"), Publishers()
-    outputs = Outputs(node, robot, GestureRetargeterParameters(outputs="joint_angles"))
+    outputs = CommandOutputs(node, robot, GestureRetargeterParameters(outputs="joint_angles"))
     owned = np.arange(len(robot.rest)) < 3
-    outputs.command(replace(command(robot, owned=owned), velocity=0.0 * robot.rest), 0.0)
-    outputs.command(command(robot, owned=owned & False), 0.0)
+    outputs.publish_command(replace(command(robot, owned=owned), velocity=0.0 * robot.rest), 0.0)
+    outputs.publish_command(command(robot, owned=owned & False), 0.0)
     (angles,) = node.sent["joint_angles"]
     assert angles.joint_names == list(robot.joint_names[:3])
     assert 0.0 < angles.speed <= 0.2

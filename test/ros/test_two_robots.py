@@ -18,7 +18,7 @@ from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros.processes import start_processes, stop_processes
 
 ROBOTS = {"left": "pepper", "right": "nao"}
-PATIENCE = 60.0  # [s]
+TIMEOUT = 60.0  # [s]
 
 
 class Pair:
@@ -53,7 +53,7 @@ class Pair:
         self.processes.setdefault(namespace, {}).update(start_processes(given, **options))
 
     def spin_until(self, condition):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             self.executor.spin_once(timeout_sec=0.05)
@@ -73,7 +73,7 @@ class Pair:
 
     def served(self, namespace, text):
         """Return the utterances that were performed until one was whole: a busy machine may be too slow."""
-        names, deadline = set(), time.monotonic() + PATIENCE
+        names, deadline = set(), time.monotonic() + TIMEOUT
         while True:
             result = self.result(self.send(namespace, text))
             names.add(result.utterance_id)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from text2gesture_ros.apps.rendering import Painter, Scene
-from text2gesture_ros.control.verification import least_clearance, verify
+from text2gesture_ros.control.verification import min_clearance_of, verify
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.labels import GESTURES, TASKS
@@ -121,8 +121,8 @@ class Conversation:
         times = np.array([stamps[index] - stamps[kept[0]] for index in kept]) * 1e-9
         positions = np.array([_angles(self.robot, messages[index]) for index in kept])
         clearance = Clearance(self.robot)
-        least = least_clearance(self.robot, clearance)
-        report = verify(self.robot, times, positions, clearance=clearance, least=least)
+        min_clearance = min_clearance_of(self.robot, clearance)
+        report = verify(self.robot, times, positions, clearance=clearance, min_clearance=min_clearance)
         return Counter(
             messages[kept[int(np.searchsorted(times, violation.time))]].header.frame_id
             for violation in report.violations

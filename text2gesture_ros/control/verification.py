@@ -1,9 +1,9 @@
 """Independent check of commanded joint positions against a robot's limits and its own body.
 
-Knows nothing of how the positions were made. Velocity, acceleration and jerk are judged by divided
-differences: over any samples of a motion that keeps a limit, n! times the n-th divided difference keeps it
-too (mean value theorem), whatever the rate and even where samples are unevenly spaced. So a motion within
-limits is never accused.
+Independent of the planner that made the positions. Velocity, acceleration and jerk are estimated by divided
+differences: for any samples of a motion that keeps a limit, n! times the n-th divided difference keeps it too
+(mean value theorem), at any rate and even where samples are unevenly spaced. So a motion within the limits is
+never rejected.
 """
 
 from collections import deque
@@ -20,27 +20,27 @@ from text2gesture_ros.robots.robot import Robot
 
 KINDS = ("finite", "position", "velocity", "acceleration", "jerk", "continuity", "clearance")
 
-LEAST_CLEARANCE = 0.005
-"""How near two parts of a robot may come to each other [m]."""
+MIN_CLEARANCE = 0.005
+"""Minimum distance between two parts of a robot [m]; their distance at rest if that is less."""
 
-# Part of a limit by which it may be exceeded.
+# Relative tolerance of velocity, acceleration and jerk limits.
 _TOLERANCE = 1e-3
-# By how much a position may be exceeded [rad].
+# Absolute tolerance of position limits [rad].
 _POSITION_TOLERANCE = 1e-6
-# To what positions are written [rad]; differences amplify it, the third by 8 / period^3.
+# Rounding of positions in files [rad]; differences amplify it, the third by 8 / period^3.
 _RESOLUTION = 1e-9
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A limit that was not kept.
+    """A limit that was exceeded.
 
     Attributes:
-        joint: name of the joint; where two parts are too near, their names.
-        time: time of the last sample that shows it [s].
+        joint: name of the joint; of both parts for clearance.
+        time: of the last sample that the value is computed from [s].
         kind: one of `KINDS`.
-        value: what was found [rad, rad/s, rad/s^2, rad/s^3; a distance in m].
-        limit: the limit that it breaks, same unit and sign.
+        value: the value that exceeds the limit [rad, rad/s, rad/s^2, rad/s^3; m for clearance].
+        limit: the limit, same unit and sign.
     """
 
     joint: str
@@ -55,14 +55,14 @@ class Violation:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found.
+    """Result of a check.
 
     Attributes:
-        samples: how many samples were checked.
-        violations: every limit that was not kept, by kind, then time.
-        worst: how much of its limit was used at most, by kind; 1 is all of it. For a position: distance from
-            the middle of the range over half the range. For `finite`: the share of numbers that are none.
-        clearance: smallest distance of two parts of the robot [m]; infinite where it was not asked for.
+        samples: number of samples that were checked.
+        violations: every limit that was exceeded, by kind, then time.
+        worst: largest ratio of a value to its limit, by kind. For a position: distance from the middle of the
+            range over half the range. For `finite`: the ratio of values that are not finite.
+        clearance: smallest distance of two parts of the robot [m]; infinite where it was not checked.
     """
 
     samples: int
@@ -76,10 +76,10 @@ class Report:
         return {kind: sum(violation.kind == kind for violation in self.violations) for kind in KINDS}
 
 
-def least_clearance(robot: Robot, clearance: Clearance) -> Array:
-    """Return how near each pair of parts may be (P,) [m]: 5 mm, or as near as it is at rest."""
-    # Less what rounding may take.
-    return np.minimum(LEAST_CLEARANCE, clearance.distances(robot.rest) - 1e-6)
+def min_clearance_of(robot: Robot, clearance: Clearance) -> Array:
+    """Return the minimum clearance of each pair of parts (P,) [m]: 5 mm, or the distance at rest if less."""
+    # Minus a tolerance for rounding.
+    return np.minimum(MIN_CLEARANCE, clearance.distances(robot.rest) - 1e-6)
 
 
 def verify(
@@ -89,7 +89,7 @@ def verify(
     *,
     velocities: FloatArray | None = None,
     clearance: Clearance | None = None,
-    least: Array | float = LEAST_CLEARANCE,
+    min_clearance: Array | float = MIN_CLEARANCE,
 ) -> Report:
     """Check a motion of the robot against its limits.
 
@@ -97,9 +97,9 @@ def verify(
         robot: whose limits count.
         times: (T,) strictly increasing [s], T >= 1; need not be evenly spaced.
         positions: (T, N) joint angles [rad] in the order of `robot.joint_names`.
-        velocities: (T, N) what they are said to be [rad/s]; None: nothing is said.
-        clearance: tells how near the parts of the robot are to each other; None: not checked.
-        least: how near they may be [m], all or each pair (P,).
+        velocities: (T, N) velocities sent along with the positions [rad/s]; None: not checked.
+        clearance: computes the distances between the parts of the robot; None: not checked.
+        min_clearance: minimum distance [m], of all pairs or of each (P,).
 
     Raises:
         InputError: the shapes do not fit or times do not increase.
@@ -112,11 +112,11 @@ def verify(
         )
     if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise InputError("verify: times must be finite and increase from sample to sample")
-    # Not a number where either is none.
-    said = positions if velocities is None else positions + 0.0 * velocities
-    finite = np.isfinite(said)
+    # Not finite where either is not.
+    both = positions if velocities is None else positions + 0.0 * velocities
+    finite = np.isfinite(both)
     violations = [
-        Violation(robot.joint_names[joint], float(times[row]), "finite", float(said[row, joint]), np.nan)
+        Violation(robot.joint_names[joint], float(times[row]), "finite", float(both[row, joint]), np.nan)
         for row, joint in np.argwhere(~finite)
     ]
     worst = {"finite": float(1.0 - finite.mean())}
@@ -125,7 +125,7 @@ def verify(
     worst["position"] = _judge(
         "position", robot, times, positions - middle, half, _POSITION_TOLERANCE, violations, middle
     )
-    # How far off a position may be for want of digits, of its own and of its time.
+    # Error of a position from rounding, of its own and of its time.
     rounding = _RESOLUTION + robot.velocity * float(np.spacing(np.abs(times).max()))
     differences, noise = positions, np.broadcast_to(rounding, positions.shape)
     for order, kind in enumerate(("velocity", "acceleration", "jerk"), start=1):
@@ -147,7 +147,8 @@ def verify(
         worst["continuity"] = _judge("continuity", robot, times[1:], off, allowed, allowance, violations)
     nearest = np.inf
     if clearance is not None and finite.all():
-        nearest = _judge_clearance(robot, times, clearance.distances(positions), clearance, least, violations)
+        distances = clearance.distances(positions)
+        nearest = _judge_clearance(robot, times, distances, min_clearance, violations)
     return Report(len(times), tuple(violations), worst, nearest)
 
 
@@ -155,16 +156,15 @@ def _judge_clearance(
     robot: Robot,
     times: FloatArray,
     distances: Array,
-    clearance: Clearance,
-    least: Array | float,
+    min_clearance: Array | float,
     violations: list[Violation],
 ) -> float:
-    """Append which pairs are nearer than `least` [m] and when; return the smallest distance of all."""
-    floors = np.broadcast_to(least, distances.shape[1:])
-    for row, pair in np.argwhere(distances < floors):
+    """Append every pair and time below the minimum clearance [m]; return the smallest distance."""
+    minima = np.broadcast_to(min_clearance, distances.shape[1:])
+    for row, pair in np.argwhere(distances < minima):
         parts = " and ".join(robot.capsules[part].name for part in robot.pairs[pair])
         violations.append(
-            Violation(parts, float(times[row]), "clearance", float(distances[row, pair]), float(floors[pair]))
+            Violation(parts, float(times[row]), "clearance", float(distances[row, pair]), float(minima[pair]))
         )
     return float(distances.min(initial=np.inf))
 
@@ -179,7 +179,7 @@ def _judge(
     violations: list[Violation],
     offset: Array | float = 0.0,
 ) -> float:
-    """Append what exceeds `limit` (N,) by more than `allowance`; return the largest part of it used."""
+    """Append what exceeds `limit` (N,) by more than `allowance`; return the largest ratio to the limit."""
     size = np.where(np.isfinite(values), np.abs(values), 0.0)
     offsets = np.broadcast_to(offset, limit.shape)
     for row, joint in np.argwhere(size > limit + allowance):
@@ -191,15 +191,15 @@ def _judge(
 
 
 class Verifier:
-    """Checks plans as a whole, and commands one by one as they are about to be sent, at a fixed period."""
+    """Checks plans as a whole, and commands one by one before they are sent, at a fixed period."""
 
     def __init__(self, robot: Robot, period: float, clearance: Clearance | None = None) -> None:
-        """Make a verifier that knows nothing of the past.
+        """Make a verifier without a history.
 
         Args:
             robot: whose limits count.
             period: time between samples [s].
-            clearance: tells of plans how near the parts of the robot are to each other; None: not checked.
+            clearance: computes the distances between the parts of the robot, for plans; None: not checked.
 
         Raises:
             ConfigurationError: the period is not positive.
@@ -214,7 +214,7 @@ class Verifier:
 
     @property
     def history(self) -> tuple[Array, ...]:
-        """The positions (N,) that the next one continues, at most three."""
+        """The latest positions (N,), at most three, which the next one continues."""
         return tuple(self._history)
 
     def judge(
@@ -222,15 +222,15 @@ class Verifier:
         before: Sequence[Array],
         positions: Array,
         velocities: Array,
-        least: Array | float = LEAST_CLEARANCE,
+        min_clearance: Array | float = MIN_CLEARANCE,
     ) -> Report:
-        """Return what is wrong with a plan; what was before it was judged before, its first sample is at 0 s.
+        """Check a plan as a continuation of earlier samples; times count from its first sample.
 
         Args:
-            before: positions (N,) [rad] that it continues, the three last at most.
+            before: positions (N,) [rad] that it continues, at most the three latest; not judged again.
             positions: (P, N) [rad].
-            velocities: (P, N) what it says of them [rad/s].
-            least: how near the parts of the robot may be to each other [m], all or each pair (P,).
+            velocities: (P, N) [rad/s].
+            min_clearance: minimum distance between parts [m], of all pairs or of each (P,).
         """
         start = len(before) * self._period
         whole = np.concatenate([np.reshape(before, (-1, positions.shape[1])), positions])
@@ -242,7 +242,7 @@ class Verifier:
             positions,
             velocities=velocities,
             clearance=self._clearance,
-            least=least,
+            min_clearance=min_clearance,
         )
         new = [violation for violation in limits.violations if violation.time > start - self._period / 2.0]
         new += [violation for violation in rest.violations if violation.kind in ("continuity", "clearance")]
@@ -250,9 +250,9 @@ class Verifier:
         return Report(len(positions), tuple(new), {**rest.worst, **limits.worst}, rest.clearance)
 
     def check(self, position: Array) -> tuple[Violation, ...]:
-        """Return what sending `position` (N,) [rad] next would violate; times count from the first sample.
+        """Return the violations if `position` (N,) [rad] is sent next; times count from the first sample.
 
-        A sample that passes becomes part of the history. One that fails does not: it is not to be sent.
+        A sample that passes becomes part of the history. One that fails does not: it must not be sent.
         """
         position = np.asarray(position, dtype=np.float64)
         found = () if self._passes(position) else self._explain(position)
@@ -261,19 +261,19 @@ class Verifier:
         return found
 
     def accept(self, position: Array) -> None:
-        """Take `position` (N,) into the history unchecked: it was sent whatever it violates."""
+        """Append `position` (N,) [rad] to the history unchecked: it was sent in any case."""
         self._history.append(np.asarray(position, dtype=np.float64))
         self._samples += 1
 
     def reset(self, history: Sequence[Array] = ()) -> None:
-        """Forget the past, or replace it by `history`."""
+        """Replace the history; positions (N,) [rad]."""
         self._history.clear()
         self._history.extend(history)
 
     def _passes(self, position: Array) -> bool:
-        """Return whether every limit is kept without any allowance: the quick answer to the usual case."""
+        """Return whether every limit is kept without any allowance: fast, and the usual case."""
         robot = self._robot
-        # Written so that what is not a number fails.
+        # Written so that NaN fails.
         if not ((position >= robot.lower) & (position <= robot.upper)).all():
             return False
         differences = [position, *reversed(self._history)]
@@ -286,7 +286,7 @@ class Verifier:
     def _explain(self, position: Array) -> tuple[Violation, ...]:
         history = (*self._history, position)
         rows = np.arange(len(history)) * self._period
-        # What older samples do among themselves was judged when they came.
+        # Violations among older samples were reported when they came.
         start = (self._samples - len(self._history)) * self._period
         return tuple(
             replace(violation, time=start + violation.time)

@@ -125,6 +125,39 @@ class ClauseEnd:
 FrameMessage = FrameBlock | ClauseEnd
 
 
+def blocks_of(
+    header: ClauseHeader, positions: FloatArray, frame_rate: float, due: float, size: int
+) -> list[FrameBlock]:
+    """Return a motion cut into blocks of `size` frames; the last one is marked as such, no stop token is set.
+
+    Args:
+        header: of the clause that the motion performs.
+        positions: (T, K, 3) joint positions [m], pelvis frame.
+        frame_rate: playback rate [Hz].
+        due: when the first frame is to be seen [s].
+        size: frames per block; the last block may be shorter.
+
+    Raises:
+        InputError: as `FrameBlock`.
+    """
+    blocks: list[FrameBlock] = []
+    for start in range(0, len(positions), size):
+        frames = positions[start : start + size]
+        blocks.append(
+            FrameBlock(
+                header=header,
+                sequence=len(blocks),
+                first_frame=start,
+                frame_rate=frame_rate,
+                due=due + start / frame_rate,
+                positions=frames,
+                stop_probabilities=np.zeros(len(frames)),
+                last=start + size >= len(positions),
+            )
+        )
+    return blocks
+
+
 def _check_due(due: float) -> None:
     if not np.isfinite(due):
         raise InputError(f"frames: due time {due} is not finite")

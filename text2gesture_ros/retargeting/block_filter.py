@@ -1,22 +1,16 @@
-"""Admission of frame blocks: a block continues the clause that began last, or begins another one."""
+"""Admission of frame blocks: a block must continue the clause that began last, or begin another one."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable
-from typing import TypeVar
 
+from text2gesture_ros.bounded_dict import BoundedDict
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.motion.frame_block import FrameBlock, FrameMessage
 
-K = TypeVar("K")
-V = TypeVar("V")
-
-_CAPACITY = 256  # clauses and cancelled utterances that are remembered
-# Frames due later than this show that clocks differ [s].
-_MAX_AHEAD = 10.0
-# Time after a cancel in which blocks of the utterance count as still on their way [s].
-_CANCEL_TIME = 1.0
-# Above any sequence number.
-_ENDED = 1 << 32
+_CAPACITY = 256  # maximum number of clauses, and of cancelled utterances, that are remembered
+_MAX_LEAD = 10.0  # frames due later than this are rejected: the clocks differ [s]
+_CANCEL_WINDOW = 1.0  # after a cancellation, in which blocks of the utterance are ignored [s]
+_ENDED = 1 << 32  # above any sequence number
 
 
 class BlockFilter:
@@ -29,62 +23,63 @@ class BlockFilter:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        # Of every gesture of late: the highest sequence number seen, when its last and first frame are due.
-        self._gestures: OrderedDict[ClauseId, tuple[int, float, float]] = OrderedDict()
+        # Of the latest clauses: highest sequence number, due time of the last and of the first frame [s].
+        self._clauses: BoundedDict[ClauseId, tuple[int, float, float]] = BoundedDict(_CAPACITY)
         self._latest: ClauseId | None = None
-        self._cancelled: OrderedDict[str, float] = OrderedDict()  # when each utterance was [s]
+        self._cancelled: BoundedDict[str, float] = BoundedDict(_CAPACITY)  # when each utterance was [s]
 
     def admits(self, block: FrameMessage, now: float) -> str:
-        """Return what becomes of a block that comes now [s]: accepted, empty, or why it is ignored."""
-        verdict = self._refusal(block, now)
+        """Admit or reject a block that comes now [s]; return accepted, empty, or why it is rejected."""
+        verdict = self._rejection(block, now)
+        name = block.header.name
         if not verdict:
             verdict = "empty"
             if isinstance(block, FrameBlock):
                 begin = block.due
                 if block.sequence == 0:
-                    self._latest = block.header.name
+                    self._latest = name
                 else:
-                    begin = self._gestures[block.header.name][2]
-                _remember(self._gestures, block.header.name, (block.sequence, block.end, begin))
-                # One that is stale counts as begun, so that what follows it can still be seen.
+                    begin = self._clauses[name][2]
+                self._clauses[name] = block.sequence, block.end, begin
+                # A stale block counts as the beginning, so that the blocks after it can be performed.
                 verdict = "stale" if block.end < now else "accepted"
-            elif block.header.name in self._gestures:
-                self._gestures[block.header.name] = _ENDED, *self._gestures[block.header.name][1:]
+            elif name in self._clauses:
+                self._clauses[name] = _ENDED, *self._clauses[name][1:]
         self.counts[verdict] += 1
         return verdict
 
     def cancel(self, utterance_ids: Iterable[str], now: float) -> None:
-        """Ignore what still comes of some utterances, but for a new performance later than a second [s]."""
-        for name in utterance_ids:
-            _remember(self._cancelled, name, now)
+        """Reject further blocks of some utterances, except a new performance more than a second later [s]."""
+        for utterance_id in utterance_ids:
+            self._cancelled[utterance_id] = now
 
     def forget(self, utterance_ids: Iterable[str], playing: ClauseId | None) -> None:
-        """Let nothing continue some utterances; what is playing may be continued then."""
+        """Reject what continues some utterances; the clause that is playing may be continued then."""
         if self._latest is not None and self._latest[0] in utterance_ids:
             self._latest = playing
 
     def clear(self) -> None:
-        """Forget all gestures."""
-        self._gestures.clear()
+        """Forget all clauses and cancellations."""
+        self._clauses.clear()
         self._cancelled.clear()
         self._latest = None
 
-    def _refusal(self, block: FrameMessage, now: float) -> str:
-        """Return why a block does not continue the latest gesture nor begin another, empty if it does."""
-        when = self._cancelled.get(block.header.utterance_id)
-        if when is not None:
-            if block.header.clause or block.sequence or now <= when + _CANCEL_TIME:
+    def _rejection(self, block: FrameMessage, now: float) -> str:
+        """Return why a block neither continues the latest clause nor begins another; empty if it does."""
+        cancelled = self._cancelled.get(block.header.utterance_id)
+        if cancelled is not None:
+            if block.header.clause or block.sequence or now <= cancelled + _CANCEL_WINDOW:
                 return "cancelled"
             del self._cancelled[block.header.utterance_id]
-        sequence, end, begin = self._gestures.get(block.header.name, (-1, float("-inf"), float("-inf")))
+        sequence, end, begin = self._clauses.get(block.header.name, (-1, float("-inf"), float("-inf")))
         latest = block.header.name == self._latest
         if not isinstance(block, FrameBlock):
-            # That no more comes may be said at any time.
+            # The end of a clause that has no frames may come at any time.
             return "" if block.sequence == 0 or latest else "stale"
-        if block.end > now + _MAX_AHEAD:
+        if block.end > now + _MAX_LEAD:
             return "future"
         if block.sequence == 0:
-            # The same name again, begun later, is a new performance: nothing more of the one before comes.
+            # The same clause with a later beginning is a new performance, which replaces the previous one.
             return "" if block.due > begin else "duplicate" if latest else "stale"
         if sequence < 0:
             return "unknown"
@@ -93,11 +88,3 @@ class BlockFilter:
         if block.sequence == sequence:
             return "duplicate"
         return "" if block.sequence > sequence and block.due > end else "out_of_order"
-
-
-def _remember(known: "OrderedDict[K, V]", key: K, value: V) -> None:
-    """Note a value as the newest, and forget the oldest of too many."""
-    known[key] = value
-    known.move_to_end(key)
-    if len(known) > _CAPACITY:
-        known.popitem(last=False)

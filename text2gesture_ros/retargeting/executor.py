@@ -14,7 +14,7 @@ from text2gesture_ros.control.trajectory import IDLE
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.geometry import Array, FloatArray
 from text2gesture_ros.gestures import needs_of
-from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock, FrameMessage
+from text2gesture_ros.motion.frame_block import ClauseHeader, FrameMessage, blocks_of
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting.block_filter import BlockFilter
@@ -302,19 +302,7 @@ def retarget_motion(
     size = max(1, round(_CLIP_BLOCK * motion.frame_rate))
     gesture = motion.gesture
     header = ClauseHeader(gesture or "clip", gesture=gesture, emotion=motion.emotion, needs=needs_of(gesture))
-    blocks = [
-        FrameBlock(
-            header=header,
-            sequence=index,
-            first_frame=start,
-            frame_rate=motion.frame_rate,
-            due=start / motion.frame_rate,
-            positions=motion.positions[start : start + size],
-            stop_probabilities=np.zeros(len(motion.positions[start : start + size])),
-            last=start + size >= len(motion),
-        )
-        for index, start in enumerate(range(0, len(motion), size))
-    ]
+    blocks = blocks_of(header, motion.positions, motion.frame_rate, 0.0, size)
     positions: list[Array] = []
     while True:
         time = len(positions) * executor.period

@@ -1,7 +1,7 @@
-"""Frames waiting to be retargeted, in the order in which they came and with a budget per control period.
+"""Queue of frames to be retargeted, first in first out, with a budget per control period.
 
 Retargeting takes as long as planning, and plans are due in between. So the number of frames that are
-retargeted at a time is bounded, however many come at once; the rest follows in the next periods.
+retargeted per period is bounded, and the others wait for the next periods.
 """
 
 from collections import deque
@@ -19,9 +19,10 @@ from text2gesture_ros.retargeting.reference import JointClip
 from text2gesture_ros.retargeting.retargeter import Retargeter
 from text2gesture_ros.robots.robot import Robot
 
-# Retargeting budget: frames per second, and frames per control period at least. Above any playback rate.
+# Retargeting budget: frames per second, and the minimum per control period. Above any playback rate.
 _BUDGET_RATE, _MIN_BUDGET = 1600.0, 8
-# Frames that may be retargeted at once: what is left of a clip when another one begins is not to wait.
+# Minimum number of frames per period if several blocks come at once: the last frames of a clip must not
+# delay the beginning of the next.
 _BURST = 32
 
 
@@ -43,19 +44,19 @@ class QueuedFrames:
 
 
 class FrameQueue:
-    """Retargets blocks of frames within a budget."""
+    """Queues blocks of frames and retargets them within a budget."""
 
     def __init__(self, robot: Robot, period: float) -> None:
         """Make an empty queue.
 
         Args:
-            robot: to which frames are retargeted.
+            robot: the robot to retarget to.
             period: the control period [s].
         """
         self._robot = robot
         self._budget = max(_MIN_BUDGET, round(_BUDGET_RATE * period))
         self._burst = max(_BURST, self._budget)
-        self._left = self._burst  # frames that may still be retargeted in this period
+        self._remaining = self._burst  # frames left in the budget of this period
         self._waiting: deque[tuple[FrameMessage, range]] = deque()  # and which of its frames
         self._clause: ClauseId | None = None  # whose frames were retargeted last
         self._retargeter = Retargeter(robot)
@@ -64,20 +65,20 @@ class FrameQueue:
     @property
     def ready(self) -> bool:
         """Whether frames wait and the budget of this period is not used up."""
-        return bool(self._waiting) and self._left > 0
+        return bool(self._waiting) and self._remaining > 0
 
     def reset_budget(self) -> None:
         """Begin another control period."""
-        self._left = self._burst
+        self._remaining = self._burst
 
     def changes(self, block: FrameMessage) -> bool:
-        """Return whether a block begins or ends a clause: what came before it is best retargeted first."""
+        """Return whether a block begins or ends a clause: earlier frames are best retargeted before it."""
         return not isinstance(block, FrameBlock) or self._begins(block)
 
     def append(self, block: FrameMessage) -> bool:
         """Append a block; return whether it is the next one, and the budget allows it."""
         if self._waiting and isinstance(block, FrameBlock) and self._begins(block):
-            self._give_way(block)
+            self._make_way(block)
         self._waiting.append((block, range(len(block.positions) if isinstance(block, FrameBlock) else 0)))
         return self.ready and len(self._waiting) == 1
 
@@ -85,28 +86,28 @@ class FrameQueue:
         """Retarget the oldest frames, as many as the budget allows; call it only where the queue is `ready`.
 
         Args:
-            parameters: `mirror` and `forearm_weight` count where a clause begins.
+            parameters: `mirror` and `forearm_weight` take effect where a clause begins.
         """
         block, frames = self._waiting.popleft()
         if not isinstance(block, FrameBlock):
             return QueuedFrames(block.header.name, None, False, False)
-        now = frames[: min(self._budget, self._left)]
-        self._left -= len(now)
-        if now.stop < frames.stop:
-            self._waiting.appendleft((block, frames[len(now) :]))
-        first = block.sequence == now.start == 0
+        batch = frames[: min(self._budget, self._remaining)]
+        self._remaining -= len(batch)
+        if batch.stop < frames.stop:
+            self._waiting.appendleft((block, frames[len(batch) :]))
+        first = block.sequence == batch.start == 0
         begins = first or block.header.name != self._clause
         if begins:
             self._clause, self._mirrored = block.header.name, parameters.mirror
             self._retargeter = Retargeter(
                 self._robot, mirror=parameters.mirror, forearm_weight=parameters.forearm_weight
             )
-        angles = self._retargeter.motion(block.positions[now.start : now.stop])
+        angles = self._retargeter.motion(block.positions[batch.start : batch.stop])
         clip = JointClip(
             block.header.name,
-            block.due + np.array(now) / block.frame_rate,
+            block.due + np.array(batch) / block.frame_rate,
             with_hands(self._robot, angles, block.header.needs.hand_opening),
-            block.last and now.stop == len(block.positions),
+            block.last and batch.stop == len(block.positions),
             mirrored(block.header.needs.groups) if self._mirrored else block.header.needs.groups,
         )
         return QueuedFrames(block.header.name, clip, begins, first)
@@ -125,22 +126,22 @@ class FrameQueue:
         before = self._waiting[-1][0].header.name if self._waiting else self._clause
         return block.sequence == 0 or block.header.name != before
 
-    def _give_way(self, new: FrameBlock) -> None:
-        """Drop what is due when a new clause has begun: the new one does not wait for it.
+    def _make_way(self, new: FrameBlock) -> None:
+        """Drop waiting frames that are due after a new clause begins: they would delay it.
 
-        Of a clause that has not begun one frame stays, which tells that another one preempted it.
+        The first frame of a clause that has not begun is kept, so that the clause is counted as preempted.
         """
-        unread, self._waiting = self._waiting, deque()
+        queued, self._waiting = self._waiting, deque()
         cut: set[ClauseId] = set()
-        for block, frames in unread:
+        for block, frames in queued:
             if block.header.name in cut:
                 continue
-            minimum = frames.start + (block.sequence == frames.start == 0)
+            keep_until = frames.start + (block.sequence == frames.start == 0)
             if not isinstance(block, FrameBlock):
                 self._waiting.append((block, frames))
                 continue
             before = int(np.ceil((new.due - block.due) * block.frame_rate))
-            kept = range(frames.start, min(frames.stop, max(minimum, before)))
+            kept = range(frames.start, min(frames.stop, max(keep_until, before)))
             if len(kept) < len(frames):
                 cut.add(block.header.name)
             if kept:

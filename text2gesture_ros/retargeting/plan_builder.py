@@ -307,7 +307,7 @@ class PlanBuilder:
         positions = np.concatenate([start.position[None], samples.positions])
         times = self.period * np.arange(len(positions))
         return not verify(
-            self._robot, times, positions, clearance=self._clearance, least=min_clearance
+            self._robot, times, positions, clearance=self._clearance, min_clearance=min_clearance
         ).violations
 
     def _within(self, angles: Array) -> Array:

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from text2gesture_ros.control.trajectory import JointSample
-from text2gesture_ros.control.verification import Verifier, least_clearance
+from text2gesture_ros.control.verification import Verifier, min_clearance_of
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.retargeting.plan_builder import (
@@ -86,7 +86,7 @@ class PlanSearch:
         self._clearance = Clearance(robot)
         self._builder = PlanBuilder(robot, period, self._clearance)
         self._verifier = Verifier(robot, period, self._clearance)
-        self._min_clearance = least_clearance(robot, self._clearance)  # (P,)
+        self._min_clearance = min_clearance_of(robot, self._clearance)  # (P,)
         at_rest = self._clearance.distances(robot.rest)
         self._preferred = np.maximum(self._min_clearance, np.minimum(_PREFERRED_CLEARANCE, at_rest - 1e-3))
         self.counts: Counter[str] = Counter()

@@ -1,10 +1,11 @@
-"""One frame's joint angles of the arms where the closed form does not do: at limits, near the body, unseen.
+"""Optimised joint angles of the arms for one frame, where the closed form does not apply.
 
-A few steps of sequential quadratic programming from the frame before. Every step minimises, over the change
-of the free arms' joints, the squared angles between the human's bones and the robot's, linearised, and a
-little movement; within position limits and a trust region, and with soft rows that keep capsules apart. The
-hand turns only joints that move no other bone, so that bones never pay for it. Staying near the frame before,
-it neither flips between solutions nor follows what cannot be seen (how far a straight arm's elbow is turned).
+That is at limits, near the body, or where a goal is unobservable. A few steps of sequential quadratic
+programming start from the previous frame. Each minimises, over the change of the free arms' joints, the
+squared angles between the human's bones and the robot's, linearised, plus damping; within position limits and
+a trust region, with soft constraints that keep capsules apart. Hand and thumb are aimed only by joints that
+move no other bone, so they never compromise the bones. Starting from the previous frame, the solution neither
+switches between branches nor follows what is unobservable (the elbow's yaw of a straight arm).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,273 +13,330 @@ from dataclasses import dataclass
 
 import daqp
 import numpy as np
+import numpy.typing as npt
 
 from text2gesture_ros.geometry import Array, cross
-from text2gesture_ros.retargeting.closed_form import ArmForm
+from text2gesture_ros.retargeting.closed_form import ArmClosedForm
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.robot import Robot
 
-# Movement costs this much beside the same turn of a bone: bones hide from joints that turn them by less.
+# Tikhonov damping of joint motion relative to a bone-direction error of the same size [-]; joints with a
+# smaller Jacobian column are effectively ignored.
 _DAMPING = 0.02
-# And so much of the angle missed, in every step: where bones cannot be had the linearised ones bend less
-# than the true ones do, and joints that can hardly turn them would swing to and fro (Levenberg and
-# Marquardt).
-_CAUTION = 0.5
-# The same for the distance from rest, of arms with more joints than bones and hand ask for.
-_PULL = 0.01
-HAND = 0.3
-"""What the directions of hand and thumb count beside a bone's.
+# Levenberg-Marquardt damping, proportional to the residual: near unreachable targets the linearisation
+# underestimates the curvature, and weakly coupled joints would oscillate.
+_LM_DAMPING = 0.5
+# Attraction of redundant arms to the rest pose, relative to a bone-direction error of the same size [-].
+_REST_ATTRACTION = 0.01
+HAND_WEIGHT = 0.3
+"""Weight of the directions of hand and thumb relative to a bone's.
 
-They have joints of their own: it only says how much the damping calms them.
+They have joints of their own, so it does not trade them against bones: it sets how strongly they are damped.
 """
-# Largest change of a joint in one step [rad]: up to there linearised bones are right within 3 degrees.
-_TRUST = 0.3
-# How far all steps of a frame lead together, for each that they may be [rad]: an arm that leaves one solution
-# for another goes there at a walk.
-_WALK = 0.15
-# The largest change after which a further step is not worth its time [rad].
-_ENOUGH = 0.1
-# Where a target in joint space is given: how far towards it in one frame [rad].
-_STRIDE = 0.12
-# Pairs nearer than this get a row [m].
-_NEAR = 0.10
-# What the solver calls a row that may be broken, at a price.
-_SOFT = 8
+# Maximum change of a joint in one step [rad]; linearised bones are then within 3 degrees of the true ones.
+_TRUST_REGION = 0.3
+# Trust region on the total joint change per frame, per allowed iteration [rad]; limits the speed of a switch
+# between branches of the inverse kinematics.
+_FRAME_TRUST_REGION = 0.15
+# No further step if the last one changed no joint of a bone by more than this [rad].
+_CONVERGED = 0.1
+# Maximum change of a joint per frame on the way to another branch [rad].
+_BRANCH_SWITCH_STEP = 0.12
+# Minimum activation distance of a collision constraint [m].
+_ACTIVATION_DISTANCE = 0.10
+# Constraint type of daqp: may be violated, at a cost.
+_DAQP_SOFT = 8
+
+
+@dataclass(frozen=True, eq=False)
+class _StackedArms:
+    """The constant geometry of all arms of a robot, as arrays. A arms, M joints of the longest one.
+
+    Shorter arms are padded with their last joint, which then aims nothing.
+
+    Attributes:
+        widths: (A,) number of joints of each arm.
+        columns: (A, M) indices of the joints in the robot.
+        free_columns: indices (n,) of the joints of some arms, by these arms.
+        axes: (A, M, 3, 1) rotation axes in the joint frames.
+        bone_joints: (2, A, 4) joints that the start and end of each bone are fixed to.
+        bone_points: (2, A, 4, 3, 1) the points in these joints' frames [m].
+        aims: (A, 4, M) 1 where a joint aims a bone, else 0.
+        has_offsets: whether axes and bones do not intersect in some arm.
+        carries: (A, 4, M, 1) 1 where a joint moves a bone as a whole, else 0.
+        bends: (A, 4, M, 1) 1 where a joint lies between start and end of a bone, else 0.
+        moves_bone: (N,) 1 where a joint aims upper arm or forearm, else 0.
+        rest_attraction: (N,) squared `_REST_ATTRACTION` for joints of redundant arms, else 0.
+    """
+
+    widths: tuple[int, ...]
+    columns: npt.NDArray[np.intp]
+    free_columns: Mapping[tuple[int, ...], npt.NDArray[np.intp]]
+    axes: Array
+    bone_joints: npt.NDArray[np.intp]
+    bone_points: Array
+    aims: Array
+    has_offsets: bool
+    carries: Array
+    bends: Array
+    moves_bone: Array
+    rest_attraction: Array
+
+    @classmethod
+    def of(cls, robot: Robot, arms: Sequence[ArmClosedForm]) -> "_StackedArms":
+        """Stack the geometry of the arms of a robot."""
+        widths = tuple(len(arm.joints) for arm in arms)
+        count, width = len(arms), max(widths)
+        axes, aims = np.zeros((count, width, 3, 1)), np.zeros((count, 4, width))
+        bone_joints = np.zeros((2, count, 4), dtype=np.intp)
+        bone_points = np.zeros((2, count, 4, 3, 1))
+        carries, bends = np.zeros((2, count, 4, width, 1))
+        moves_bone, rest_attraction = np.zeros((2, len(robot.joint_names)))
+        for index, arm in enumerate(arms):
+            own = len(arm.joints)
+            axes[index, :own] = arm.chain.axes[..., None]
+            for end, bones in enumerate(arm.bones):
+                for bone, (joint, point) in enumerate(bones):
+                    bone_joints[end, index, bone] = arm.joints[joint]
+                    bone_points[end, index, bone, :, 0] = point
+            aims[index, :, :own] = arm.aims
+            carries[index, 2:, :own, 0] = arm.aims[2:]
+            for bone in range(2):
+                first, last = (arm.bones[end][bone][0] for end in range(2))
+                carries[index, bone, : first + 1] = 1.0
+                bends[index, bone, first + 1 : last + 1] = 1.0
+            moves_bone[arm.joints] = arm.aims[:2].max(axis=0)
+            if arm.redundant:
+                rest_attraction[arm.joints] = _REST_ATTRACTION**2
+        return cls(
+            widths=widths,
+            columns=np.array([arm.joints + arm.joints[-1:] * (width - len(arm.joints)) for arm in arms]),
+            free_columns={
+                free: np.concatenate([arms[index].joints for index in free])
+                for free in [(0,), (1,), (0, 1)]
+                if max(free) < count
+            },
+            axes=axes,
+            bone_joints=bone_joints,
+            bone_points=bone_points,
+            aims=aims,
+            has_offsets=any(arm.has_offsets for arm in arms),
+            carries=carries,
+            bends=bends,
+            moves_bone=moves_bone,
+            rest_attraction=rest_attraction,
+        )
 
 
 class PoseSolver:
-    """Solves frames for one robot; it remembers nothing. A arms of at most M joints."""
+    """Solves the arms of one robot frame by frame; it keeps no state between frames."""
 
     def __init__(
-        self, robot: Robot, forms: Sequence[ArmForm], clearance: Clearance, margins: Array, floors: Array
+        self,
+        robot: Robot,
+        arms: Sequence[ArmClosedForm],
+        clearance: Clearance,
+        preferred_clearance: Array,
+        min_clearance: Array,
     ) -> None:
         """Prepare for a robot.
 
         Args:
             robot: the robot.
-            forms: its arms.
+            arms: its arms.
             clearance: of the same robot.
-            margins: (P,) distance that every pair ought to keep [m].
-            floors: (P,) distance below which no step leads, if it is kept at the start [m].
+            preferred_clearance: (P,) distance of every pair that the optimisation aims for [m].
+            min_clearance: (P,) distance that no step goes below, unless the start is below it already [m].
         """
         self._robot, self._clearance = robot, clearance
-        self._margins, self._floors = margins, floors
-        self._within = np.maximum(margins, _NEAR)
-        self._widths = [len(form.joints) for form in forms]
-        most, arms = max(self._widths), len(forms)
-        # A shorter arm's row is filled up with its last joint, which then counts nothing.
-        self._columns = np.array(
-            [form.joints + form.joints[-1:] * (most - len(form.joints)) for form in forms]
-        )
-        self._free = {
-            free: np.concatenate([forms[arm].joints for arm in free])
-            for free in [(0,), (1,), (0, 1)]
-            if max(free) < arms
-        }
-        self._axes = np.zeros((arms, most, 3, 1))
-        self._bone_joints = np.zeros((2, arms, 4), dtype=np.intp)
-        self._bone_points = np.zeros((2, arms, 4, 3, 1))
-        # How much a joint turns a bone.
-        self._turns = np.zeros((arms, 4, most))
-        self._offset = any(form.offset for form in forms)
-        self._carries, self._between = np.zeros((2, arms, 4, most, 1))
-        self._bends, self._pull = np.zeros((2, len(robot.joint_names)))
-        for arm, form in enumerate(forms):
-            width = len(form.joints)
-            self._axes[arm, :width] = form.chain.axes[..., None]
-            for end, bones in enumerate(form.bones):
-                for bone, (joint, point) in enumerate(bones):
-                    self._bone_joints[end, arm, bone] = form.joints[joint]
-                    self._bone_points[end, arm, bone, :, 0] = point
-            self._turns[arm, :, :width] = form.aims
-            self._carries[arm, 2:, :width, 0] = form.aims[2:]
-            for bone in range(2):
-                start, end = (form.bones[side][bone][0] for side in range(2))
-                self._carries[arm, bone, : start + 1] = 1.0
-                self._between[arm, bone, start + 1 : end + 1] = 1.0
-            self._bends[form.joints] = form.aims[:2].max(axis=0)
-            if not form.determined:
-                self._pull[form.joints] = _PULL**2
+        self._preferred, self._minimum = preferred_clearance, min_clearance
+        self._activation_distance = np.maximum(preferred_clearance, _ACTIVATION_DISTANCE)
+        self._arms = _StackedArms.of(robot, arms)
 
-    def directions(self, turns: Array, places: Array) -> Array:
+    def directions(self, rotations: Array, positions: Array) -> Array:
         """Return the unit directions (..., A, 4, 3) of upper arm, forearm, hand and thumb in the base frame.
 
         Args:
-            turns: (..., N, 3, 3) rotations of the joints, as from `Robot.frames`.
-            places: (..., N, 3) their origins [m].
+            rotations: (..., N, 3, 3) of the joint frames, as from `Robot.frames`.
+            positions: (..., N, 3) of their origins [m].
         """
-        starts, ends = self._bone_ends(turns, places)
+        starts, ends = self._bone_ends(rotations, positions)
         bones = ends - starts
         return np.asarray(bones / np.sqrt((bones * bones).sum(axis=-1, keepdims=True)))
 
-    def _bone_ends(self, turns: Array, places: Array) -> tuple[Array, Array]:
-        joints = self._bone_joints
-        points = places[..., joints, :] + (turns[..., joints, :, :] @ self._bone_points)[..., 0]
+    def _bone_ends(self, rotations: Array, positions: Array) -> tuple[Array, Array]:
+        joints = self._arms.bone_joints
+        points = positions[..., joints, :] + (rotations[..., joints, :, :] @ self._arms.bone_points)[..., 0]
         return points[..., 0, :, :, :], points[..., 1, :, :, :]
 
     def solve(
         self,
         start: Array,
-        before: Array,
+        previous: Array,
         free: Sequence[int],
         goals: Array,
         targets: Mapping[int, Array],
-        counts: Array,
-        steps: int,
+        weights: Array,
+        max_steps: int,
     ) -> tuple[Array, Array]:
-        """Return the angles (N,) [rad] for one frame and by how much each arm's worst bone misses (A,) [rad].
+        """Return the angles (N,) [rad] for one frame, and the error of each arm's worst bone (A,) [rad].
 
         Args:
-            start: (N,) where to begin; joints other than the free arms' stay there.
-            before: (N,) the frame before, where to begin with all arms if two parts are too near at `start`.
-            free: arms to solve for.
-            goals: (A, 4, 3) unit directions in the base frame, zero where unseen.
-            targets: (M,) joint angles to stride to instead, for some of these arms.
-            counts: (4,) what the directions of upper arm, forearm, hand and thumb count.
-            steps: at most so many.
+            start: (N,) initial angles; joints other than the free arms' stay there.
+            previous: (N,) the previous frame: initial angles, of all arms, if parts are too near at `start`.
+            free: the arms to solve for.
+            goals: (A, 4, 3) unit directions in the base frame, zero where unknown.
+            targets: joint angles (M,) to approach instead of the goals, by arm: another branch.
+            weights: (4,) of the directions of upper arm, forearm, hand and thumb.
+            max_steps: maximum number of steps.
         """
-        columns = self._free[tuple(free)]
-        weights = ((goals * goals).sum(axis=-1) > 0.5) * counts
-        state = self._state(start, goals, weights)
-        if (state.spare < 0.0).any():
-            start, free = before, range(len(self._widths))
-            columns = self._free[tuple(free)]
-            state = self._state(start, goals, weights)
+        columns = self._arms.free_columns[tuple(free)]
+        weights = ((goals * goals).sum(axis=-1) > 0.5) * weights
+        model = self._linearise(start, goals, weights)
+        if (model.spare < 0.0).any():
+            start, free = previous, range(len(self._arms.widths))
+            columns = self._arms.free_columns[tuple(free)]
+            model = self._linearise(start, goals, weights)
         angles = start
-        for _ in range(steps):
-            change = self._step(state, angles, start, free, targets, steps * _WALK)
-            largest = float(np.abs(change * self._bends[columns]).max())
+        for _ in range(max_steps):
+            change = self._step(model, angles, start, free, targets, max_steps * _FRAME_TRUST_REGION)
+            largest = float(np.abs(change * self._arms.moves_bone[columns]).max())
             candidate = angles.copy()
             candidate[columns] += change
-            if not (self._clearance.gradient_bounds @ np.abs(candidate - angles) < state.spare).all():
-                candidate = self._shortened(angles, candidate, float(state.spare.min(initial=0.0)))
+            if not (self._clearance.gradient_bounds @ np.abs(candidate - angles) < model.spare).all():
+                candidate = self._shortened(angles, candidate, float(model.spare.min(initial=0.0)))
             angles = candidate
-            if largest < _ENOUGH or targets:
+            if largest < _CONVERGED or targets:
                 break
-            state = self._state(angles, goals, weights)
-        return angles, state.errors
+            model = self._linearise(angles, goals, weights)
+        return angles, model.errors
 
-    def _shortened(self, angles: Array, candidate: Array, least: float) -> Array:
-        """Return `candidate` (N,), or what lies towards `angles`, with every pair above its floor.
+    def _shortened(self, angles: Array, candidate: Array, min_spare: float) -> Array:
+        """Return `candidate` (N,), or a shorter step from `angles`, with every pair above its minimum.
 
-        Rows are linear, arms are not: a step may lead nearer than its rows said.
+        Needed because the constraints are linearised: a step may lead nearer than they predict.
 
         Args:
-            angles: (N,) where the step began [rad].
-            candidate: (N,) where it leads [rad].
-            least: what to accept if even the beginning was below a floor, as the head may bring it about [m].
+            angles: (N,) where the step begins [rad].
+            candidate: (N,) where it ends [rad].
+            min_spare: accepted distance above the minimum; negative where the head has brought a pair below
+                its minimum already [m].
         """
         steps = angles + np.array([1.0, 0.5, 0.25, 0.125])[:, None] * (candidate - angles)
-        room = (self._clearance.distances(steps) - self._floors).min(axis=1, initial=np.inf)
-        above = np.flatnonzero(room >= least)
-        return np.asarray(steps[above[0]] if len(above) else angles)
+        spare = (self._clearance.distances(steps) - self._minimum).min(axis=1, initial=np.inf)
+        accepted = np.flatnonzero(spare >= min_spare)
+        return np.asarray(steps[accepted[0]] if len(accepted) else angles)
 
-    def _state(self, angles: Array, goals: Array, weights: Array) -> "_State":
-        """Linearise bones and distances at `angles` (N,)."""
-        turns, places = self._robot.frames(angles)
-        starts, ends = self._bone_ends(turns, places)
+    def _linearise(self, angles: Array, goals: Array, weights: Array) -> "_LinearModel":
+        """Linearise bones and distances at `angles` (N,); weights (A, 4)."""
+        arms = self._arms
+        rotations, positions = self._robot.frames(angles)
+        starts, ends = self._bone_ends(rotations, positions)
         units = ends - starts
         lengths = np.sqrt((units * units).sum(axis=-1, keepdims=True))
         units /= lengths
         cosine = (units * goals).sum(axis=-1)
         errors = np.arccos(np.minimum(np.maximum(cosine, -1.0), 1.0))
-        # Where axes miss the bones each joint has its own lever. Elsewhere
-        # a bone u turns by w x u about an axis w, so that joints i and j share u's part of the Hessian
-        # (wi x u)(wj x u) = wi wj - (wi u)(wj u). The error is the logarithm: as long as the angle to the
-        # goal g is large, along u x g.
-        axes = (turns[self._columns] @ self._axes)[..., 0]
-        facing = axes.swapaxes(1, 2)
-        counts = self._turns * weights[..., None]
+        # With offsets each joint has a lever of its own. Without, a bone u turns by w x u about an axis w, so
+        # that the contribution of u to the Hessian at joints i and j is
+        # (wi x u)(wj x u) = wi wj - (wi u)(wj u). The residual is the logarithm: as long as the angle to the
+        # goal g, along u x g.
+        axes = (rotations[arms.columns] @ arms.axes)[..., 0]
+        axes_t = axes.swapaxes(1, 2)
+        aims = arms.aims * weights[..., None]
         ratio = errors / np.sqrt(np.maximum(1.0 - cosine * cosine, 1e-12)) * weights
-        if self._offset:
-            levers = self._carries * units[:, :, None]
-            levers += self._between * (ends[:, :, None] - places[self._columns][:, None]) / lengths[..., None]
-            speeds = cross(axes[:, None], levers)
-            speeds -= (speeds @ units[..., None]) * units[:, :, None]
-            speeds = (speeds * weights[..., None, None]).swapaxes(1, 2).reshape(*self._columns.shape, 12)
-            hessian = speeds @ speeds.swapaxes(1, 2)
+        if arms.has_offsets:
+            levers = arms.carries * units[:, :, None]
+            levers += arms.bends * (ends[:, :, None] - positions[arms.columns][:, None]) / lengths[..., None]
+            jacobian = cross(axes[:, None], levers)
+            jacobian -= (jacobian @ units[..., None]) * units[:, :, None]
+            jacobian = (jacobian * weights[..., None, None]).swapaxes(1, 2).reshape(*arms.columns.shape, 12)
+            hessian = jacobian @ jacobian.swapaxes(1, 2)
             residuals = (goals - cosine[..., None] * units) * ratio[..., None]
-            slope = (speeds @ residuals.reshape(-1, 12, 1))[..., 0]
+            descent = (jacobian @ residuals.reshape(-1, 12, 1))[..., 0]
         else:
-            along = counts * (units @ facing)
-            hessian = (axes @ facing) * (counts.swapaxes(1, 2) @ counts) - along.swapaxes(1, 2) @ along
-            slope = (counts * ((cross(units, goals) * ratio[..., None]) @ facing)).sum(axis=1)
+            along = aims * (units @ axes_t)
+            hessian = (axes @ axes_t) * (aims.swapaxes(1, 2) @ aims) - along.swapaxes(1, 2) @ along
+            descent = (aims * ((cross(units, goals) * ratio[..., None]) @ axes_t)).sum(axis=1)
         errors = (errors * (weights > 0.0))[:, :2]
-        near, distances, gradients = self._clearance.active_pairs(turns, places, self._within)
-        return _State(
+        pairs, distances, gradients = self._clearance.active_pairs(
+            rotations, positions, self._activation_distance
+        )
+        return _LinearModel(
             hessian=hessian,
-            slope=slope,
+            descent=descent,
             errors=errors.max(axis=1),
-            missed=np.sqrt((errors * errors).sum(axis=1)),
-            spare=distances - self._floors,
-            short=(self._margins - distances)[near],
+            residual=np.sqrt((errors * errors).sum(axis=1)),
+            spare=distances - self._minimum,
+            shortfall=(self._preferred - distances)[pairs],
             gradients=gradients,
         )
 
     def _step(
         self,
-        state: "_State",
+        model: "_LinearModel",
         angles: Array,
         start: Array,
         free: Sequence[int],
         targets: Mapping[int, Array],
-        far: float,
+        max_change: float,
     ) -> Array:
-        """Return by how much the free arms' joints change (n,), ending within `far` of `start` [rad]."""
-        columns = self._free[tuple(free)]
+        """Return the change (n,) of the free arms' joints, ending within `max_change` of `start` [rad]."""
+        arms, robot = self._arms, self._robot
+        columns = arms.free_columns[tuple(free)]
         count = len(columns)
-        hessian, slope, trust = np.zeros((count, count)), np.empty(count), np.full(count, _TRUST)
-        caution = np.zeros(count)
-        at = 0
+        hessian, descent, trust = np.zeros((count, count)), np.empty(count), np.full(count, _TRUST_REGION)
+        damping = np.zeros(count)
+        begin = 0
         for arm in free:
-            part = slice(at, at + self._widths[arm])
-            width = slice(self._widths[arm])
+            part = slice(begin, begin + arms.widths[arm])
+            width = slice(arms.widths[arm])
             if arm in targets:
-                hessian[part, part] = np.eye(self._widths[arm])
-                slope[part] = targets[arm] - angles[columns[part]]
-                trust[part] = _STRIDE
+                hessian[part, part] = np.eye(arms.widths[arm])
+                descent[part] = targets[arm] - angles[columns[part]]
+                trust[part] = _BRANCH_SWITCH_STEP
             else:
-                hessian[part, part] = state.hessian[arm, width, width]
-                slope[part] = state.slope[arm, width]
-                caution[part] = _CAUTION * state.missed[arm]
-            at = part.stop
-        here, robot, pull = angles[columns], self._robot, self._pull[columns]
-        hessian.ravel()[:: count + 1] += _DAMPING**2 + caution + pull
+                hessian[part, part] = model.hessian[arm, width, width]
+                descent[part] = model.descent[arm, width]
+                damping[part] = _LM_DAMPING * model.residual[arm]
+            begin = part.stop
+        here, attraction = angles[columns], arms.rest_attraction[columns]
+        hessian.ravel()[:: count + 1] += _DAMPING**2 + damping + attraction
         back = start[columns] - here
-        slope += _DAMPING**2 * back + pull * (robot.rest[columns] - here)
-        rows = len(state.short)
+        descent += _DAMPING**2 * back + attraction * (robot.rest[columns] - here)
+        rows = len(model.shortfall)
         upper, lower = np.empty((2, count + rows))
-        upper[:count] = np.minimum(np.minimum(trust, back + far), robot.upper[columns] - here)
+        upper[:count] = np.minimum(np.minimum(trust, back + max_change), robot.upper[columns] - here)
         upper[count:] = np.inf
-        lower[:count] = np.maximum(np.maximum(-trust, back - far), robot.lower[columns] - here)
-        lower[count:] = state.short
+        lower[:count] = np.maximum(np.maximum(-trust, back - max_change), robot.lower[columns] - here)
+        lower[count:] = model.shortfall
         kinds = np.zeros(count + rows, dtype=np.int32)
-        kinds[count:] = _SOFT
-        gradients = np.ascontiguousarray(state.gradients[:, columns])
-        change, _, flag, _ = daqp.solve(hessian, -slope, gradients, upper, lower, kinds)
+        kinds[count:] = _DAQP_SOFT
+        gradients = np.ascontiguousarray(model.gradients[:, columns])
+        change, _, flag, _ = daqp.solve(hessian, -descent, gradients, upper, lower, kinds)
         if flag < 1:
             return np.zeros(count)
         return np.asarray(np.minimum(np.maximum(change, lower[:count]), upper[:count]))
 
 
 @dataclass(frozen=True)
-class _State:
-    """What one step needs to know.
+class _LinearModel:
+    """Bone directions and distances linearised at a pose. R active pairs.
 
     Attributes:
-        hessian: (A, M, M) of half the squared error, to first order.
-        slope: (A, M) how the error falls.
-        errors: (A,) angle by which the worst bone of an arm misses [rad].
-        missed: (A,) root of the sum of the squared angles by which its bones miss [rad].
-        spare: (P,) by how much pairs are above their floors [m].
-        short: (R,) how much those that are near lack of their margin [m].
-        gradients: (R, N) of their distances [m/rad].
+        hessian: (A, M, M) Gauss-Newton Hessian of half the squared error.
+        descent: (A, M) negative gradient of half the squared error.
+        errors: (A,) angle by which the worst bone of an arm misses its goal [rad].
+        residual: (A,) root of the sum of the squared angles of its bones [rad].
+        spare: (P,) distances of pairs above their minimum [m].
+        shortfall: (R,) distances by which the active pairs are below their preferred clearance [m].
+        gradients: (R, N) of the active pairs' distances [m/rad].
     """
 
     hessian: Array
-    slope: Array
+    descent: Array
     errors: Array
-    missed: Array
+    residual: Array
     spare: Array
-    short: Array
+    shortfall: Array
     gradients: Array

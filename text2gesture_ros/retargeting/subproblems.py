@@ -11,15 +11,15 @@ import numpy as np
 
 from text2gesture_ros.geometry import Array, Axis, normalise
 
-_SMALLEST = 1e-9  # radius below which a vector has no azimuth
+_MIN_RADIUS = 1e-9  # a vector nearer to the axis has no azimuth
 
 
-class Polar(NamedTuple):
-    """A unit vector as seen along an axis.
+class Cylindrical(NamedTuple):
+    """A unit vector in cylindrical coordinates about an axis; all zero where there is no vector.
 
     Attributes:
         azimuth: about the axis [rad].
-        radius: distance from the axis; with `height` zero where there is no vector.
+        radius: distance from the axis.
         height: along the axis.
     """
 
@@ -28,70 +28,73 @@ class Polar(NamedTuple):
     height: float
 
 
-class TwoTurns:
-    """Two turns in series and the unit vector they turn: the second sets its height, the first its azimuth.
+class TwoRotations:
+    """Aims a unit vector by two rotations in series: the second sets its height, the first its azimuth.
 
-    Seen along the first axis, Paden-Kahan subproblem 2 for axes that meet is arithmetic of a few numbers,
-    which for one goal is far quicker than arrays: at the second's angle q the vector is at
-    still + cos(q) across + sin(q) aside.
+    Paden-Kahan subproblem 2 for intersecting axes, in cylindrical coordinates about the first axis. Scalars
+    instead of arrays: for one goal that is far faster. At the second angle q the vector is at
+    constant + cos(q) cosine + sin(q) sine, three vectors that do not depend on q.
     """
 
     def __init__(self, first: Axis, second: Axis, start: Array) -> None:
-        """Prepare for axes that are not parallel and a vector (3,) off the second one.
+        """Prepare for two axes that are not parallel and a vector that is not along the second one.
 
         Args:
-            first: axis turned about last.
-            second: axis turned about first.
-            start: (3,) the vector, with both angles at zero.
+            first: the axis that is nearer to the base.
+            second: the axis that is nearer to the vector.
+            start: (3,) the vector at zero angles.
         """
         ahead = normalise(np.eye(3)[np.abs(first.direction).argmin()] @ first.orthogonal)
         self._basis = np.stack([ahead, ahead @ first.cross, first.direction], axis=1)
-        across = start @ second.orthogonal
-        parts = np.stack([start - across, across, start @ second.cross]) @ self._basis
+        cosine = start @ second.orthogonal
+        parts = np.stack([start - cosine, cosine, start @ second.cross]) @ self._basis
         self._x, self._y, self._z = parts.T.tolist()
-        _, across_height, aside_height = self._z
-        self._swing = max(math.hypot(across_height, aside_height), _SMALLEST)
-        self._phase = math.atan2(aside_height, across_height)
+        _, cosine_height, sine_height = self._z
+        self._height_amplitude = max(math.hypot(cosine_height, sine_height), _MIN_RADIUS)
+        self._height_phase = math.atan2(sine_height, cosine_height)
 
-    def polar(self, goals: Array) -> list[Polar]:
-        """Return how goals (T, 3) are seen along the first axis."""
-        return [Polar(math.atan2(y, x), math.hypot(x, y), z) for x, y, z in (goals @ self._basis).tolist()]
+    def cylindrical(self, goals: Array) -> list[Cylindrical]:
+        """Return the cylindrical coordinates of goals (T, 3) about the first axis."""
+        return [
+            Cylindrical(math.atan2(y, x), math.hypot(x, y), z) for x, y, z in (goals @ self._basis).tolist()
+        ]
 
-    def onto(self, goal: Polar) -> list[tuple[float, float]]:
-        """Return both pairs of angles about the first and the second axis that aim at a goal.
+    def solutions(self, goal: Cylindrical) -> list[tuple[float, float]]:
+        """Return both pairs of angles (first, second) that aim at a goal [rad].
 
         Where no pair is exact, those of the nearest direction.
         """
-        cosine = (goal.height - self._z[0]) / self._swing
+        cosine = (goal.height - self._z[0]) / self._height_amplitude
         half = math.acos(min(max(cosine, -1.0), 1.0))
-        return [(self.first(goal, second), second) for second in (self._phase + half, self._phase - half)]
+        seconds = self._height_phase + half, self._height_phase - half
+        return [(self.best_first(goal, second), second) for second in seconds]
 
-    def first(self, goal: Polar, second: float) -> float:
-        """Return the angle about the first axis that comes nearest to a goal, given the second."""
-        x, y, _ = self._at(second)
+    def best_first(self, goal: Cylindrical, second: float) -> float:
+        """Return the first angle that aims nearest to a goal, given the second [rad]."""
+        x, y, _ = self._rotated(second)
         return goal.azimuth - math.atan2(y, x)
 
-    def second(self, goal: Polar, first: float) -> float:
-        """Return the angle about the second axis that comes nearest to a goal, given the first."""
-        back = goal.azimuth - first
-        x, y = goal.radius * math.cos(back), goal.radius * math.sin(back)
-        (_, across_x, aside_x), (_, across_y, aside_y), (_, across_z, aside_z) = self._x, self._y, self._z
-        aside = x * aside_x + y * aside_y + goal.height * aside_z
-        return math.atan2(aside, x * across_x + y * across_y + goal.height * across_z)
+    def best_second(self, goal: Cylindrical, first: float) -> float:
+        """Return the second angle that aims nearest to a goal, given the first [rad]."""
+        azimuth = goal.azimuth - first
+        x, y = goal.radius * math.cos(azimuth), goal.radius * math.sin(azimuth)
+        (_, cosine_x, sine_x), (_, cosine_y, sine_y), (_, cosine_z, sine_z) = self._x, self._y, self._z
+        sine = x * sine_x + y * sine_y + goal.height * sine_z
+        return math.atan2(sine, x * cosine_x + y * cosine_y + goal.height * cosine_z)
 
-    def missed(self, goal: Polar, first: float, second: float) -> float:
-        """Return the angle between a goal and where two angles aim [rad]."""
-        x, y, height = self._at(second)
-        back = goal.azimuth - first
-        product = goal.radius * (x * math.cos(back) + y * math.sin(back)) + height * goal.height
+    def error(self, goal: Cylindrical, first: float, second: float) -> float:
+        """Return the angle between a goal and the vector at two angles [rad]."""
+        x, y, height = self._rotated(second)
+        azimuth = goal.azimuth - first
+        product = goal.radius * (x * math.cos(azimuth) + y * math.sin(azimuth)) + height * goal.height
         return math.acos(min(max(product, -1.0), 1.0))
 
-    def _at(self, second: float) -> tuple[float, float, float]:
-        """Return where the vector is with the first at zero: x, y, height."""
+    def _rotated(self, second: float) -> tuple[float, float, float]:
+        """Return the vector at a second angle, the first at zero: x, y, height."""
         cosine, sine = math.cos(second), math.sin(second)
-        (x, across_x, aside_x), (y, across_y, aside_y), (z, across_z, aside_z) = self._x, self._y, self._z
+        (x, cosine_x, sine_x), (y, cosine_y, sine_y), (z, cosine_z, sine_z) = self._x, self._y, self._z
         return (
-            x + across_x * cosine + aside_x * sine,
-            y + across_y * cosine + aside_y * sine,
-            z + across_z * cosine + aside_z * sine,
+            x + cosine_x * cosine + sine_x * sine,
+            y + cosine_y * cosine + sine_y * sine,
+            z + cosine_z * cosine + sine_z * sine,
         )

@@ -1,7 +1,8 @@
-"""The action perform_gesture: a goal is said for the client as Speech and followed to its end.
+"""Server of the action perform_gesture: each goal is published as Speech and tracked to its end.
 
-What becomes of it is read off the intents and frames that come of it and off what the robot is commanded, as
-for every other utterance. Nothing here waits: the control loop calls `follow`, which settles what is over.
+Progress and result come from the intents, the frames and the commands of the utterance, as for all others.
+Nothing here blocks: the control loop calls `update`, which publishes feedback and finishes goals that are
+over.
 """
 
 import uuid
@@ -29,38 +30,38 @@ from text2gesture_ros.retargeting.progress import (
 )
 from text2gesture_ros.ros.conversions import read_speech
 
-PATIENCE = 5.0
-"""A goal of which nothing is heard for this long, after it ought to have been, has failed [s]."""
+UPSTREAM_TIMEOUT = 5.0
+"""A goal fails if the next message about it from upstream is later than this [s]."""
 
-# What is missing of a goal, in this order.
-_LISTENER = "nobody listens on the topic speech: does intent_classifier run?"
-_INTENT = "no intent of it came: is intent_classifier active?"
-_FRAMES = "no frames of it came: is gesture_generator active?"
-_TIME = "its frames came too late to be performed"
-_RESULT_KEPT = 60  # for a client that asks late [s]
-_MOST_GOALS = 100  # at the same time
+# What a goal waits for, in this order: why it fails if that does not come.
+_NO_SUBSCRIBER = "the topic speech has no subscriber: does intent_classifier run?"
+_NO_INTENT = "no intent of it came: is intent_classifier active?"
+_NO_FRAMES = "no frames of it came: is gesture_generator active?"
+_NO_COMMAND = "its frames came too late to be performed"
+_RESULT_TIMEOUT = 60  # how long results are kept for clients [s]
+_MAX_GOALS = 100  # under way at the same time
 
 
 @dataclass(eq=False)
 class _Goal:
-    """A goal under way: when something of it was heard last [s], and what is missing."""
+    """A goal under way."""
 
     handle: ServerGoalHandle
     speech: Speech
-    heard: float
-    missing: str = _LISTENER
-    behind: str = ""  # the utterance whose frames came last when this one was read
+    last_heard: float  # time of the latest message about it, or until when it may have to wait [s]
+    missing: str = _NO_SUBSCRIBER
+    queued_behind: str = ""  # utterance whose frames came last when the intent of this one came
     cancelled: bool = False
 
 
-class Goals:
-    """The goals under way, several at once: the generator decides which of them is performed when.
+class PerformGestureServer:
+    """Serves perform_gesture, several goals at once: the generator decides which one is performed when.
 
     Args:
-        node: offers the action and says the goals on `speech`.
-        progress: tells how an utterance goes, None: nothing of it has come.
-        cancel: ends an utterance.
-        clock: the time [s].
+        node: offers the action and publishes goals on `speech`.
+        progress: returns the progress of an utterance, None: no block of it has come.
+        cancel: cancels an utterance.
+        clock: returns the time [s].
     """
 
     def __init__(
@@ -73,134 +74,133 @@ class Goals:
         self._node, self._progress, self._cancel, self._clock = node, progress, cancel, clock
         self._speech = node.create_lifecycle_publisher(Speech, "speech", 50)
         self._goals: dict[str, _Goal] = {}
-        self._results: dict[bytes, PerformGesture.Result] = {}  # of goals that are over and not yet told
-        self._open = False
+        self._results: dict[bytes, PerformGesture.Result] = {}  # of finished goals, not sent yet
+        self._accepting = False
         self._latest = ""  # utterance whose frames came last
         self._server = ActionServer(
             node,
             PerformGesture,
             "perform_gesture",
             self._execute,
-            goal_callback=self._consider,
-            handle_accepted_callback=self._accept,
-            cancel_callback=self._cancel_goal,
-            result_timeout=_RESULT_KEPT,
+            goal_callback=self._on_goal,
+            handle_accepted_callback=self._on_accepted,
+            cancel_callback=self._on_cancel_request,
+            result_timeout=_RESULT_TIMEOUT,
         )
 
     def open(self) -> None:
         """Accept goals from now on."""
-        self._open = True
+        self._accepting = True
 
     def close(self) -> None:
-        """Accept no more; those under way end."""
-        self._open = False
-        self.follow()
+        """Accept no more goals, and finish those under way."""
+        self._accepting = False
+        self.update()
         for name in list(self._goals):
-            self._settle(name, FAILED, "gesture_retargeter was deactivated")
+            self._finish(name, FAILED, "gesture_retargeter was deactivated")
 
     def destroy(self) -> None:
-        """Take the action away, for good."""
+        """Destroy the action server."""
         self._server.destroy()
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def utterance_ids(self) -> tuple[str, ...]:
         """The utterances of the goals under way."""
         return tuple(self._goals)
 
-    # What is heard of them
+    # Messages about goals
 
-    def intent_came(self, utterance_id: str, begin: float) -> None:
-        """Take note that a clause of an utterance was read; its motion may wait until `begin` [s]."""
+    def on_intent(self, utterance_id: str, begin: float) -> None:
+        """Record the intent of a clause; its motion may wait until `begin` [s]."""
         goal = self._goals.get(utterance_id)
-        if goal is not None and goal.missing in (_LISTENER, _INTENT):  # the first clause counts
-            goal.heard, goal.missing, goal.behind = max(begin, self._clock()), _FRAMES, self._latest
+        if goal is not None and goal.missing in (_NO_SUBSCRIBER, _NO_INTENT):  # the first clause counts
+            goal.last_heard, goal.missing = max(begin, self._clock()), _NO_FRAMES
+            goal.queued_behind = self._latest
 
-    def frames_came(self, block: FrameMessage) -> None:
-        """Take note that frames, of whichever utterance, came: others may wait for the end of it."""
+    def on_frames(self, block: FrameMessage) -> None:
+        """Record frames of any utterance: goals may be waiting for the end of that one."""
         now, name = self._clock(), block.header.utterance_id
         if goal := self._goals.get(name):
-            goal.heard, goal.missing = max(goal.heard, now), _TIME
+            goal.last_heard, goal.missing = max(goal.last_heard, now), _NO_COMMAND
         if isinstance(block, FrameBlock):
             self._latest = name
         for goal in self._goals.values():
-            if goal.missing == _FRAMES and goal.behind == name:
-                goal.heard = max(goal.heard, now)
+            if goal.missing == _NO_FRAMES and goal.queued_behind == name:
+                goal.last_heard = max(goal.last_heard, now)
 
-    def cancelled(self, utterance_id: str) -> None:
-        """Take note that somebody cancels an utterance, all if the id is empty."""
+    def on_cancel(self, utterance_id: str) -> None:
+        """Record the cancellation of an utterance; of all if the id is empty."""
         for name, goal in self._goals.items():
             goal.cancelled |= utterance_id in ("", name)
 
-    def follow(self) -> None:
-        """Tell every client how its goal goes, and how it ended."""
+    def update(self) -> None:
+        """Send feedback to every client, and the result where a goal is over."""
         for name, goal in list(self._goals.items()):
-            progress = self._progress(name)
-            if progress is None:
-                progress = self._waiting(goal)
+            progress = self._progress(name) or self._progress_without_frames(goal)
             if progress.state == OVER:
-                self._settle(name, progress.outcome, progress.reason, progress.duration, progress.fidelity)
+                self._finish(name, progress.outcome, progress.reason, progress.duration, progress.fidelity)
             else:
                 goal.handle.publish_feedback(
                     PerformGesture.Feedback(
                         state=progress.state,
-                        progress=float(progress.part),
+                        progress=float(progress.fraction),
                         stop_probability=float(progress.stop_probability),
                         clause=int(progress.clause),
                     )
                 )
 
-    def _waiting(self, goal: _Goal) -> Progress:
-        """Return how a goal goes of which nothing has come yet."""
+    def _progress_without_frames(self, goal: _Goal) -> Progress:
+        """Return the progress of a goal before its first frames."""
         now = self._clock()
         if goal.cancelled:
             return Progress(OVER, 0, 0.0, 0.0, CANCELLED, "cancelled", 0.0)
-        if goal.missing == _LISTENER:
-            self._say(goal)
-        # What was read may have to wait for its turn.
-        patience = PATIENCE + (MAX_WAIT if goal.missing == _FRAMES else 0.0)
-        if now <= goal.heard + patience:
+        if goal.missing == _NO_SUBSCRIBER:
+            self._publish_speech(goal)
+        # Once the intent has come, the generator may let it wait for its turn.
+        timeout = UPSTREAM_TIMEOUT + (MAX_WAIT if goal.missing == _NO_FRAMES else 0.0)
+        if now <= goal.last_heard + timeout:
             return Progress(WAITING, 0, 0.0, 0.0, "", "", 0.0)
-        self._cancel(goal.speech.utterance_id)  # or it might still come when nobody waits for it
-        return Progress(OVER, 0, 0.0, 0.0, FAILED, f"{goal.missing} (waited {patience:g} s)", 0.0)
+        self._cancel(goal.speech.utterance_id)  # otherwise its motion might still come after the result
+        return Progress(OVER, 0, 0.0, 0.0, FAILED, f"{goal.missing} (waited {timeout:g} s)", 0.0)
 
-    def _say(self, goal: _Goal) -> None:
-        """Publish a goal's speech as soon as somebody listens."""
+    def _publish_speech(self, goal: _Goal) -> None:
+        """Publish a goal's speech if the topic has a subscriber."""
         if self._speech.get_subscription_count():
             self._speech.publish(goal.speech)
-            goal.missing = _INTENT
+            goal.missing = _NO_INTENT
 
-    # What the action server asks
+    # Callbacks of the action server
 
-    def _consider(self, request: Any) -> GoalResponse:
-        reason = self._objection(request.speech)
+    def _on_goal(self, request: Any) -> GoalResponse:
+        reason = self._rejection(request.speech)
         if not reason:
             return GoalResponse.ACCEPT
         self._node.get_logger().warning(f"perform_gesture: goal rejected: {reason}")
         return GoalResponse.REJECT
 
-    def _objection(self, speech: Speech) -> str:
-        """Return why a goal cannot be accepted, empty if it can."""
+    def _rejection(self, speech: Speech) -> str:
+        """Return why a goal is rejected, empty if it is not."""
         utterance, complaints = read_speech(speech)
-        if not self._open:
+        if not self._accepting:
             return "the node is not active"
         if complaints:
             return complaints[0]
         if not (utterance.text.strip() or utterance.gesture):
             return "neither text nor gesture is given"
-        if len(self._goals) >= _MOST_GOALS:
-            return f"{_MOST_GOALS} goals are under way already"
+        if len(self._goals) >= _MAX_GOALS:
+            return f"{_MAX_GOALS} goals are under way already"
         name = utterance.utterance_id
         if name and (name in self._goals or self._progress(name) is not None):
             return f"utterance_id {name!r} was used already"
         return ""
 
-    def _accept(self, handle: ServerGoalHandle) -> None:
+    def _on_accepted(self, handle: ServerGoalHandle) -> None:
         speech = handle.request.speech
         speech.utterance_id = speech.utterance_id or f"goal-{uuid.uuid4().hex[:12]}"
         goal = self._goals[speech.utterance_id] = _Goal(handle, speech, self._clock())
-        self._say(goal)
+        self._publish_speech(goal)
 
-    def _settle(
+    def _finish(
         self,
         name: str,
         outcome: str,
@@ -208,7 +208,7 @@ class Goals:
         duration: float = 0.0,
         fidelity: Fidelity = NOTHING_MEASURED,
     ) -> None:
-        """Say how a goal ended."""
+        """Store the result of a goal and let the action server send it."""
         handle = self._goals.pop(name).handle
         self._results[bytes(handle.goal_id.uuid)] = PerformGesture.Result(
             utterance_id=name,
@@ -218,12 +218,12 @@ class Goals:
             performed_share=fidelity.share if duration else 0.0,
             deviation=fidelity.deviation,
         )
-        # Only now: rclpy would await a result from here on, and an executor that awaits does not sleep.
+        # Not before: from here on rclpy awaits the result, and an executor that awaits never sleeps.
         handle.execute()
 
     def _execute(self, handle: ServerGoalHandle) -> Any:
         result = self._results.pop(bytes(handle.goal_id.uuid))
-        if result.outcome in (COMPLETED, DEGRADED):  # it was performed; how well, it says
+        if result.outcome in (COMPLETED, DEGRADED):  # the result tells how well it was performed
             handle.succeed()
         elif result.outcome == CANCELLED and handle.is_cancel_requested:
             handle.canceled()
@@ -231,6 +231,6 @@ class Goals:
             handle.abort()
         return result
 
-    def _cancel_goal(self, handle: ServerGoalHandle) -> CancelResponse:
+    def _on_cancel_request(self, handle: ServerGoalHandle) -> CancelResponse:
         self._cancel(handle.request.speech.utterance_id)
         return CancelResponse.ACCEPT

@@ -1,7 +1,7 @@
-"""Which messages the commands go out as: the parameter `outputs` names their topics.
+"""Publishers of commands and plans: the parameter `outputs` names their topics, and so the message types.
 
-joint_trajectory carries each new plan, the others each command. They are different forms of one motion: a
-robot listens to one of them.
+joint_trajectory carries each new plan, the others carry each command. All describe the same motion: a robot
+needs only one of them.
 """
 
 from importlib import import_module
@@ -22,100 +22,106 @@ from text2gesture_ros.ros.conversions import (
     trajectory_message,
 )
 
-_DEPTH = 10
+_QUEUE_DEPTH = 10
 
 
-class Publishing(Protocol):
-    """What is needed of a node: a lifecycle node."""
+class PublisherFactory(Protocol):
+    """A lifecycle node, as far as it is needed here."""
 
     def create_lifecycle_publisher(self, message_type: Any, topic: str, depth: int) -> Any:
-        """Return a publisher that is silent while the node is inactive."""
+        """Return a publisher that publishes only while the node is active."""
 
     def destroy_lifecycle_publisher(self, publisher: Any) -> bool:
-        """Give a publisher up."""
+        """Destroy a publisher."""
 
 
-class Outputs:
-    """Publishes commands and plans in the forms that were chosen.
+class CommandOutputs:
+    """Publishes commands and plans as the message types that the parameters choose.
 
     Args:
-        node: publishes.
+        node: creates the publishers.
         robot: the robot that is commanded.
-        given: `outputs`, `position_joints` and the groups count.
+        parameters: `outputs`, `position_joints` and the joint groups are used.
 
     Raises:
-        ConfigurationError: a joint is unknown or left to others, or a message type is not installed.
+        ConfigurationError: a joint is unknown or not always commanded, or a message type is not installed.
     """
 
-    def __init__(self, node: Publishing, robot: Robot, given: GestureRetargeterParameters) -> None:
-        check_outputs(robot, given)
-        chosen = listed(given.outputs)
+    def __init__(self, node: PublisherFactory, robot: Robot, parameters: GestureRetargeterParameters) -> None:
+        check_outputs(robot, parameters)
+        chosen = listed(parameters.outputs)
         self._node, self._robot = node, robot
-        self._positions_of = [robot.joint_names.index(name) for name in _position_joints(robot, given)]
+        self._position_indices = [
+            robot.joint_names.index(name) for name in _position_joints(robot, parameters)
+        ]
         self._speed_type = _naoqi_type() if "joint_angles" in chosen else None
         self._trajectories = self._states = self._positions = self._speeds = None
         if "joint_trajectory" in chosen:
-            self._trajectories = node.create_lifecycle_publisher(JointTrajectory, "joint_trajectory", _DEPTH)
+            self._trajectories = node.create_lifecycle_publisher(
+                JointTrajectory, "joint_trajectory", _QUEUE_DEPTH
+            )
         if "joint_command" in chosen:
-            self._states = node.create_lifecycle_publisher(JointState, "joint_command", _DEPTH)
+            self._states = node.create_lifecycle_publisher(JointState, "joint_command", _QUEUE_DEPTH)
         if "joint_positions" in chosen:
-            self._positions = node.create_lifecycle_publisher(Float64MultiArray, "joint_positions", _DEPTH)
+            self._positions = node.create_lifecycle_publisher(
+                Float64MultiArray, "joint_positions", _QUEUE_DEPTH
+            )
         if JointAnglesWithSpeed := self._speed_type:
-            self._speeds = node.create_lifecycle_publisher(JointAnglesWithSpeed, "joint_angles", _DEPTH)
+            self._speeds = node.create_lifecycle_publisher(JointAnglesWithSpeed, "joint_angles", _QUEUE_DEPTH)
 
     def close(self) -> None:
-        """Give the publishers up."""
+        """Destroy the publishers."""
         for publisher in (self._trajectories, self._states, self._positions, self._speeds):
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
 
-    def command(self, command: Command, offset: float) -> None:
-        """Publish a command; `offset` leads from its time to the ROS clock [s]."""
+    def publish_command(self, command: Command, offset: float) -> None:
+        """Publish a command; `offset` is the ROS time minus the time of the loop [s]."""
         if not command.owned.any():
             return
         names = self._robot.joint_names
         if self._states is not None:
             self._states.publish(joint_state_message(names, command, offset))
         if self._positions is not None:
-            self._positions.publish(positions_message(command, self._positions_of))
+            self._positions.publish(positions_message(command, self._position_indices))
         if self._speeds is not None:
             limits = self._robot.velocity
             self._speeds.publish(joint_angles_message(self._speed_type, names, command, limits, offset))
 
-    def plan(self, trajectory: Announcement, start: float) -> None:
-        """Publish what is ahead; it starts at `start` [s], on the ROS clock."""
-        if self._trajectories is not None and trajectory.owned.any():
-            self._trajectories.publish(trajectory_message(self._robot.joint_names, trajectory, start))
+    def publish_plan(self, plan: Announcement, start: float) -> None:
+        """Publish the trajectory of a plan that starts at `start` [s], ROS time."""
+        if self._trajectories is not None and plan.owned.any():
+            self._trajectories.publish(trajectory_message(self._robot.joint_names, plan, start))
 
 
-def check_outputs(robot: Robot, given: GestureRetargeterParameters) -> None:
-    """Raise ConfigurationError where joint_positions cannot carry the joints it is to."""
-    if "joint_positions" not in listed(given.outputs):
+def check_outputs(robot: Robot, parameters: GestureRetargeterParameters) -> None:
+    """Raise ConfigurationError if joint_positions names a joint that is not always commanded."""
+    if "joint_positions" not in listed(parameters.outputs):
         return
-    wanted = {robot.joint_names.index(name) for name in _position_joints(robot, given)}
+    wanted = {robot.joint_names.index(name) for name in _position_joints(robot, parameters)}
     for group, joints in robot.groups.items():
-        if wanted & set(joints) and getattr(given, group) != ALWAYS:
+        if wanted & set(joints) and getattr(parameters, group) != ALWAYS:
             raise ConfigurationError(
                 f"joint_positions always names the same joints: {group} must be {ALWAYS} but is "
-                f"{getattr(given, group)}, or position_joints must leave its joints out"
+                f"{getattr(parameters, group)}, or position_joints must leave its joints out"
             )
 
 
-def _position_joints(robot: Robot, given: GestureRetargeterParameters) -> tuple[str, ...]:
-    if given.position_joints == "all":
+def _position_joints(robot: Robot, parameters: GestureRetargeterParameters) -> tuple[str, ...]:
+    if parameters.position_joints == "all":
         return robot.joint_names
-    joints = listed(given.position_joints)
+    joints = listed(parameters.position_joints)
     unknown = [name for name in joints if name not in robot.joint_names]
     if unknown:
         known = ", ".join(robot.joint_names)
         raise ConfigurationError(f"position_joints: unknown joint {unknown[0]!r}. Known: {known}")
     if len(set(joints)) < len(joints):
-        raise ConfigurationError(f"position_joints: a joint stands twice in {given.position_joints!r}")
+        raise ConfigurationError(f"position_joints: a joint stands twice in {parameters.position_joints!r}")
     return joints
 
 
 def _naoqi_type() -> Any:
-    # Imported late: only robots of SoftBank need the package, and no wheel has it.
+    # Imported only here: only SoftBank's robots need the package, and it is not on PyPI.
     try:
         return import_module("naoqi_bridge_msgs.msg").JointAnglesWithSpeed
     except (ImportError, AttributeError) as error:

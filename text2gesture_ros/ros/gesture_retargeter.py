@@ -39,8 +39,8 @@ from text2gesture_ros.retargeting.progress import Progress
 from text2gesture_ros.retargeting.statistics import UtteranceStatistics
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
-from text2gesture_ros.ros.action_server import Goals
-from text2gesture_ros.ros.command_outputs import Outputs, check_outputs
+from text2gesture_ros.ros.action_server import PerformGestureServer
+from text2gesture_ros.ros.command_outputs import CommandOutputs, check_outputs
 from text2gesture_ros.ros.conversions import (
     MAX_ID_LENGTH,
     MAX_SPEECH_DURATION,
@@ -65,12 +65,12 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def __init__(self, **options: object) -> None:
         super().__init__("gesture_retargeter", **options)
         self._born = time.monotonic()
-        self._outputs: Outputs | None = None
+        self._outputs: CommandOutputs | None = None
         self._markers = MarkerDisplay(self)
         self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 100)
         self._own_cancels: list[str] = []  # published, and not come back yet
         self._statistics = UtteranceStatistics(self._progress)
-        self._goals = Goals(self, self._progress, self._cancel, self.loop_now)
+        self._goals = PerformGestureServer(self, self._progress, self._cancel, self.loop_now)
         self.subscribe(GestureFrames, "gesture_frames", self._receive, 100)
         self.subscribe(GestureIntent, "gesture_intent", self._note_intent, MAX_CLAUSES)
         self.subscribe(String, "gesture_cancel", self._receive_cancel, 100)
@@ -85,7 +85,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Read the robot file."""
         description = self._description() if self.parameters.robot_description else None
         robot = load_robot(self.parameters.robot, description)
-        self._outputs = Outputs(self, robot, self.parameters)
+        self._outputs = CommandOutputs(self, robot, self.parameters)
         self._executor = self._new_executor(robot, description)
         self.get_logger().info(f"commands {robot.title} at {self.parameters.rate:g} Hz")
 
@@ -183,7 +183,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _receive(self, message: GestureFrames) -> None:
         now = self.loop_now()
         block = read_frames(message, self.clock_offset())
-        self._goals.frames_came(block)
+        self._goals.on_frames(block)
         taken = self._executor.receive(block, now)
         self._statistics.on_block(block, now)
         if not taken or not isinstance(block, FrameBlock):
@@ -203,7 +203,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             0.0 <= time <= MAX_SPEECH_DURATION for time in times
         ):
             return  # cannot be right: nothing more will come of it
-        self._goals.intent_came(message.utterance_id, self.loop_now() + max(times))
+        self._goals.on_intent(message.utterance_id, self.loop_now() + max(times))
         if message.clause == 0:
             arrival = to_seconds(message.header.stamp) - self.clock_offset()
             self._statistics.on_text(message.utterance_id, arrival)
@@ -230,9 +230,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _end(self, utterance_id: str) -> None:
         self._executor.cancel(utterance_id or None)
         if not utterance_id:  # also what was said, of which nothing has come yet
-            for name in {*self._goals.names, *self._statistics.awaited}:
+            for name in {*self._goals.utterance_ids, *self._statistics.awaited}:
                 self._executor.cancel(name)
-        self._goals.cancelled(utterance_id)
+        self._goals.on_cancel(utterance_id)
 
     def _serve_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = self.active
@@ -260,12 +260,12 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Send the command of this control period, then do what has time until the next."""
         command = self._executor.step(now)
         if self._outputs is not None:
-            self._outputs.command(command, self.clock_offset())
+            self._outputs.publish_command(command, self.clock_offset())
         self._loop.on_tick(now, self._executor.period, command)
         self._executor.prepare()
         self._announce(now)
         if self._is_turn(_FEEDBACK_RATE):
-            self._goals.follow()
+            self._goals.update()
             for name, progress in self._statistics.settle(now):
                 self.get_logger().debug(f"utterance {name!r} {progress.outcome} {progress.reason}")
         if self.parameters.publish_markers and self._is_turn(_MARKER_RATE):
@@ -286,7 +286,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             self._statistics.on_announced(announcement.utterance_id, self.loop_now())
         self._announced = self._executor.loop.buffer.number, announcement.utterance_id
         if self._outputs is not None:
-            self._outputs.plan(announcement, now + self.clock_offset())
+            self._outputs.publish_plan(announcement, now + self.clock_offset())
 
     def _is_turn(self, rate: float) -> bool:
         """Return whether this tick is one of about `rate` per second."""
@@ -304,7 +304,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Return the counts of the loop and of what arrived."""
         counts: dict[str, object] = {
             "robot": self.parameters.robot,
-            "goals under way": len(self._goals.names),
+            "goals under way": len(self._goals.utterance_ids),
         }
         figures, warnings = self._statistics.report(self.loop_now())
         loop_figures, loop_warnings = self._loop.report()

@@ -8,7 +8,7 @@ import yaml
 from robot_cases import ROBOTS, lively, name_of
 
 from text2gesture_ros.apps.cli import main
-from text2gesture_ros.control.verification import LEAST_CLEARANCE
+from text2gesture_ros.control.verification import MIN_CLEARANCE
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.resources import find_robot_file
 from text2gesture_ros.robots.clearance import Clearance
@@ -39,7 +39,7 @@ def test_parts_that_touch_are_named_and_end_with_one(robot, capsys, tmp_path):
     for violation in report["violations"]:
         one, other = violation["joint"].split(" and ")
         assert {one, other} <= {capsule.name for capsule in robot.capsules}
-        assert violation["value"] < violation["limit"] <= LEAST_CLEARANCE
+        assert violation["value"] < violation["limit"] <= MIN_CLEARANCE
     assert report["clearance"] == min(violation["value"] for violation in report["violations"])
     assert main(["verify", str(path), "--robot", robot.name]) == 1
     assert "clearance" in capsys.readouterr().out
@@ -52,7 +52,7 @@ def test_what_is_retargeted_keeps_clear_of_itself(name, capsys, tmp_path):
     assert run_json(capsys, "retarget", clip, "--robot", name, "-o", joints)["violations"] == 0
     report = run_json(capsys, "verify", joints, "--robot", name)
     assert report["violations"] == []
-    assert report["clearance"] >= LEAST_CLEARANCE
+    assert report["clearance"] >= MIN_CLEARANCE
 
 
 def test_a_robot_without_capsules_has_no_clearance_to_tell(capsys, tmp_path):

@@ -30,7 +30,7 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Retarget a clip to a robot and write its joints."""
-    from text2gesture_ros.control.verification import least_clearance
+    from text2gesture_ros.control.verification import min_clearance_of
     from text2gesture_ros.control.verification import verify as check
     from text2gesture_ros.motion.formats import read_recording
     from text2gesture_ros.retargeting.executor import retarget_motion
@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> Outcome:
     times, angles = retarget_motion(robot, motion, given.rate, scale=given.gesture_scale, mirror=given.mirror)
     save_joints(output, robot.joint_names, times, angles)
     clearance = Clearance(robot)
-    report = check(robot, times, angles, clearance=clearance, least=least_clearance(robot, clearance))
+    minimum = min_clearance_of(robot, clearance)
+    report = check(robot, times, angles, clearance=clearance, min_clearance=minimum)
     if gif is not None:
         from text2gesture_ros.apps.rendering import Painter, Scene
 

@@ -24,7 +24,7 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Check joints against a robot's limits."""
-    from text2gesture_ros.control.verification import least_clearance
+    from text2gesture_ros.control.verification import min_clearance_of
     from text2gesture_ros.control.verification import verify as check
     from text2gesture_ros.robots.clearance import Clearance
     from text2gesture_ros.robots.joint_csv import load_joints
@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> Outcome:
     robot = load_robot(parameters(GestureRetargeterParameters, args).robot)
     times, positions = load_joints(args.joints, robot.joint_names)
     clearance = Clearance(robot)
-    least = least_clearance(robot, clearance)
-    report = check(robot, times, positions, clearance=clearance, least=least)
+    min_clearance = min_clearance_of(robot, clearance)
+    report = check(robot, times, positions, clearance=clearance, min_clearance=min_clearance)
     nearest = report.clearance if math.isfinite(report.clearance) else None  # a robot without capsules
     data = {
         "robot": robot.name,
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> Outcome:
         sys.stdout.write(f"{robot.name}: {report.samples} samples, {len(report.violations)} violations\n")
         sys.stdout.write(f"nearest to a limit: {worst}\n")
         if nearest is not None:
-            allowed = f"{1000 * least.min():.1f} mm allowed"
+            allowed = f"{1000 * min_clearance.min():.1f} mm allowed"
             sys.stdout.write(f"nearest parts: {1000 * nearest:.1f} mm apart, {allowed}\n")
         for violation in report.violations[:10]:
             sys.stdout.write(f"  {violation}\n")
