@@ -365,7 +365,8 @@ def figures(
         bone: np.concatenate([off[f"{side}_{bone}"] for side in ("left", "right")])
         for bone in ("upper_arm", "forearm")
     }
-    verdict = judge(robot, angles, motions.RATE, before)
+    times = np.arange(len(before) + len(angles)) / motions.RATE
+    verdict = judge(robot, np.concatenate([before, angles]), times, len(before))
     wall, processor = 1e6 * seconds.T
     return {
         "microseconds": {

@@ -52,41 +52,47 @@ class Verdict:
         }
 
 
-def judge(robot: Robot, positions: Array, rate: float, before: Array | None = None) -> Verdict:
-    """Judge commands (S, N) at an even rate [Hz] against the robot's limits and its capsules.
+def judge(robot: Robot, positions: Array, times: Array, before: int = 0) -> Verdict:
+    """Judge commands (S, N) against the robot's limits and its capsules.
+
+    Commands may be unevenly spaced: over any samples of a motion that keeps a limit, n! times the n-th divided
+    difference keeps it too (mean value theorem).
 
     Args:
         robot: whose limits count.
         positions: the commands [rad].
-        rate: of the commands [Hz].
-        before: (B, N) the commands before them; None: the robot stood still at rest.
+        times: (S,) their stamps [s].
+        before: how many of them were judged before; 0: the robot stood still at rest before the first.
     """
-    verdict = Verdict(samples=len(positions))
+    verdict = Verdict(samples=len(positions) - before)
     sound = np.isfinite(positions)
-    verdict.note("finite", ~sound, (~sound).astype(float))
-    positions = np.where(sound, positions, robot.rest)
+    verdict.note("finite", ~sound[before:], (~sound[before:]).astype(float))
+    rows = np.where(sound, positions, robot.rest)
     middle, half = (robot.upper + robot.lower) / 2.0, (robot.upper - robot.lower) / 2.0
-    off = np.abs(positions - middle)
+    off = np.abs(rows[before:] - middle)
     verdict.note("position", off > half + _POSITION, off / half)
-    past = np.tile(robot.rest, (3, 1)) if before is None else before
-    rows = np.concatenate([past, positions])
+    near = clearance(robot, rows[before:])
+    if not before:
+        rows = np.concatenate([np.tile(robot.rest, (3, 1)), rows])
+        times = np.concatenate([times[0] - np.diff(times[:2]) * np.arange(3, 0, -1), times])
+        before = 3
+    differences = rows
     for order, kind in enumerate(("velocity", "acceleration", "jerk"), start=1):
         limit = getattr(robot, kind)
-        found = np.abs(np.diff(rows, order, axis=0)) * rate**order
-        found = found[len(found) - len(positions) :]
+        differences = np.diff(differences, axis=0) * order / (times[order:] - times[:-order])[:, None]
+        found = np.abs(differences[max(0, before - order) :])
         verdict.note(kind, found > limit * (1.0 + TOLERANCE), found / limit)
-    near = clearance(robot, positions)
     verdict.violations["clearance"] = int((near < CLEARANCE).sum())
     verdict.clearance = float(near.min(initial=np.inf))
     return verdict
 
 
 def judge_continuity(
-    robot: Robot, velocities: Array, accelerations: Array, positions: Array, rate: float
+    robot: Robot, velocities: Array, accelerations: Array, positions: Array, times: Array
 ) -> Verdict:
     """Judge whether velocities and accelerations sent along (S, N) are those of the positions, unbroken."""
     verdict = Verdict()
-    period = 1.0 / rate
+    period = np.diff(times)[:, None]
     largest = np.zeros(len(positions) - 1)
     for change_, limit in (
         (np.diff(velocities, axis=0), robot.acceleration * period),

@@ -231,8 +231,13 @@ def order(executor: MotionExecutor, generator: np.random.Generator) -> None:
 # --- what comes out -----------------------------------------------------------------------------------------
 def perform(
     robot: Robot, given: Sequence[Take], delivery: str, samples: int, rate: float, seed: int
-) -> tuple[Array, Array, Array, list[Array], Counter[str]]:
-    """Play gestures; return positions, velocities, accelerations (S, N), what was announced, counts."""
+) -> tuple[Array, Array, Array, Array, list[tuple[Array, Array]], Counter[str]]:
+    """Play gestures.
+
+    Returns:
+        positions, velocities, accelerations (S, N) and stamps (S,), what was announced (positions and stamps,
+        three sent ones before), counts.
+    """
     generator = np.random.default_rng(seed)
     executor = MotionExecutor(robot, rate=rate)
     events: list[tuple[float, int, Any]] = []
@@ -245,7 +250,8 @@ def perform(
         events += [(at, -1, change(generator)) for at in np.arange(0.1, samples / rate, 0.23)]
     events.sort(key=lambda event: event[:2])
     recorded: list[tuple[Array, Array, Array]] = []
-    ahead: list[Array] = []
+    ahead: list[tuple[Array, Array]] = []
+    stamps: list[float] = []
     refused: Counter[str] = Counter()
     stall = 0.0
     for tick in range(samples):
@@ -265,14 +271,18 @@ def perform(
                 refused[type(error).__name__] += 1
         command = executor.tick(now)
         recorded.append((command.position, command.velocity, command.acceleration))
+        stamps.append(command.time)
         if tick % _LOOK == 50:
             before = [position for position, _, _ in recorded[-3:]]
-            ahead.append(np.stack([*before, *executor.look_ahead(now).positions]))
+            coming = executor.look_ahead(now).positions
+            times = stamps[-1] + np.arange(1, len(coming) + 1) / rate
+            ahead.append((np.stack([*before, *coming]), np.array([*stamps[-3:], *times])))
     positions, velocities, accelerations = (np.stack(rows) for rows in zip(*recorded, strict=True))
     return (
         positions,
         velocities,
         accelerations,
+        np.array(stamps),
         ahead,
         executor.counts + executor.planner.counts + Counter(withheld=executor.loop.withheld) + refused,
     )
@@ -310,17 +320,17 @@ def episode(task: tuple[str, int, float, bool]) -> dict[str, Any]:
     given = list(takes(SOURCES[source], delivery, EPISODE / rate, generator))
     counts: Counter[str] = Counter()
     if is_raw:
-        verdict = judge(robot, raw(robot, given, EPISODE, rate), rate)
+        verdict = judge(robot, raw(robot, given, EPISODE, rate), np.arange(EPISODE) / rate)
         planned = Verdict()
     else:
         seed = int(generator.integers(1 << 30))
-        positions, velocities, accelerations, ahead, counts = perform(
+        positions, velocities, accelerations, times, ahead, counts = perform(
             robot, given, delivery, EPISODE, rate, seed
         )
-        verdict, planned = judge(robot, positions, rate), Verdict()
-        verdict.add(judge_continuity(robot, velocities, accelerations, positions, rate))
-        for rows in ahead:
-            planned.add(judge(robot, rows[3:], rate, before=rows[:3]))
+        verdict, planned = judge(robot, positions, times), Verdict()
+        verdict.add(judge_continuity(robot, velocities, accelerations, positions, times))
+        for rows, due in ahead:
+            planned.add(judge(robot, rows, due, before=3))
     return {
         "robot": name,
         "number": number,

@@ -42,23 +42,31 @@ def test_segments_are_as_far_apart_as_their_nearest_points():
 def test_motion_within_limits_is_not_accused_and_motion_beyond_is(robot):
     allowed, beyond = swing(robot, 0.99), swing(robot, 1.03)
     for positions, excess in ((allowed, False), (beyond, True)):
-        verdict = judge(robot, positions[3:], RATE, before=positions[:3])
+        verdict = judge(robot, positions, np.arange(len(positions)) / RATE, before=3)
         found = {kind for kind in KINDS[:5] if verdict.violations[kind]}
         assert bool(found) == excess, found
 
 
+@pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
+def test_so_it_is_where_samples_are_left_out(robot):
+    kept = np.flatnonzero(np.random.default_rng(1).random(len(swing(robot, 0.99))) < 0.7)
+    for share, excess in ((0.99, False), (1.3, True)):
+        verdict = judge(robot, swing(robot, share)[kept], kept / RATE, before=3)
+        assert bool([kind for kind in KINDS[:5] if verdict.violations[kind]]) == excess
+
+
 def test_each_kind_is_found():
     robot = load_robot("pepper")
-    still = np.tile(robot.rest, (50, 1))
-    assert not sum(judge(robot, still, RATE).violations.values())
+    still, times = np.tile(robot.rest, (50, 1)), np.arange(50) / RATE
+    assert not sum(judge(robot, still, times).violations.values())
     for kind, size in (("finite", np.nan), ("position", 3.0), ("velocity", 0.2)):
         wrong = still.copy()
         wrong[20, 0] += size
-        assert judge(robot, wrong, RATE).violations[kind]
+        assert judge(robot, wrong, times).violations[kind]
     velocities = np.zeros_like(still)
-    assert not sum(judge_continuity(robot, velocities, velocities, still, RATE).violations.values())
+    assert not sum(judge_continuity(robot, velocities, velocities, still, times).violations.values())
     velocities[25:, 1] = 1.0
-    assert judge_continuity(robot, velocities, np.zeros_like(still), still, RATE).violations["continuity"]
+    assert judge_continuity(robot, velocities, np.zeros_like(still), still, times).violations["continuity"]
 
 
 def test_hands_that_meet_are_found():
