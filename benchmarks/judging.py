@@ -55,7 +55,7 @@ class Verdict:
 def judge(robot: Robot, positions: Array, times: Array, before: int = 0) -> Verdict:
     """Judge commands (S, N) against the robot's limits and its capsules.
 
-    Commands may be unevenly spaced: over any samples of a motion that keeps a limit, n! times the n-th divided
+    Commands may be unevenly spaced: over samples of a motion that keeps a limit, n! times the n-th divided
     difference keeps it too (mean value theorem).
 
     Args:

@@ -85,5 +85,5 @@ def test_hands_that_meet_are_found():
 def test_the_closed_form_alone_fails():
     robot = load_robot("pepper")
     take = Take(0.1, motions.noisy(motions.conversation(10.0, crossing=True)), motions.RATE, complete=True)
-    found = judge(robot, raw(robot, [take], 1000, RATE), RATE).violations
+    found = judge(robot, raw(robot, [take], 1000, RATE), np.arange(1000) / RATE).violations
     assert all(found[kind] for kind in ("velocity", "acceleration", "jerk", "clearance"))
