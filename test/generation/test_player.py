@@ -255,7 +255,7 @@ def test_talking_motion_gives_way_to_talking_motion(generator):
 @pytest.mark.parametrize(
     ("asked", "settings", "reason"),
     [
-        (request(**UNSURE, end=0.3), {}, "speech is over before talking motion is worth its while"),
+        (request(**UNSURE, end=0.3), {}, "speech is over before there is time for talking motion"),
         (request(**{**UNSURE, "spoken": False}), {}, "there are no words"),
         (request(**UNSURE), {"neutral_motion": False}, "no gesture (neutral), and neutral_motion is off"),
     ],

@@ -36,7 +36,7 @@ class ControlLoop:
         """Make a loop whose robot stands at rest.
 
         Args:
-            ownership: which joints are commanded; shared with whoever gives the orders.
+            ownership: which joints are commanded; shared with the executor, which gives the orders.
             period: the control period [s].
             exchange: where plans come from.
         """

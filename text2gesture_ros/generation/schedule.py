@@ -137,7 +137,7 @@ class Schedule:
             if not request.accepted:
                 start = max(start, self._gesture_end)
                 if request.end is not None and start + MIN_TALK_DURATION > request.end:
-                    self.dropped.append((request, "speech is over before talking motion is worth its while"))
+                    self.dropped.append((request, "speech is over before there is time for talking motion"))
                     continue
             self._end = math.inf
             self._gesture_end = math.inf if request.accepted else self._gesture_end

@@ -1,4 +1,4 @@
-"""How faithfully the motion of a clause was performed: told to whoever asked for it.
+"""How faithfully the motion of a clause was performed.
 
 Compared with the joint reference as it would have been tracked if nothing but the robot's limits stood in the
 way: no frame late, no plan late, nothing to keep clear of.
@@ -144,7 +144,7 @@ class FidelityRecorder:
         return Fidelity(self._wanted * period, self._performed * period, self._deviation(), cause)
 
     def _deviation(self) -> float:
-        """Return how far a joint was from what its limits permit, at most [rad]."""
+        """Return the largest deviation of a joint from what its limits permit [rad]."""
         count = len(self._positions)
         grid = self._tracker.grid(count * self._period)
         if self._start is None or len(grid) < 2:

@@ -32,7 +32,7 @@ from text2gesture_ros.retargeting.planner import Planner
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
 
-# The commit row lies ahead by this quantile of the latest planning times; of so many.
+# The commit row lies ahead by this quantile of the latest planning times, and their number.
 _QUANTILE, _PLANNING_TIMES = 0.9, 30
 # Planning time before the first measurement [s].
 _FIRST_PLANNING_TIME = 0.02
@@ -97,7 +97,7 @@ class PlannerWorker:
             select.select([self._pipe], [], [], timeout)
             for name, *given in self._pipe.receive():
                 getattr(self, f"on_{name}")(*given)
-                self._work(self._planner.wants_plan)  # somebody waits for the beginning of an utterance
+                self._work(self._planner.wants_plan)  # people wait for the beginning of an utterance
             self._work(self._planner.busy)
             self._tell()
             self._pipe.flush()

@@ -1,4 +1,4 @@
-"""Bags of the topics of the nodes: written for ROS 2 and Foxglove, read whoever wrote them.
+"""Bags of the topics of the nodes: written for ROS 2 and Foxglove, read from any writer.
 
 Two forms are written: one `.mcap` file, its chunks compressed; or a folder with an sqlite3 database and its
 metadata.yaml. Both are rosbag2's (version 9). A bag that is read is not trusted: nothing in it is executed or

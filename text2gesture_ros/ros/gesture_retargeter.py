@@ -1,8 +1,8 @@
-"""Node gesture_retargeter: human motion -> commands for the robot. The only one that commands it.
+"""Node gesture_retargeter: human motion -> commands for the robot. No other node commands it.
 
-In: gesture_frames (GestureFrames); joint_states (sensor_msgs/JointState), where somebody publishes them;
-gesture_intent (GestureIntent), of which it reads what may still come, and how old a text is; where its
-parameters say so, a URDF from robot_description (std_msgs/String) while it is configured.
+In: gesture_frames (GestureFrames); joint_states (sensor_msgs/JointState), if they are published;
+gesture_intent (GestureIntent), which tells what may still come and when the text arrived; if its parameters
+say so, a URDF from robot_description (std_msgs/String) while it is configured.
 
 Out: joint_command (sensor_msgs/JointState) at the control rate, joint_trajectory
 (trajectory_msgs/JointTrajectory) whenever there is a new plan, or what else the parameter `outputs` names;
@@ -190,7 +190,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             return
         self._markers.remember(block)
         # Planning in this thread takes as long as several commands: best right after one. Only the beginning
-        # of an utterance is worth the risk of a late command: somebody waits for it.
+        # of an utterance is worth the risk of a late command: people wait for it.
         begins = block.sequence == 0 or block.header.utterance_id != self._announced[1]
         if begins or self.parameters.planner_process:
             self._executor.prepare()

@@ -367,7 +367,7 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
             if rclpy.ok():
                 if node.active:
                     node.trigger_deactivate()
-                # Whoever waits for an answer, to an action say, is to have it.
+                # A client that waits for an answer, such as that of an action, gets it.
                 for _ in range(_LAST_SPINS):
                     executor.spin_once(timeout_sec=0.0)
     except ExternalShutdownException:

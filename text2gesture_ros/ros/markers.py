@@ -26,7 +26,7 @@ _HUMAN_OFFSET = 1.0  # of the human that is drawn, to the left of the robot [m]
 
 
 class MarkerDisplay:
-    """Publishes the robot, and beside it the human frame that it performs, while somebody subscribes."""
+    """Publishes the robot, and beside it the human frame that it performs, while there is a subscriber."""
 
     def __init__(self, node: "ManagedNode[Any]") -> None:
         """Offer the topic gesture_markers."""

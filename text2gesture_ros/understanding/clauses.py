@@ -54,7 +54,7 @@ def split(text: str, clause_words: int = _DEFAULTS.clause_words) -> list[Span]:
 
     Args:
         text: any text; without a character that is no blank it has no clause.
-        clause_words: a text of at most so many words is one clause.
+        clause_words: a text of at most this many words is one clause.
     """
     parts = [(0, len(text))]
     for borders in (_sentence_ends, _MARK.finditer, _CONJUNCTION.finditer):

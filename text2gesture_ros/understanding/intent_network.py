@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 from text2gesture_ros.errors import ConfigurationError, ModelError
 
 MISSING = -100
-"""The class index of a label nobody gave; the loss leaves it out."""
+"""Class index of a missing label; the loss leaves it out."""
 
 GESTURE = "gesture"
 """The head that is asked what becomes of it without a token."""

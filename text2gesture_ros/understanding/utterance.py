@@ -16,7 +16,7 @@ class Utterance:
         words: as they are spoken; empty: unknown.
         word_starts: when each word begins after the start of speech [s].
         gesture: the one to make whatever the text says; empty: what the text says.
-        emotion: likewise.
+        emotion: the same for the emotion.
         priority: in [0, 255].
     """
 
