@@ -1,6 +1,8 @@
 """What README and model cards say is what the code does and what the files of figures hold."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from text2gesture_ros.apps.cli import build_parser, main
@@ -52,3 +54,9 @@ def test_programs_the_readme_calls_exist():
     known = next(action.choices for action in parser._actions if action.choices)
     assert verbs
     assert verbs <= set(known)
+
+
+def test_the_python_example_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    result = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
