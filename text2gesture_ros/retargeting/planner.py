@@ -141,11 +141,6 @@ class Planner:
         return self._mode.breathing
 
     @property
-    def held(self) -> bool:
-        """Whether the robot is told to stand still."""
-        return self._mode.held
-
-    @property
     def wants_plan(self) -> bool:
         """Whether another plan is wanted."""
         return self._request.row is not None

@@ -163,6 +163,7 @@ class PlannerProcess(PlannerLink):
         self._control.close()
         self._nursery.kill()
         self._nursery.wait()
+        self._exchange.close()
 
     def _send(self, name: str, *given: object) -> None:
         try:

@@ -85,14 +85,22 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Read the robot file."""
         description = self._description() if self.parameters.robot_description else None
         robot = load_robot(self.parameters.robot, description)
-        self._outputs = CommandOutputs(self, robot, self.parameters)
         self._executor = self._new_executor(robot, description)
+        try:
+            self._outputs = CommandOutputs(self, robot, self.parameters)
+        except ConfigurationError:
+            self._executor.close()
+            raise
         self.get_logger().info(f"commands {robot.title} at {self.parameters.rate:g} Hz")
 
     def _new_executor(self, robot: Robot, description: str | None) -> MotionExecutor:
         given = self.parameters
         executor = MotionExecutor(robot, given, own_process=given.planner_process, description=description)
-        executor.planner.wait_until_ready()
+        try:
+            executor.planner.wait_until_ready()
+        except ConfigurationError:
+            executor.close()
+            raise
         return executor
 
     def _description(self) -> str:
@@ -296,8 +304,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         return self._executor.progress(utterance_id)
 
     def destroy_node(self) -> None:
-        """Take the node away, with its action."""
+        """Take the node away, with its action and its planner."""
         self._goals.destroy()
+        if self.configured:
+            self._executor.close()
         super().destroy_node()
 
     def report(self) -> Mapping[str, object]:
