@@ -95,18 +95,12 @@ class _Blend:
 
 @dataclass(frozen=True, eq=False)
 class _Course:
-    """What is known of the plan in force.
+    """What is known of the plan in force."""
 
-    Attributes:
-        knot, tracked: rows of its first knot and of the end of its reference.
-        blend: how its latest clip takes over.
-        bent: whether it is bent away from the robot's own body.
-    """
-
-    knot: int = 0
-    tracked: int = 0
-    blend: _Blend | None = None
-    bent: bool = False
+    knot: int = 0  # row of its first knot
+    tracked: int = 0  # row of the end of its reference
+    blend: _Blend | None = None  # how its latest clip takes over
+    bent: bool = False  # away from the robot's own body
 
     @property
     def tracks(self) -> bool:
@@ -171,8 +165,8 @@ class Planner:
         self._mode.return_speed_scale = INITIAL_RETURN_SPEED_SCALE
         self._request.ask(self.view.row)
 
-    def begin_anew(self) -> None:
-        """Take note that the planner before has failed: what it knew is lost, and the robot goes to rest."""
+    def return_at_once(self) -> None:
+        """Perform nothing more, and go to rest as fast as the limits allow."""
         self._mode.return_speed_scale = URGENT_RETURN_SPEED_SCALE
         self.abandon(None)
 
