@@ -229,9 +229,17 @@ class GestureRetargeterParameters(NodeParameters):
     )
     start_from: str = parameter(
         "auto",
-        "Position of the first command: joint_states, the rest pose, or (auto) joint_states where "
-        "that topic has a publisher.",
+        "Position of the first command: joint_states, which is waited for, the rest pose, or (auto) "
+        "joint_states where that topic has a publisher.",
         choices=("auto", "joint_states", "rest"),
+        live=True,
+    )
+    pose_tolerance: float = parameter(
+        0.25,
+        "Distance between a joint's command and joint_states from which on, while nothing is performed, the "
+        "robot begins anew from where it is; 0: never.",
+        (0.0, 6.3),
+        "rad",
         live=True,
     )
     outputs: str = parameter(

@@ -5,7 +5,7 @@ What comes in is checked here, and InputError says what is wrong with it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -326,19 +326,21 @@ def joint_angles_message(
     return message
 
 
-def read_joint_states(message: JointState) -> dict[str, float]:
-    """Return the positions of a message by joint [rad].
+def read_joint_states(message: JointState, names: Collection[str]) -> dict[str, float]:
+    """Return the positions [rad] of those joints of a message that are among `names`.
+
+    A position that is no number, or no position at all, tells nothing: drivers publish that for wheels, and
+    for motors that do not answer.
 
     Raises:
-        InputError: names and positions do not fit, or a position is no number.
+        InputError: names and positions do not fit.
     """
+    if not message.position:
+        return {}
     if len(message.name) != len(message.position):
         raise InputError(f"{len(message.name)} names do not fit {len(message.position)} positions")
-    positions = dict(zip(message.name, (float(value) for value in message.position), strict=True))
-    for name, position in positions.items():
-        if not math.isfinite(position):
-            raise InputError(f"position of {name!r} is {position}")
-    return positions
+    told = zip(message.name, message.position, strict=True)
+    return {name: float(value) for name, value in told if name in names and math.isfinite(value)}
 
 
 def _owned_names(names: Sequence[str], owned: "BoolArray") -> list[str]:

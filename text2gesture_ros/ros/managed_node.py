@@ -18,6 +18,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 
 from text2gesture_ros.errors import ConfigurationError, Text2GestureError
@@ -126,8 +127,17 @@ class ManagedNode(ClockedNode, Generic[P]):
 
     # What a node uses
 
-    def subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None], depth: int) -> None:
-        """Call `callback` with each message while the node is active; one it cannot use is a warning."""
+    def subscribe(
+        self, message_type: type, topic: str, callback: Callable[[Any], None], quality: int | QoSProfile
+    ) -> None:
+        """Call `callback` with each message while the node is active; one it cannot use is a warning.
+
+        Args:
+            message_type: of the topic.
+            topic: its name.
+            callback: is called with each message.
+            quality: of service, or the depth of the queue of reliable messages.
+        """
 
         def guarded(message: Any) -> None:
             if not self.active:
@@ -137,7 +147,7 @@ class ManagedNode(ClockedNode, Generic[P]):
             except Text2GestureError as error:
                 self.reject(topic, error)
 
-        self.create_subscription(message_type, topic, guarded, depth)
+        self.create_subscription(message_type, topic, guarded, quality)
 
     def reject(self, topic: str, error: Text2GestureError) -> None:
         """Count what arrived on `topic` as unusable and say why, at most once a second."""
