@@ -69,6 +69,35 @@ def trimmed(text: str, span: Span) -> Span:
     return start, start + len(text[start:end].rstrip())
 
 
+def clause_of(spans: Sequence[Span], place: int) -> int:
+    """Return the number of the clause that a place of a text lies in or before; after all, the last."""
+    return min(bisect_right([end for _, end in spans], place), len(spans) - 1)
+
+
+def divided(text: str, spans: Sequence[Span], places: Sequence[int]) -> list[Span]:
+    """Return clauses divided further, so that as few as possible of some places belong to one.
+
+    Args:
+        text: the whole text.
+        spans: its clauses.
+        places: in order; a clause is divided at those after its first that have words on either side.
+    """
+    result: list[Span] = []
+    for number, (start, end) in enumerate(spans):
+        for place in [place for place in places if clause_of(spans, place) == number][1:]:
+            if _count_words(text[start:place]) and _count_words(text[place:end]):
+                result.append(trimmed(text, (start, place)))
+                start = place
+        result.append(trimmed(text, (start, end)))
+    return result
+
+
+def word_from(text: str, span: Span, place: int) -> Span:
+    """Return the first word of a clause at or after a place, else its last; the clause where it has none."""
+    words = [(span[0] + at.start(), span[0] + at.end()) for at in re.finditer(r"\S+", text[slice(*span)])]
+    return next((word for word in words if word[0] >= place), words[-1] if words else span)
+
+
 @dataclass(frozen=True)
 class ClauseTimes:
     """When a clause is spoken: seconds after the start of speech, in this record and nowhere else.
