@@ -276,6 +276,17 @@ def test_the_model_that_ships_gestures_at_talk_alone(classifier):
         assert (intent.accepted, intent.gesture.chosen) == (False, "neutral"), text
 
 
+@pytest.mark.parametrize("text", ["hm", "Hm.", "hmmm...", "um", "uh, um", "Er...", "ehm", "Uhm?"])
+def test_a_sound_of_thinking_is_no_nod(classifier, text):
+    (intent,) = classifier.classify([text], 0.0)
+    assert (intent.accepted, intent.gesture.chosen) == (False, "neutral")
+
+
+def test_a_sound_of_agreement_is_one(classifier):
+    for intent in classifier.classify(["Mhm.", "mm-hmm", "uh-huh", "Hm, yes."], 0.4):
+        assert (intent.accepted, intent.gesture.chosen) == (True, "nod"), intent.text
+
+
 def test_whatever_is_read_in_clauses_has_at_least_one(classifier):
     given = IntentClassifierParameters(clause_words=3)
     for text in HOSTILE:

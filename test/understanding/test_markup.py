@@ -68,6 +68,7 @@ PLAIN = [
     "AT&T and R&D; no",
     "[a remark that is much too long to be a direction] yes",
     "{}",
+    "[url=http://x.example]x[/url]",
     "",
 ]
 

@@ -31,17 +31,18 @@ from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.resources import read_limited
 from text2gesture_ros.understanding.clauses import (
     ClauseTimes,
-    Span,
     clause_of,
     clause_times,
     divided,
+    pauses_in,
     split,
     trimmed,
     word_from,
 )
-from text2gesture_ros.understanding.intent import Intent, Prediction, has_words
+from text2gesture_ros.understanding.intent import Intent, Prediction, has_words, only_hesitates
 from text2gesture_ros.understanding.markup import Wish, read_markup
 from text2gesture_ros.understanding.utterance import Utterance
+from text2gesture_ros.understanding.words import Span
 
 MAX_CHARACTERS = 10_000
 """What a text is cut to before it is read; the language model reads far less (512 tokens)."""
@@ -155,7 +156,9 @@ class IntentClassifier:
         if utterance.gesture:
             spans, wishes = whole, (Wish(0, utterance.gesture),)
         else:
-            spans = divided(text, split(text, settings.clause_words) or whole, [at.place for at in wishes])
+            pauses = pauses_in(text, utterance.words, utterance.word_starts)
+            spans = split(text, settings.clause_words, pauses) or whole
+            spans = divided(text, spans, [wish.place for wish in wishes])
         clauses = [text[slice(*span)] for span in spans]
         intents = self.classify(clauses, settings.confidence_threshold, settings.speech_threshold)
         words = [
@@ -243,6 +246,8 @@ class IntentClassifier:
             }
             speech = float(found[GATE][HEADS[GATE].index("yes")]) if GATE in found else 1.0
             reason = _reason(tasks["gesture"], confidence_threshold, speech, speech_threshold)
+            if not reason and only_hesitates(text):
+                reason = "a sound of thinking, no words"
         span = trimmed(text, (0, len(text)))
         word = span
         if not reason and found is not None and WITHOUT in found:

@@ -1,12 +1,14 @@
 """What a clause of a text means, and whether a gesture goes with it."""
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from text2gesture_ros.labels import NEUTRAL
-from text2gesture_ros.understanding.clauses import ClauseTimes, Span
+from text2gesture_ros.understanding.clauses import ClauseTimes
+from text2gesture_ros.understanding.words import WORD, Span
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,15 @@ class Intent:
         """Return the same intent with a gesture that was asked for."""
         chosen = replace(self.gesture, chosen=gesture)
         return replace(self, gesture=chosen, accepted=True, reason="", wished=True)
+
+
+_HESITATION = re.compile(r"h+m+|u+m+|u+h+m*|e+r+m*|e+h+m*", re.IGNORECASE)
+
+
+def only_hesitates(text: str) -> bool:
+    """Return whether a text is a sound of thinking and no more: hm, um. Mhm, which agrees, is none."""
+    words = WORD.findall(text)
+    return bool(words) and all(_HESITATION.fullmatch(word) for word in words)
 
 
 def has_words(text: str) -> bool:

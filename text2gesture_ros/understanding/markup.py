@@ -65,7 +65,7 @@ _ASKING_CALLS = frozenset(("start", "run", "startTag", "runTag", "runSound", "ge
 _VOICE = re.compile(r"(?<![\w:\\])\\{1,2}[A-Za-z]\w*(?:=[^\\\n]{0,60})?\\{1,2}")
 
 _LINK = re.compile(r"!?\[(?P<text>[^\[\]\n]*)\]\([^()\s]*(?:\s\"[^\"]*\")?\)")
-_BRACKETS = re.compile(r"\[(?P<a>[^\[\]\n]{1,40})\]|\{\{?(?P<b>[^{}\n]{1,40})\}?\}")
+_BRACKETS = re.compile(r"\[(?P<a>[^\[\]\n/]{1,40})\]|\{\{?(?P<b>[^{}\n/]{1,40})\}?\}")
 _SHORTCODE = re.compile(r"(?<![\w:]):(?P<code>[a-z][a-z0-9_+-]{1,30}):(?![\w:])")
 _STARS = re.compile(r"(?<![\w*])(?P<mark>\*{1,3})(?=\S)(?P<inside>[^*\n]+?)(?<=\S)(?P=mark)(?![\w*])")
 _ROUND = re.compile(r"\((?P<inside>[a-z][a-z' ]{2,40})\)")
