@@ -1,6 +1,8 @@
 """The frame of all trainings: epochs, log, TensorBoard events, and a state to resume from."""
 
 import logging
+import signal
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +47,7 @@ class EpochTraining(ABC):
         self.output = output
         self.epoch = 0  # whole epochs done
         self._seed, self._logger = seed, logger
+        self._asked = False  # to stop
         self._most: int | None = None  # batches of an epoch, in a rehearsal
         self.accelerator = Accelerator(
             cpu=device == "cpu",
@@ -94,7 +97,35 @@ class EpochTraining(ABC):
 
     def paced(self, batches: Iterable[T]) -> Iterator[T]:
         """Yield the batches of this epoch, and log now and then how long the training still takes."""
-        return self._pace.over(batches, self.epoch, self._most)
+        for batch in self._pace.over(batches, self.epoch, self._most):
+            yield batch
+            self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let Ctrl-C end the training between two batches: in an export it would be lost, or crash.
+
+        The second one ends it at once.
+        """
+
+        def ask(*_: object) -> None:
+            if self._asked:
+                raise KeyboardInterrupt
+            self._asked = True
+            self._logger.info("stopping after this batch; Ctrl-C again: at once")
+
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are for the main thread alone
+            return
+        before = signal.signal(signal.SIGINT, ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def rehearse(self) -> dict[str, float]:
         """Return the time of a batch of each stage [s], by a few of them; the network is spoilt after it."""
@@ -123,10 +154,11 @@ class EpochTraining(ABC):
         """
         if resume and self.output:
             self.restore(read_state(self.output / STATE_FILE, *self.state(), self.progress()))
-        with self._log():
+        with self._log(), self._interruptible():
             self.accelerator.init_trackers("events")
             while not self.finished:
                 self.run_epoch()
+                self._stop_if_asked()
             self.accelerator.end_training()
             if self.is_writer:
                 self.finish()
