@@ -42,6 +42,7 @@ CASES = [
     ("^start(animations/Stand/BodyTalk/BodyTalk_3) So it goes ^stop(all)", "So it goes", []),
     ("\\rspd=80\\ \\vct=110\\ I see. \\pau=500\\ \\rst\\", "I see.", []),
     ("\\\\rspd=80\\\\ I see.", "I see.", []),
+    ("[slow]Yes, of[wave]course.", "Yes, of[wave]course.", []),
     ("[pause:0.5s] [slow] Yes, of course.", "Yes, of course.", []),
     ("[wave] Hello! {{nod}} :thumbsup:", "Hello!", ["wave", "nod", "thumbsup"]),
     ("*waves* Hello *shakes his head* you", "Hello you", ["wave", "shakehead"]),
@@ -68,6 +69,7 @@ PLAIN = [
     "AT&T and R&D; no",
     "[a remark that is much too long to be a direction] yes",
     "{}",
+    "Good [red]morning, look at items[0]",
     "[url=http://x.example]x[/url]",
     "",
 ]

@@ -229,8 +229,12 @@ class _Reader:
 
         def brackets(match: re.Match[str]) -> str:
             inside = match["a"] or match["b"]
+            before, after = self.text[: match.start()], self.text[match.end() :]
+            if before[-1:].isalnum():
+                return match[0]  # items[0]
             asks = self._ask(match.start(), inside)
-            return "" if asks or len(inside.split()) <= _MOST_WORDS else match[0]
+            apart = not before.strip() or not after[:1].isalnum()  # no direction: a [red]brick
+            return "" if asks or (apart and len(inside.split()) <= _MOST_WORDS) else match[0]
 
         def code(match: re.Match[str]) -> str:
             self._ask(match.start(), match["code"])
