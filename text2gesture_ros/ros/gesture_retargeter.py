@@ -44,7 +44,6 @@ from text2gesture_ros.ros.action_server import PerformGestureServer
 from text2gesture_ros.ros.command_outputs import CommandOutputs, check_outputs
 from text2gesture_ros.ros.conversions import (
     MAX_ID_LENGTH,
-    MAX_SPEECH_DURATION,
     read_frames,
     read_joint_states,
     to_seconds,
@@ -53,6 +52,7 @@ from text2gesture_ros.ros.managed_node import ManagedNode, run
 from text2gesture_ros.ros.markers import MarkerDisplay
 from text2gesture_ros.ros.measured_pose import TOPIC, MeasuredPose, is_published, waiting_for
 from text2gesture_ros.understanding.clauses import MAX_CLAUSES
+from text2gesture_ros.understanding.word_times import in_speech
 
 _MARKER_RATE = 15.0  # [Hz]
 _FEEDBACK_RATE = 10.0  # of the action [Hz]
@@ -237,9 +237,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _note_intent(self, message: GestureIntent) -> None:
         """Take note of what may still come, and of how old the text is."""
         times = message.start, message.stroke
-        if len(message.utterance_id) > MAX_ID_LENGTH or not all(
-            0.0 <= time <= MAX_SPEECH_DURATION for time in times
-        ):
+        if len(message.utterance_id) > MAX_ID_LENGTH or not all(map(in_speech, times)):
             return  # cannot be right: nothing more will come of it
         self._goals.on_intent(message.utterance_id, self.loop_now() + max(times))
         if message.clause == 0:

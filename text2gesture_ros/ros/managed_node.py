@@ -92,6 +92,7 @@ class ManagedNode(ClockedNode, Generic[P]):
         self.rejected = 0  # messages that could not be used
         self._error = ""  # of the latest transition
         self.parameters: P = self._declare_parameters(name)
+        self.add_pre_set_parameters_callback(self._as_floats)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._swap_parameters)
         self._guard_change_state()
@@ -259,7 +260,8 @@ class ManagedNode(ClockedNode, Generic[P]):
         values = {item.name: self.get_parameter(item.name).value for item in table}
         parameters = PARAMETERS[name](**values)
         for item in table:
-            self.set_descriptor(item.name, descriptor(specification(item), item.default))
+            value = Parameter(item.name, value=getattr(parameters, item.name)).get_parameter_value()
+            self.set_descriptor(item.name, descriptor(specification(item), item.default), value)
         # What ROS itself understands is declared by now, or is about the quality of service of a topic.
         unknown = sorted(
             given
@@ -274,6 +276,16 @@ class ManagedNode(ClockedNode, Generic[P]):
     def _table_values(self, given: Sequence[Any]) -> dict[str, Any]:
         names = {item.name for item in fields(self.parameters)}
         return {parameter.name: parameter.value for parameter in given if parameter.name in names}
+
+    def _as_floats(self, given: Sequence[Parameter]) -> list[Parameter]:
+        """Return parameters, whole numbers as floats where these are asked: ROS itself is strict."""
+        floats = {item.name for item in fields(self.parameters) if isinstance(item.default, float)}
+        return [
+            Parameter(parameter.name, value=float(parameter.value))
+            if parameter.name in floats and parameter.type_ == Parameter.Type.INTEGER
+            else parameter
+            for parameter in given
+        ]
 
     def _check_parameters(self, given: Sequence[Any]) -> SetParametersResult:
         try:
