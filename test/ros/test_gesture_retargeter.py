@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 
 import numpy as np
@@ -268,33 +269,36 @@ def test_each_utterance_is_counted_once_whatever_comes_after_its_end(graph, gest
     assert report["utterances under way"] == 0
 
 
-def tell(graph, positions, quality=1, seconds=1.0):
-    """Publish where the robot is for some time, as joint_state_broadcaster does; return who does it."""
+@contextmanager
+def telling(graph, positions, quality=1):
+    """Publish where the robot is, as joint_state_broadcaster does."""
     publisher = graph.tester.create_publisher(JointState, "joint_states", quality)
     message = JointState(name=list(positions), position=list(positions.values()))
+    over = threading.Event()
 
     def publish():  # not by the test's executor, which waits while the node is activated
-        for _ in range(round(50 * seconds)):
+        while not over.wait(0.02):
             publisher.publish(message)
-            time.sleep(0.02)
-        graph.tester.destroy_publisher(publisher)
 
     thread = threading.Thread(target=publish)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        graph.tester.destroy_publisher(publisher)
 
 
 def test_the_robot_is_started_from_where_joint_states_tells_it_is(graph, gesture):
     robot = load_robot("pepper")
     there = robot.rest + 0.3 * (robot.upper - robot.rest)
-    publishing = tell(
-        graph, {"wheel": 9.0, **dict(zip(robot.joint_names[:-2], there[:-2].tolist(), strict=True))}
-    )
-    stage = Stage(graph, gesture, planner_process=False)  # it is there at once
-    graph.spin_until(lambda: stage.commands)
+    told = {"wheel": 9.0, **dict(zip(robot.joint_names[:-2], there[:-2].tolist(), strict=True))}
+    with telling(graph, told):
+        stage = Stage(graph, gesture, planner_process=False)  # it is there at once
+        graph.spin_until(lambda: stage.commands)
     np.testing.assert_allclose(stage.commands[0].position[:-2], there[:-2], atol=1e-6)
     np.testing.assert_allclose(stage.commands[0].position[-2:], robot.rest[-2:], atol=1e-6)
-    publishing.join()
     stage.perform("one")
     graph.spin_until(stage.at_rest)
     stage.check_limits()
@@ -318,24 +322,21 @@ def test_until_it_is_known_where_the_robot_is_it_is_not_commanded(
     monkeypatch.setattr(measured_pose, "_TIMEOUT", 0.2)
     heard = graph.collect_later(Log, "/rosout")
     diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
-    publishing = tell(graph, positions) if positions else None
-    stage = Stage(graph, gesture, planner_process=False, start_from=start_from)
 
     def told():
         said = [status.message for message in diagnostics for status in message.status]
         return any(complaint in line for line in [*said, *(message.msg for message in heard)])
 
-    graph.spin_until(told)
-    assert graph.state(stage.node) == "active"
-    assert not stage.commands
-    if publishing is not None:
-        publishing.join()
+    with telling(graph, positions) if positions else nullcontext():
+        stage = Stage(graph, gesture, planner_process=False, start_from=start_from)
+        graph.spin_until(told)
+        assert graph.state(stage.node) == "active"
+        assert not stage.commands
     # It begins by itself when the pose comes.
     there = stage.robot.rest + 0.3 * (stage.robot.upper - stage.robot.rest)
-    publishing = tell(graph, dict(zip(stage.robot.joint_names, there.tolist(), strict=True)))
-    graph.spin_until(lambda: stage.commands)
+    with telling(graph, dict(zip(stage.robot.joint_names, there.tolist(), strict=True))):
+        graph.spin_until(lambda: stage.commands)
     np.testing.assert_allclose(stage.commands[0].position, there, atol=1e-6)
-    publishing.join()
 
 
 @pytest.mark.parametrize("reliability", [ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE])
@@ -343,11 +344,10 @@ def test_drivers_of_every_reliability_are_heard(graph, gesture, reliability):
     robot = load_robot("pepper")
     there = robot.rest + 0.3 * (robot.upper - robot.rest)
     positions = {"wheel": math.nan, **dict(zip(robot.joint_names, there.tolist(), strict=True))}
-    publishing = tell(graph, positions, QoSProfile(depth=1, reliability=reliability))
-    stage = Stage(graph, gesture, planner_process=False)
-    graph.spin_until(lambda: stage.commands)
+    with telling(graph, positions, QoSProfile(depth=1, reliability=reliability)):
+        stage = Stage(graph, gesture, planner_process=False)
+        graph.spin_until(lambda: stage.commands)
     np.testing.assert_allclose(stage.commands[0].position, there, atol=1e-6)
-    publishing.join()
 
 
 def test_a_robot_that_tells_late_where_it_is_is_commanded_anew_from_there(graph, gesture):
@@ -356,9 +356,8 @@ def test_a_robot_that_tells_late_where_it_is_is_commanded_anew_from_there(graph,
     robot = stage.robot
     there = robot.rest + 0.8 * (robot.upper - robot.rest)
     heard = graph.collect_later(Log, "/rosout")
-    publishing = tell(graph, dict(zip(robot.joint_names, there.tolist(), strict=True)), seconds=0.1)
-    graph.spin_until(lambda: any(np.allclose(command.position, there) for command in stage.commands))
-    publishing.join()
+    with telling(graph, dict(zip(robot.joint_names, there.tolist(), strict=True))):
+        graph.spin_until(lambda: any(np.allclose(command.position, there) for command in stage.commands))
     graph.spin_until(lambda: any("begins anew from where it is" in message.msg for message in heard))
     places = [np.array(command.position) for command in stage.commands]
     first = next(index for index, place in enumerate(places) if np.allclose(place, there))

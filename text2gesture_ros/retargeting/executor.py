@@ -137,34 +137,25 @@ class MotionExecutor:
         self.loop.stand(place)
         self.planner.begin_from(place)
 
-    def observe(self, positions: Mapping[str, float]) -> None:
+    def observe(self, positions: Mapping[str, float]) -> tuple[str, float]:
         """Take note of measured joint positions: joints of others are taken over from there.
 
         Counts for the groups that are not commanded at the moment, where nothing is performed.
 
         Args:
             positions: joint positions by name [rad]; others are ignored.
+
+        Returns:
+            Which joint that is commanded was measured furthest from its command, and how far [rad].
         """
         buffer = self.loop.buffer
-        span = buffer.span(buffer.row)
-        if span.clause != IDLE:
-            return
-        owned = self._ownership.owned(buffer.sent.position[None], [span])
+        sent, span = buffer.sent.position, buffer.span(buffer.row)
+        owned = self._ownership.owned(sent[None], [span])
         moved, place = self._ownership.moved(positions, owned)
-        if moved.any():
+        if span.clause == IDLE and moved.any():
             self._ownership.home = np.where(moved, place, self._ownership.home)
             self.loop.displace(moved, place)
             self.planner.displace(moved, place)
-
-    def deviation(self, positions: Mapping[str, float]) -> tuple[str, float]:
-        """Return which joint that is commanded was measured furthest from its command, and how far [rad].
-
-        Args:
-            positions: measured joint positions by name [rad]; others are ignored.
-        """
-        buffer = self.loop.buffer
-        sent = buffer.sent.position
-        owned = self._ownership.owned(sent[None], [buffer.span(buffer.row)])
         apart = np.abs(self._ownership.placed(positions, sent) - sent) * owned
         joint = int(apart.argmax())
         return self.robot.joint_names[joint], float(apart[joint])

@@ -44,6 +44,7 @@ class _Worker:
     ready: bool = False
     beats: int = -1  # signs of life so far
     seen: float = 0.0  # when the latest one was seen [s]
+    fault: str = ""  # why nothing could be sent to it
 
 
 @dataclass(frozen=True)
@@ -208,12 +209,14 @@ class PlannerProcess(PlannerLink):
         try:
             self._worker.pipe.send((name, *given))
         except PipeClosedError as error:
-            self._replace(str(error))
+            self._worker.fault = str(error)  # it is replaced when it is listened to
 
     def _listen(self) -> None:
         """Take the messages of the worker."""
         worker = self._worker
         try:
+            if worker.fault:
+                raise PipeClosedError(worker.fault)
             worker.pipe.flush()
             for name, *given in worker.pipe.receive():
                 if name == "pid":

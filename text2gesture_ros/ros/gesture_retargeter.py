@@ -50,14 +50,13 @@ from text2gesture_ros.ros.conversions import (
 )
 from text2gesture_ros.ros.managed_node import ManagedNode, run
 from text2gesture_ros.ros.markers import MarkerDisplay
-from text2gesture_ros.ros.measured_pose import TOPIC, MeasuredPose, is_published, waiting_for
+from text2gesture_ros.ros.measured_pose import TOPIC, MeasuredPose
 from text2gesture_ros.understanding.clauses import MAX_CLAUSES
 from text2gesture_ros.understanding.word_times import in_speech
 
 _MARKER_RATE = 15.0  # [Hz]
 _FEEDBACK_RATE = 10.0  # of the action [Hz]
 _DESCRIPTION_WAIT = 5.0  # [s]
-_STANDSTILL = 0.5  # time at rest after which joints are expected where they are commanded [s]
 _COLLECTION = 10.0  # time between two garbage collections, at rest [s]
 
 
@@ -66,7 +65,6 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def __init__(self, **options: object) -> None:
         super().__init__("gesture_retargeter", **options)
-        self._born = time.monotonic()
         self._outputs: CommandOutputs | None = None
         self._markers = MarkerDisplay(self)
         self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 100)
@@ -77,13 +75,13 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self.subscribe(GestureIntent, "gesture_intent", self._note_intent, MAX_CLAUSES)
         self.subscribe(String, "gesture_cancel", self._receive_cancel, 100)
         # Reliable and best-effort publishers are heard.
-        self.subscribe(JointState, TOPIC, self._observe, qos_profile_sensor_data)
+        self.subscribe(JointState, "joint_states", self._observe, qos_profile_sensor_data)
         self.create_service(Trigger, "stop", self._serve_stop)
         self.create_service(SetBool, "hold", self._serve_hold)
         self._loop = LoopStatistics()
         self._announced = (0, "")  # number of the plan, and its utterance
         self._collected = 0.0
-        self._begun = False  # whether the robot is commanded; else its pose is waited for
+        self._pose = MeasuredPose(self)
 
     def load(self) -> None:
         """Read the robot file."""
@@ -132,10 +130,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Begin to command the robot, from where it is."""
         self._executor.configure(self.parameters)
         self._own_cancels.clear()
-        self._pose, self._begun, self._moved = MeasuredPose(self._executor.robot), False, self.loop_now()
-        wanted = self.parameters.start_from
-        if wanted == "joint_states" or (wanted == "auto" and is_published(self, self._born)):
-            self.get_logger().info(waiting_for(self, self._executor.robot))
+        self._pose.begin(self._executor.robot)
+        if self._pose.awaited:
+            self.get_logger().info(self._pose.waiting_for())
         else:
             self._begin("starts from the rest pose: bring the robot there first")
         if self.parameters.realtime_priority:
@@ -144,14 +141,14 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _begin(self, how: str) -> None:
         """Command the robot from now on."""
-        self._begun = True
+        self._pose.awaited = False
         self._goals.open()
         self._loop.begin(self.loop_now())
         self.get_logger().info(how)
 
     def _begin_from_pose(self) -> None:
         """Command the robot from where it is, once that is known."""
-        if not self._pose.known(self.loop_now(), some=self.parameters.start_from == "joint_states"):
+        if not self._pose.known(self.loop_now()):
             return
         try:
             self._executor.begin_from(self._pose.positions)
@@ -166,9 +163,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def stop(self) -> None:
         """Bring the robot to rest, and only then fall silent."""
         self.destroy_timer(self._timer)
-        if self._begun:
+        if not self._pose.awaited:
             self._bring_to_rest()
-            self._begun = False
         self._goals.close()
 
     def _bring_to_rest(self) -> None:
@@ -217,7 +213,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     # What arrives
 
     def _receive(self, message: GestureFrames) -> None:
-        if not self._begun:
+        if self._pose.awaited:
             raise InputError("no frames are taken before it is known where the robot is")
         now = self.loop_now()
         block = read_frames(message, self.clock_offset())
@@ -245,27 +241,25 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             self._statistics.on_text(message.utterance_id, arrival)
 
     def _observe(self, message: JointState) -> None:
-        now, first = self.loop_now(), not self._pose.positions
+        now = self.loop_now()
         told = read_joint_states(message, self._executor.robot.joint_names)
-        self._pose.note(told, now)
-        if not self._begun:
+        first = self._pose.note(told, now)
+        if self._pose.awaited:
             self._begin_from_pose()
             return
-        self._executor.observe(told)
+        joint, distance = self._executor.observe(told)
         # What is measured trails the commands, so it is compared only where the robot has come to stand; but
         # a robot that tells for the first time where it is may be anywhere.
         tolerance = self.parameters.pose_tolerance
-        if tolerance and told and (first or now > self._moved + _STANDSTILL):
-            joint, distance = self._executor.deviation(told)
-            if distance > tolerance:
-                sent = self._executor.loop.buffer.sent.position.tolist()
-                known = dict(zip(self._executor.robot.joint_names, sent, strict=True))
-                self._executor.begin_from(known | self._pose.positions)
-                self._moved = now
-                self.get_logger().warning(
-                    f"{joint} is {distance:.3g} rad from its command, says {TOPIC}: the robot begins anew "
-                    f"from where it is (pose_tolerance is {tolerance:g} rad)"
-                )
+        if 0.0 < tolerance < distance and (first or self._pose.stands(now)):
+            sent = self._executor.loop.buffer.sent.position.tolist()
+            known = dict(zip(self._executor.robot.joint_names, sent, strict=True))
+            self._executor.begin_from(known | self._pose.positions)
+            self._pose.on_moving(now)
+            self.get_logger().warning(
+                f"{joint} is {distance:.3g} rad from its command, says {TOPIC}: the robot begins anew from "
+                f"where it is (pose_tolerance is {tolerance:g} rad)"
+            )
 
     # What ends it
 
@@ -314,12 +308,12 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _tick(self, now: float) -> None:
         """Send the command of this control period, then do what has time until the next."""
-        if not self._begun:
+        if self._pose.awaited:
             self._begin_from_pose()
             return
         command = self._executor.step(now)
         if command.moving:
-            self._moved = now
+            self._pose.on_moving(now)
         if self._outputs is not None:
             self._outputs.publish_command(command, self.clock_offset())
         self._loop.on_tick(now, self._executor.period, command)
@@ -390,8 +384,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
                 counts[f"{kind}, {unit}"] = f"{worst:.4g}"
         if self.configured and self._executor.planner.stuck:
             warnings.append("no trajectory to rest is within limits and clear: the robot stands still")
-        if self.active and not self._begun:
-            warnings.append(waiting_for(self, self._executor.robot))
+        if self.active and self._pose.awaited:
+            warnings.append(self._pose.waiting_for())
         return counts | {"warning": "; ".join(warnings)}
 
 
