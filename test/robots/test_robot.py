@@ -263,7 +263,7 @@ WRONG = {
         -119.5,
         "(HeadYaw).lower is -119.5. Allowed: radians",
     ),
-    "upper in degrees": (("head", "joints", 0, "upper"), 119.5, "at most 6.2832 (degrees?)"),
+    "upper in degrees": (("head", "joints", 0, "upper"), 119.5, "at most 6.3460 (degrees?)"),
     "rpy in degrees": (("left_arm", "joints", 2, "rpy"), [0.0, -9.0, 0.0], "(LElbowYaw).rpy is -9.0"),
     "bone of no length": (("left_arm", "joints", 2, "xyz"), [0.0] * 3, "upper arm is 0 m long"),
     "joint twice": (("right_arm", "joints", 0, "name"), "LShoulderPitch", "no other joint has"),
@@ -358,9 +358,9 @@ def test_a_wrong_file_is_refused_with_file_and_reason(case, pepper, loaded, tmp_
     assert "\n" not in str(error.value)
 
 
-def test_a_robot_without_arms_is_refused(pepper, loaded):
-    del pepper["left_arm"], pepper["right_arm"]
-    with pytest.raises(ConfigurationError, match="lacks an arm: left_arm or right_arm"):
+def test_a_robot_without_arms_and_head_is_refused(pepper, loaded):
+    del pepper["left_arm"], pepper["right_arm"], pepper["head"]
+    with pytest.raises(ConfigurationError, match="lacks an arm or a head: left_arm, right_arm, head"):
         loaded(pepper)
 
 

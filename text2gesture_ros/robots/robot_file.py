@@ -63,6 +63,20 @@ def read_robot(path: Path, description: str | None = None) -> Robot:
     return robot_of(data, path, description)
 
 
+def open_checks(robot: str) -> list[str]:
+    """Return what the file of a robot, by name or path, still says that a person has to CHECK, by its key."""
+    text = read_limited(find_robot_file(robot), _MAX_FILE_BYTES).decode("utf-8", errors="replace")
+    found: list[str] = []
+    waiting: list[str] = []
+    for line in text.splitlines():
+        if "# CHECK " in line:
+            waiting.append(line.partition("# CHECK ")[2].strip().removesuffix("."))
+        elif (key := line.partition(":")[0]) and key.isidentifier():  # what they stand above
+            found += [note if key == "name" else f"{key}: {note}" for note in waiting]
+            waiting = []
+    return found + waiting
+
+
 def robot_of(data: Any, path: Path, description: str | None = None) -> Robot:
     """Return the robot of a parsed file; `path` is named in errors and gives the robot its name.
 
@@ -89,8 +103,8 @@ class _RobotFile(CheckedValues):
         limits = self.mapping(top["limits"], "limits", ("velocity_fraction", *_OWN_LIMITS))
         fraction = self.number(limits["velocity_fraction"], "limits.velocity_fraction", above=0.0, most=1.0)
         default = {key: self.number(limits[key], f"limits.{key}", above=0.0) for key in _OWN_LIMITS}
-        if not set(top) & set(ARMS):
-            raise ConfigurationError(f"{self.path}: the file lacks an arm: {' or '.join(ARMS)}")
+        if not set(top) & {*ARMS, "head"}:
+            raise ConfigurationError(f"{self.path}: the file lacks an arm or a head: {', '.join(ARMS)}, head")
         self._description = self._described(top["urdf"]) if "urdf" in top else None
         start = base = self.text(top["base"], "base")
         chains: dict[str, Chain] = {}

@@ -2,8 +2,9 @@
 
 A part that joints move by some angles goes no farther than the sum of the chords of its levers about them. So
 one distance bounds those of a whole box of poses around it; boxes that leave it open are halved (branch and
-bound: Hansen and Walster, "Global Optimization Using Interval Analysis", 2004). Where no proof is found, descents
-of the distance look for contact.
+bound: Hansen and Walster, "Global Optimization Using Interval Analysis", 2004). Where no proof is found,
+descents of the distance look for contact. Of parts that overlap in every pose no distance can be kept; what
+hangs behind the outer one, and begins where it ends, is checked in its place.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,9 +35,9 @@ class Separation:
     Attributes:
         one: name of the first capsule.
         other: name of the second.
-        verdict: `apart`: proved never to come near; `joined`: proved to overlap in every pose; `neighbours`: on
-            links next to each other and in contact at rest; `touching`: a pose in contact was found; `open`:
-            neither a proof nor a contact was found.
+        verdict: `apart`: proved never to come near; `joined`: proved to overlap in every pose; `neighbours`:
+            on links next to each other and in contact at rest; `touching`: a pose in contact was found;
+            `open`: neither a proof nor a contact was found.
         distance: the least that was found or proved, negative in contact [m].
         pose: (N,) where it was found [rad]; at rest where nothing nearer was.
     """
@@ -72,9 +73,7 @@ def ignored_pairs(robot: Robot) -> list[tuple[int, int]]:
     return [pair for pair in pairs if joints[pair[0]] != joints[pair[1]] and pair not in checked]
 
 
-def separations(
-    robot: Robot, pairs: Iterable[Sequence[int]], margin: float = MARGIN
-) -> list[Separation]:
+def separations(robot: Robot, pairs: Iterable[Sequence[int]], margin: float = MARGIN) -> list[Separation]:
     """Return for pairs of indices in `Robot.capsules` whether they can touch, in their order.
 
     Args:
@@ -171,7 +170,8 @@ class _Side:
         self.radius = robot.capsules[index].radius
         self._carrier = robot.capsules[index].joint
         self._local = np.stack([robot.capsules[index].start, robot.capsules[index].end])
-        axes, origins = {}, {}
+        axes: dict[int, Array] = {}
+        origins: dict[int, Array] = {}
         for chain in robot.chains.values():
             axes |= dict(zip(chain.joints, chain.axes, strict=True))
             origins |= dict(zip(chain.joints, chain.origins, strict=True))
@@ -191,7 +191,7 @@ class _Side:
         return np.asarray(turned + places[:, self._carrier, None])
 
     def ways(self, frames: tuple[Array, Array], points: Array, angles: Array, first: int = 0) -> Array:
-        """Return how far each joint moves points (B, E, 3) at most, (B, M) [m], by angles (B, M) from B poses.
+        """Return how far each joint moves points (B, E, 3) at most, (B, M) [m], by angles (B, M) from a pose.
 
         The outermost moves first, by the chord of its lever; it lengthens the levers of the others. Joints
         before `first` move nothing.
@@ -216,7 +216,7 @@ class _Side:
         *,
         first: bool,
     ) -> list[tuple[Array, Array]]:
-        """Return distances (B,) and ways (B, M) of balls about each joint, which hold all that hangs behind it.
+        """Return distances (B,) and ways (B, M) of balls about each joint that hold all that hangs behind it.
 
         Args:
             frames: of all joints.
@@ -248,7 +248,7 @@ def _inwards(robot: Robot, joint: int) -> list[int]:
 
 
 def _nearest(robot: Robot, clearance: Clearance, near: Array) -> tuple[float, Array]:
-    """Return the smallest distance of two parts that descents find, from `near` and random poses, and where."""
+    """Return the smallest distance of two parts that descents from many poses find, and the pose."""
     moving = np.flatnonzero(clearance.gradient_bounds[0])
     lower, upper = robot.lower[moving], robot.upper[moving]
 

@@ -165,7 +165,7 @@ class TestNew:
         ("limit", "expected", "note"),
         [
             ('lower="-90" upper="90" velocity="2"', (-np.pi / 2, np.pi / 2, 2.0), "(degrees?)"),
-            ("", (-1.5, 1.5, 2.0), "missing"),
+            ("", (-np.pi / 2, np.pi / 2, 2.0), "missing"),
             ('lower="-1" upper="1" velocity="0"', (-1.0, 1.0, 2.0), "velocity, in the URDF 0"),
             ('lower="-1" upper="1" velocity="10000"', (-1.0, 1.0, 2.0), "velocity, in the URDF 10000"),
         ],
@@ -179,7 +179,7 @@ class TestNew:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            (urdf(JOINTS[:3]), "an arm is nowhere among the joints that turn (head_yaw, head_pitch)"),
+            (urdf(JOINTS[:1]), "an arm is nowhere among the joints that turn (none)"),
             ("<robot", "no readable XML"),
         ],
     )
@@ -260,7 +260,7 @@ class TestCheck:
             "the head does not look ahead",
             "HeadYaw: 45 rad/s is quicker",
             "RWristYaw: turns more than once round",
-            "LWristYaw: turns less than 6 degrees",
+            "LWristYaw: turns by 1 degrees only",
             "no capsules",
         ):
             assert part in found

@@ -8,10 +8,12 @@ import numpy as np
 
 from text2gesture_ros.geometry import Array, normalise
 from text2gesture_ros.robots.clearance import Clearance
+from text2gesture_ros.robots.part_names import is_a
 from text2gesture_ros.robots.proposal.landmarks import GRIP, HEAD_SIZE
-from text2gesture_ros.robots.proposal.limbs import Limbs, hangs_behind, is_a, names_of, side_of
+from text2gesture_ros.robots.proposal.limbs import Limbs
 from text2gesture_ros.robots.proposal.proposal import Proposal, point_of
 from text2gesture_ros.robots.robot import BASE, Chain, Robot
+from text2gesture_ros.robots.separation import JOINED, separations
 from text2gesture_ros.robots.urdf import Description, placed
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
@@ -19,8 +21,7 @@ from text2gesture_ros.skeleton import INDEX, REFERENCE
 _UPPER_ARM, _FOREARM, _HAND, _LEG = 0.2, 0.18, 0.16, 0.14
 _CHEST, _BELLY, _NECK = 0.27, 0.24, 0.12
 _MIN_CLEARANCE = 0.02  # between capsules at rest [m]
-_SAME_JOINT = 0.15  # joints of a leg closer to each other count as one [m]
-_ALWAYS_CLEAR = 0.05  # pairs that stay farther apart in random poses need no check [m]
+_ALWAYS_CLEAR = 0.03  # pairs that are proved to stay farther apart need no check: sizes are estimates [m]
 _BONES = {
     "gaze": ("head", "nose"),
     "upper_arm": ("shoulder", "elbow"),
@@ -58,24 +59,25 @@ def add_body(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> 
         centre = middle - down * size * up
         add(name, joint, part * size, centre + across, centre - across)
 
-    shoulders = [points[arm.removesuffix("arm") + "shoulder"] for arm in robot.arms]
-    middle = np.mean(shoulders, axis=0)
-    if len(shoulders) == 2:
-        size = float(np.linalg.norm(shoulders[0] - shoulders[1]))
-    else:  # the other one is missing, not the trunk between them
-        middle += 0.5 * size * (left if "right_arm" in robot.arms else -left)
     trunk = robot.waist.joints[-1] if robot.waist else BASE
-    bar("chest", trunk, _CHEST, 0.15, 0.17)
-    bar("belly", trunk, _BELLY, 0.6, 0.05)
-    bar("hip", BASE, _BELLY, 1.05, 0.1)
-    for name, line in _legs(urdf, limbs).items():
+    if robot.arms:
+        shoulders = [points[arm.removesuffix("arm") + "shoulder"] for arm in robot.arms]
+        middle = np.mean(shoulders, axis=0)
+        if len(shoulders) == 2:
+            size = float(np.linalg.norm(shoulders[0] - shoulders[1]))
+        else:  # the other one is missing, not the trunk between them
+            middle += 0.5 * size * (left if "right_arm" in robot.arms else -left)
+        bar("chest", trunk, _CHEST, 0.15, 0.17)
+        bar("belly", trunk, _BELLY, 0.6, 0.05)
+        bar("hip", BASE, _BELLY, 1.05, 0.1)
+    for name, line in limbs.legs().items():
         for number, (start, end) in enumerate(pairwise(line), 1):
             add(f"{name}_{number}", BASE, _LEG * float(np.linalg.norm(end - start)), start, end)
     if robot.head:
         add("neck", trunk, _NECK * size, points["neck"] - 2.0 * _NECK * size * up, points["neck"])
         add("head", robot.head.joints[-1], HEAD_SIZE * size, points["head"], points["head"])
-    else:
-        bar("head", trunk, HEAD_SIZE, -HEAD_SIZE - 0.25, 0.0)
+    elif (fixed := _fixed_head(urdf, limbs, robot, up)) is not None:
+        add("head", trunk, HEAD_SIZE * size, fixed, fixed)
     for arm, chain in robot.arms.items():
         side = arm.removesuffix("arm")
         at = {name: joint for name, (joint, _) in chain.landmarks.items()}
@@ -88,38 +90,19 @@ def add_body(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> 
         carrier = _carrier(chain, at["elbow"], at["wrist"], wrist, turns, places)
         add(side + "forearm", carrier, _FOREARM * fore, elbow, wrist)
         add(side + "hand", chain.joints[-1], _HAND * fore, wrist, wrist + (hand - wrist) / GRIP)
-    data["ignored_pairs"] = [["head", "chest"]]
-    data["ignored_pairs"] += [["head", "neck"]] if robot.head else []
-    data["ignored_pairs"] += [["belly", "hip"]] if robot.waist else []
-    for arm in robot.arms:
-        side = arm.removesuffix("arm")
-        data["ignored_pairs"] += [[side + "upper_arm", "chest"], [side + "upper_arm", side + "forearm"]]
-        data["ignored_pairs"] += [[side + "forearm", side + "hand"]]
+    data["ignored_pairs"] = []
+    _ignore_joined(result)
     for apart in np.arange(0.0, 0.6, 0.05):
         _solve_rest(result, float(apart))
         robot = result.robot()
         arms = {joint for chain in robot.arms.values() for joint in chain.joints}
         moved = [any(robot.capsules[index].joint in arms for index in pair) for pair in robot.pairs]
-        if Clearance(robot).distances(robot.rest)[moved].min(initial=np.inf) >= _MIN_CLEARANCE:
+        if (
+            Clearance(robot).distances(robot.rest)[np.array(moved, dtype=bool)].min(initial=np.inf)
+            >= _MIN_CLEARANCE
+        ):
             break
-    _ignore_pairs(result)
-
-
-def _legs(urdf: Description, limbs: Limbs) -> dict[str, list[Array]]:
-    """Return where each leg bends (3,) [m], from the trunk outwards in the base, by name of the leg."""
-    top = limbs.base
-    while top in urdf.above and urdf.above[top].kind == "fixed":
-        top = urdf.above[top].parent
-    origin, turn = placed(urdf.path(top, limbs.base))
-    legs: dict[str, list[Array]] = {}
-    for name, joint in urdf.joints.items():
-        is_leg = joint.turns and side_of(joint) and is_a("leg", *names_of([joint]))
-        if is_leg and hangs_behind(urdf, top, joint.parent):
-            place = turn.T @ (urdf.place(top, name)[0] - origin)
-            line = legs.setdefault(f"{side_of(joint)}_leg", [])
-            if not line or np.linalg.norm(place - line[-1]) > _SAME_JOINT:
-                line.append(place)
-    return legs
+    _ignore_apart(result)
 
 
 def _carrier(chain: Chain, start: int, end: int, point: Array, turns: Array, places: Array) -> int:
@@ -131,27 +114,54 @@ def _carrier(chain: Chain, start: int, end: int, point: Array, turns: Array, pla
     return chain.joints[start]
 
 
-def _ignore_pairs(result: Proposal) -> None:
-    """Ignore pairs that touch at rest, and those that random poses never bring close."""
+def _fixed_head(urdf: Description, limbs: Limbs, robot: Robot, up: Array) -> Array | None:
+    """Return the centre (3,) of a head that does not move, in the base at angles zero; None: no head."""
+    shoulders = [urdf.place(limbs.base, joints[0].name)[0] @ up for joints in limbs.arms.values()]
+    start = limbs.waist[-1].child if limbs.waist else limbs.base
+    heads: list[Array] = []
+    for link in urdf.above:
+        if is_a("head", link) and urdf.is_behind(start, link):
+            path = urdf.path(start, link)
+            if all(joint.kind == "fixed" for joint in path):
+                place, _ = placed(urdf.path(limbs.base, link))
+                heads.append(place)
+    if not heads:
+        return None
+    found = max(heads, key=lambda place: float(place @ up))
+    # Makers often leave its frame at that of the trunk.
+    lowest = float(np.max(shoulders)) + (HEAD_SIZE + 0.25) * limbs.size
+    return np.asarray(found + max(lowest - float(found @ up), 0.0) * up)
+
+
+def _ignore(result: Proposal, one: str, other: str, reason: str) -> None:
+    result.data["ignored_pairs"].append([one, other])
+    result.reasons.append(reason)
+
+
+def _ignore_joined(result: Proposal) -> None:
+    """Ignore the pairs that overlap in every pose."""
     robot = result.robot()
+    resting = Clearance(robot).distances(robot.rest)
+    for found in separations(robot, robot.pairs[resting <= 0.0]):
+        if found.verdict == JOINED:
+            _ignore(result, found.one, found.other, found.reason)
+
+
+def _ignore_apart(result: Proposal) -> None:
+    """Ignore the pairs that are proved to stay apart, and those that touch at rest, which it notes."""
+    robot = result.robot()
+    poses = np.random.default_rng(0).uniform(robot.lower, robot.upper, (4000, len(robot.lower)))
     clearance = Clearance(robot)
-    generator = np.random.default_rng(0)
-    poses = generator.uniform(robot.lower, robot.upper, (4000, len(robot.lower)))
-    nearest = clearance.distances(poses).min(axis=0)
-    resting = clearance.distances(robot.rest)
-    names = [capsule.name for capsule in robot.capsules]
-    ignored = result.data["ignored_pairs"]
-    far, touching = nearest > _ALWAYS_CLEAR, resting <= 0.0
-    for index, name in enumerate(names):
-        if far[(robot.pairs == index).any(axis=1)].all():
-            ignored.append([name, "*"])
-            far &= ~(robot.pairs == index).any(axis=1)
-    for (one, other), is_far, touches in zip(robot.pairs, far, touching, strict=True):
-        if touches:
-            what = f"whether {names[one]} and {names[other]} may touch: by these sizes they do at rest"
+    near = np.minimum(clearance.distances(poses).min(axis=0, initial=np.inf), np.inf) < _ALWAYS_CLEAR
+    resting = clearance.distances(robot.rest) <= 0.0
+    # What a pose has brought near needs no proof.
+    for found in separations(robot, robot.pairs[~near | resting], _ALWAYS_CLEAR):
+        if found.may_be_ignored:
+            _ignore(result, found.one, found.other, found.reason)
+        elif found.distance <= 0.0 and (found.pose == robot.rest).all():
+            _ignore(result, found.one, found.other, "in contact at rest")
+            what = f"whether {found.one} and {found.other} may touch: by these sizes they do at rest"
             result.note("ignored_pairs", what)
-        if touches or is_far:
-            ignored.append([names[one], names[other]])
 
 
 def _solve_rest(result: Proposal, apart: float = 0.0) -> None:
