@@ -73,7 +73,7 @@ def test_a_roll_is_no_right():
 
 
 def turned_torso(turn):
-    """Return the joints behind a waist whose frame is turned by roll, pitch, yaw [rad], the robot unchanged."""
+    """Return the joints behind a waist whose frame is turned by roll, pitch, yaw [rad]: the same robot."""
     from text2gesture_ros.geometry import rotation_from_rpy
 
     matrix = rotation_from_rpy(*turn)
@@ -194,13 +194,9 @@ def test_arms_are_checked_against_each_other():
     assert all(found.may_be_ignored for found in separations(robot, ignored_pairs(robot)))
     checked = {frozenset(robot.capsules[index].name for index in pair) for pair in robot.pairs}
     assert frozenset(("left_forearm", "right_forearm")) in checked
-    # Crossed forearms: both arms ahead, turned inwards.
-    pose = np.zeros(len(robot.joint_names))
-    for name, angle in (("shoulder_pitch", -0.6), ("arm_yaw", 1.0), ("elbow_pitch", -1.5)):
-        for side, sign in (("left", 1.0), ("right", -1.0)):
-            turn = sign if name == "arm_yaw" else 1.0
-            pose[robot.joint_names.index(f"{side}_{name}")] = turn * angle
-    assert Clearance(robot).distances(pose).min() < 0.0 or Clearance(robot).distances(-pose).min() < 0.0
+    numbers = {capsule.name: number for number, capsule in enumerate(robot.capsules)}
+    (crossed,) = separations(robot, [(numbers["left_forearm"], numbers["right_forearm"])])
+    assert Clearance(robot).distances(crossed.pose).min() < 0.0
 
 
 def test_only_a_robot_with_a_head_is_drawn_with_one():
@@ -208,10 +204,10 @@ def test_only_a_robot_with_a_head_is_drawn_with_one():
     names = [capsule.name for capsule in proposed(headless).robot().capsules]
     assert "head" not in names
     assert "neck" not in names
-    fixed = joint("head_fixed", "torso", "head_link", xyz="0 0 0.5", kind="fixed", limit="")
+    fixed = joint("head_fixed", "torso", "head_link", xyz="0 0 0.6", kind="fixed", limit="")
     robot = proposed([*headless, fixed]).robot()
     (head,) = [capsule for capsule in robot.capsules if capsule.name == "head"]
-    assert head.start[2] == pytest.approx(0.5, abs=1e-3)
+    assert head.start[2] == pytest.approx(0.6, abs=1e-3)
 
 
 def test_the_frame_of_a_hand_is_its_palm_and_that_of_a_finger_its_end():

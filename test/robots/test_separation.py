@@ -35,15 +35,14 @@ def test_what_is_proved_apart_is_never_refused():
     assert MARGIN >= MIN_CLEARANCE
 
 
-def crossing():
-    """Return a robot whose forearms meet in few of its poses."""
+def small():
     return propose(read_urdf(urdf(JOINTS), "small.urdf"), "small").robot()
 
 
 def test_contact_in_few_poses_is_found():
-    robot = crossing()
+    robot = small()
     names = [capsule.name for capsule in robot.capsules]
-    pair = [names.index("left_forearm"), names.index("right_forearm")]
+    pair = [names.index("left_hand"), names.index("right_hand")]
     poses = random_angles(robot, 300)
     assert (distances_of(robot, [pair], poses) > 0.0).all()  # where samples see none
     (found,) = separations(robot, [pair])
@@ -56,7 +55,7 @@ def test_contact_in_few_poses_is_found():
 
 
 def test_limits_that_keep_parts_apart_are_a_proof():
-    robot = crossing()
+    robot = small()
     names = [capsule.name for capsule in robot.capsules]
     pair = [names.index("left_forearm"), names.index("right_forearm")]
     near = np.maximum(robot.rest - 0.1, robot.lower), np.minimum(robot.rest + 0.1, robot.upper)
@@ -65,7 +64,7 @@ def test_limits_that_keep_parts_apart_are_a_proof():
 
 
 def test_parts_that_meet_at_their_joint_are_joined():
-    robot = crossing()
+    robot = small()
     names = [capsule.name for capsule in robot.capsules]
     (found,) = separations(robot, [[names.index("left_upper_arm"), names.index("left_forearm")]])
     assert found.verdict == JOINED

@@ -19,6 +19,9 @@ from text2gesture_ros.robots.robot import BASE, Capsule, Chain, Hand, Robot
 from text2gesture_ros.robots.urdf import Description, load_urdf, read_urdf
 
 _MAX_FILE_BYTES = 256 * 1024
+MAX_RADIUS = 2.0
+"""Of a capsule; robots with larger ones are not given in metres [m]."""
+
 # More capsules are a mistake: their pairs would take minutes to check.
 _MAX_CAPSULES = 64
 # Points closer than this coincide [m].
@@ -338,7 +341,7 @@ class _RobotFile(CheckedValues):
                 joint = names.index(self.one_of(capsule["joint"], f"{where}.joint", names))
             start = self.vector(capsule["start"], f"{where}.start")
             end = self.vector(capsule["end"], f"{where}.end") if "end" in capsule else start
-            radius = self.number(capsule["radius"], f"{where}.radius", above=0.0, most=2.0)
+            radius = self.number(capsule["radius"], f"{where}.radius", above=0.0, most=MAX_RADIUS)
             capsules[name] = Capsule(name, joint, _frozen(start), _frozen(end), radius)
         return tuple(capsules.values())
 

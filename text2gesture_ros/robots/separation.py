@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from text2gesture_ros.geometry import Array, cross
-from text2gesture_ros.robots.clearance import Clearance
+from text2gesture_ros.robots.clearance import Clearance, closest
 from text2gesture_ros.robots.robot import BASE, Robot
 
 APART, JOINED, NEIGHBOURS, TOUCHING, OPEN = "apart", "joined", "neighbours", "touching", "open"
@@ -22,7 +22,9 @@ APART, JOINED, NEIGHBOURS, TOUCHING, OPEN = "apart", "joined", "neighbours", "to
 MARGIN = 0.005
 """What is proved to be farther apart in every pose needs no check: no plan is refused for more [m]."""
 
-_MAX_BOXES = 200_000  # of poses, before a proof is given up
+BOXES = 200_000
+"""Of poses, that are looked at before a proof is given up: seconds."""
+
 _BATCH = 4096
 _STARTS, _DESCENTS, _STEPS = 2000, 24, 40  # random poses, the nearest of them that descend, steps of each
 _DIFFERENCE = 1e-5  # for slopes [rad]
@@ -73,40 +75,41 @@ def ignored_pairs(robot: Robot) -> list[tuple[int, int]]:
     return [pair for pair in pairs if joints[pair[0]] != joints[pair[1]] and pair not in checked]
 
 
-def separations(robot: Robot, pairs: Iterable[Sequence[int]], margin: float = MARGIN) -> list[Separation]:
+def separations(
+    robot: Robot, pairs: Iterable[Sequence[int]], margin: float = MARGIN, boxes: int = BOXES
+) -> list[Separation]:
     """Return for pairs of indices in `Robot.capsules` whether they can touch, in their order.
 
     Args:
         robot: the robot.
         pairs: of capsules that move against each other.
         margin: distance at which a pair counts as apart [m].
+        boxes: of poses that are looked at before a proof is given up.
     """
-    return [_separation(robot, int(one), int(other), margin) for one, other in pairs]
+    return [_separation(robot, int(one), int(other), margin, boxes) for one, other in pairs]
 
 
-def _separation(robot: Robot, one: int, other: int, margin: float) -> Separation:
+def _separation(robot: Robot, one: int, other: int, margin: float, boxes: int) -> Separation:
     names = robot.capsules[one].name, robot.capsules[other].name
     parts = (robot.capsules[one], robot.capsules[other])
     clearance = Clearance(replace(robot, capsules=parts, pairs=np.array([[0, 1]])))
     resting = float(clearance.distances(robot.rest)[0])
     if resting <= 0.0:
-        joined = _refuted(robot, one, other, -1.0, 0.0) is None
+        joined = _refuted(robot, one, other, -1.0, 0.0, boxes) is None
         verdict = JOINED if joined else NEIGHBOURS if _adjacent(robot, one, other) else TOUCHING
         return Separation(*names, verdict, resting, robot.rest)
-    near = _refuted(robot, one, other, 1.0, margin)
+    near = _refuted(robot, one, other, 1.0, margin, boxes)
     if near is None:
         return Separation(*names, APART, margin, robot.rest)
     distance, pose = _nearest(robot, clearance, near)
     return Separation(*names, TOUCHING if distance <= 0.0 else OPEN, distance, pose)
 
 
-def _refuted(robot: Robot, one: int, other: int, sign: float, least: float) -> Array | None:
+def _refuted(robot: Robot, one: int, other: int, sign: float, least: float, boxes: int) -> Array | None:
     """Return a pose (N,) that refutes that two parts are apart by `least` (sign 1) or in contact (-1) in all.
 
     None if there is none, which is then proved; the rest pose if neither was found in time.
     """
-    parts = robot.capsules[one], robot.capsules[other]
-    clearance = Clearance(replace(robot, capsules=parts, pairs=np.array([[0, 1]])))
     sides = _Side(robot, one, other), _Side(robot, other, one)
     moving = [*sides[0].joints, *sides[1].joints]
     middles = (0.5 * (robot.lower + robot.upper)[moving])[None]
@@ -119,14 +122,14 @@ def _refuted(robot: Robot, one: int, other: int, sign: float, least: float) -> A
         seen += len(here)
         poses = np.tile(robot.rest, (len(here), 1))
         poses[:, moving] = here
-        distances = sign * clearance.distances(poses)[:, 0]
+        frames = robot.frames(poses)
+        ends = [side.ends(frames) for side in sides]
+        distances = sign * (_between(*ends) - sides[0].radius - sides[1].radius)
         if (distances < least).any():
             return np.asarray(poses[distances.argmin()])
-        if seen > _MAX_BOXES:
+        if seen > boxes:
             return robot.rest
-        frames = robot.frames(poses)
         cut = len(sides[0].joints)
-        ends = [side.ends(frames) for side in sides]
         ways = [
             side.ways(frames, points, angles)
             for side, points, angles in zip(sides, ends, (around[:, :cut], around[:, cut:]), strict=True)
@@ -152,6 +155,20 @@ def _refuted(robot: Robot, one: int, other: int, sign: float, least: float) -> A
         middles = np.concatenate([middles, here - step, here + step])
         halves = np.concatenate([halves, halved, halved])
     return None
+
+
+def _between(one: Array, other: Array) -> Array:
+    """Return the distances (B,) of segments (B, 2, 3) [m]."""
+    along, across, apart = one[:, 1] - one[:, 0], other[:, 1] - other[:, 0], one[:, 0] - other[:, 0]
+    on_one, on_other = closest(
+        (along * along).sum(axis=1),
+        (across * across).sum(axis=1),
+        (along * across).sum(axis=1),
+        (along * apart).sum(axis=1),
+        (across * apart).sum(axis=1),
+    )
+    nearest = apart + on_one[:, None] * along - on_other[:, None] * across
+    return np.asarray(np.linalg.norm(nearest, axis=1))
 
 
 class _Side:

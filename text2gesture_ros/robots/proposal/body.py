@@ -1,6 +1,7 @@
 """The rest pose, solved, and a body of capsules around it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,8 @@ from text2gesture_ros.robots.proposal.landmarks import GRIP, HEAD_SIZE
 from text2gesture_ros.robots.proposal.limbs import Limbs
 from text2gesture_ros.robots.proposal.proposal import Proposal, point_of
 from text2gesture_ros.robots.robot import BASE, Chain, Robot
-from text2gesture_ros.robots.separation import JOINED, separations
+from text2gesture_ros.robots.robot_file import MAX_RADIUS
+from text2gesture_ros.robots.separation import JOINED, NEIGHBOURS, separations
 from text2gesture_ros.robots.urdf import Description, placed
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
@@ -21,7 +23,9 @@ from text2gesture_ros.skeleton import INDEX, REFERENCE
 _UPPER_ARM, _FOREARM, _HAND, _LEG = 0.2, 0.18, 0.16, 0.14
 _CHEST, _BELLY, _NECK = 0.27, 0.24, 0.12
 _MIN_CLEARANCE = 0.02  # between capsules at rest [m]
+_BOXES = 10_000  # of poses that are looked at for a proof: what stays open is checked
 _ALWAYS_CLEAR = 0.03  # pairs that are proved to stay farther apart need no check: sizes are estimates [m]
+_IN_SERIES = (("chest", "upper_arm"), ("upper_arm", "forearm"), ("forearm", "hand"))
 _BONES = {
     "gaze": ("head", "nose"),
     "upper_arm": ("shoulder", "elbow"),
@@ -51,7 +55,7 @@ def add_body(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> 
         entry["start"] = point_of(start)
         if np.linalg.norm(end - start) > 1e-3:
             entry["end"] = point_of(end)
-        data["capsules"].append(entry | {"radius": round(radius, 3)})
+        data["capsules"].append(entry | {"radius": round(min(radius, MAX_RADIUS), 3)})
 
     def bar(name: str, joint: int, part: float, down: float, wide: float) -> None:
         """Add a capsule across the trunk, `down` below the shoulders and `wide` to each side."""
@@ -91,6 +95,7 @@ def add_body(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> 
         add(side + "forearm", carrier, _FOREARM * fore, elbow, wrist)
         add(side + "hand", chain.joints[-1], _HAND * fore, wrist, wrist + (hand - wrist) / GRIP)
     data["ignored_pairs"] = []
+    _fit_chest(result, left, size)
     _ignore_joined(result)
     for apart in np.arange(0.0, 0.6, 0.05):
         _solve_rest(result, float(apart))
@@ -133,17 +138,47 @@ def _fixed_head(urdf: Description, limbs: Limbs, robot: Robot, up: Array) -> Arr
     return np.asarray(found + max(lowest - float(found @ up), 0.0) * up)
 
 
+def _fit_chest(result: Proposal, left: Array, size: float) -> None:
+    """Widen the chest until the upper arms are joined to it in every pose, and leave a gap below the head."""
+    entries = {entry["name"]: entry for entry in result.data["capsules"]}
+    numbers = {name: number for number, name in enumerate(entries)}
+    if "chest" not in entries:
+        return
+    chest, narrow = entries["chest"], dict(entries["chest"])
+    arms = [(numbers["chest"], numbers[name]) for name in numbers if name.endswith("_upper_arm")]
+    robot = result.robot()
+    turn = np.eye(3)
+    if (joint := robot.capsules[numbers["chest"]].joint) != BASE:
+        turn = robot.frames(np.zeros(len(robot.joint_names)))[0][joint]
+    aside = turn.T @ left * size
+    for wider in np.arange(0.0, 0.2, 0.02):
+        chest["start"] = point_of(np.array(narrow["start"]) + wider * aside)
+        chest["end"] = point_of(np.array(narrow["end"]) - wider * aside)
+        if all(found.verdict == JOINED for found in separations(result.robot(), arms, boxes=_BOXES)):
+            break
+    else:
+        chest |= narrow
+    if "head" in entries:
+        robot = result.robot()
+        pair = np.array([[numbers["chest"], numbers["head"]]])
+        gap = float(Clearance(replace(robot, pairs=pair)).distances(robot.rest)[0])
+        radius = entries["head"]["radius"] - max(_MIN_CLEARANCE - gap, 0.0)
+        if radius > 0.6 * entries["head"]["radius"]:
+            entries["head"]["radius"] = round(radius, 3)
+
+
 def _ignore(result: Proposal, one: str, other: str, reason: str) -> None:
     result.data["ignored_pairs"].append([one, other])
     result.reasons.append(reason)
 
 
 def _ignore_joined(result: Proposal) -> None:
-    """Ignore the pairs that overlap in every pose."""
+    """Ignore the pairs that overlap in every pose, and those that begin where the other ends."""
     robot = result.robot()
     resting = Clearance(robot).distances(robot.rest)
-    for found in separations(robot, robot.pairs[resting <= 0.0]):
-        if found.verdict == JOINED:
+    for found in separations(robot, robot.pairs[resting <= 0.0], boxes=_BOXES):
+        ends = (found.one.removeprefix("left_").removeprefix("right_"), found.other.partition("_")[2])
+        if found.verdict == JOINED or (found.verdict == NEIGHBOURS and ends in _IN_SERIES):
             _ignore(result, found.one, found.other, found.reason)
 
 
@@ -152,10 +187,10 @@ def _ignore_apart(result: Proposal) -> None:
     robot = result.robot()
     poses = np.random.default_rng(0).uniform(robot.lower, robot.upper, (4000, len(robot.lower)))
     clearance = Clearance(robot)
-    near = np.minimum(clearance.distances(poses).min(axis=0, initial=np.inf), np.inf) < _ALWAYS_CLEAR
+    near = clearance.distances(poses).min(axis=0) < _ALWAYS_CLEAR
     resting = clearance.distances(robot.rest) <= 0.0
     # What a pose has brought near needs no proof.
-    for found in separations(robot, robot.pairs[~near | resting], _ALWAYS_CLEAR):
+    for found in separations(robot, robot.pairs[~near | resting], _ALWAYS_CLEAR, _BOXES):
         if found.may_be_ignored:
             _ignore(result, found.one, found.other, found.reason)
         elif found.distance <= 0.0 and (found.pose == robot.rest).all():
@@ -246,8 +281,9 @@ def _mirrored(robot: Robot) -> Array | None:
     if len(left.joints) != len(right.joints):
         return None
     across = robot.axes[1]
-    axes = left.zero_axes()
+    turns, _ = robot.frames(np.zeros(len(robot.joint_names)))
+    axes, others = (np.einsum("mij,mj->mi", turns[list(chain.joints)], chain.axes) for chain in (left, right))
     # A mirror image rotates the other way about the mirrored axis.
     mirrored = 2.0 * np.outer(axes @ across, across) - axes
-    signs = np.einsum("mi,mi->m", mirrored, right.zero_axes())
+    signs = np.einsum("mi,mi->m", mirrored, others)
     return np.asarray(np.sign(signs)) if (np.abs(signs) > 0.99).all() else None
