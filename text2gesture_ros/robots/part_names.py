@@ -43,6 +43,7 @@ _WORDS = {
     "elbow": {"elbow", "elb"},
     "face": {"eye", "eyes", "camera", "cam", "gaze", "nose", "face", "antenna", "jaw", "ear", "mouth", "lip"},
     "gaze": {"pan", "tilt"},
+    "nothing": {"joint", "j", "link", "axis", "motor", "servo"},
     "base": {"base", "wheel", "caster", "odom", "world", "root", "mobile", "floating"},
 }
 _SIDES = {"left": "left", "right": "right", "lft": "left", "rgt": "right", "l": "left", "r": "right"}
@@ -53,6 +54,11 @@ _LIMBS = _WORDS["arm"] | _WORDS["leg"] | _WORDS["hand"]
 def is_a(what: str, *names: str) -> bool:
     """Return whether any name has a word for something."""
     return any(_words(name) & _WORDS[what] for name in names)
+
+
+def says_nothing(*names: str) -> bool:
+    """Return whether names say of no part what it is, as `joint_3` does."""
+    return all(_words(name) <= _WORDS["nothing"] for name in names)
 
 
 def names_of(joints: Iterable[Joint]) -> list[str]:
@@ -93,7 +99,9 @@ def side_of(name: str, names: Collection[str]) -> str:
         other = other.upper() if letters.isupper() else other.title() if letters[0].isupper() else other
         if name[: match.start()] + other + name[match.end() :] in names:
             return _SIDES[letters.lower()]
-    return _SIDES.get(words[0], "") if words else ""
+    first = words[0] if words else ""
+    # A letter that all names begin with is the robot's.
+    return _SIDES.get(first, "") if any(_split(other)[:1] != [first] for other in names) else ""
 
 
 def _side_and_limb(word: str) -> tuple[str, str] | None:

@@ -140,10 +140,10 @@ def _refuted(robot: Robot, one: int, other: int, sign: float, least: float, boxe
             options += sides[1].balls(frames, around[:, cut:], ends[0], sides[0].radius, ways[0], first=False)
         apart = np.stack([option[0] for option in options])
         way = np.stack([option[1] for option in options])
-        # Of the bounds that smaller boxes may lift far enough, the best.
-        bounds = np.where(apart >= least, apart - way.sum(axis=-1), -np.inf)
-        best, rows = bounds.argmax(axis=0), np.arange(len(here))
-        unsure = bounds[best, rows] < least
+        # Of the bounds, the one whose box has to shrink least.
+        shrink = way.sum(axis=-1) / np.maximum(apart - least, 1e-9)
+        best, rows = shrink.argmin(axis=0), np.arange(len(here))
+        unsure = shrink[best, rows] > 1.0
         way = way[best, rows][unsure]
         here, around = here[unsure], around[unsure]
         if not moving or not len(here):

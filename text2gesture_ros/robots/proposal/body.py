@@ -185,8 +185,15 @@ def _ignore_joined(result: Proposal) -> None:
 def _ignore_apart(result: Proposal) -> None:
     """Ignore the pairs that are proved to stay apart, and those that touch at rest, which it notes."""
     robot = result.robot()
-    poses = np.random.default_rng(0).uniform(robot.lower, robot.upper, (4000, len(robot.lower)))
+    # What was joined with the joints at zero may not be at rest.
+    names = {capsule.name: number for number, capsule in enumerate(robot.capsules)}
+    joined = [sorted((names[one], names[other])) for one, other in result.data["ignored_pairs"]]
+    kept = [found.may_be_ignored for found in separations(robot, joined, boxes=_BOXES)]
+    for values in (result.data["ignored_pairs"], result.reasons):
+        values[:] = [value for value, keep in zip(values, kept, strict=True) if keep]
+    robot = result.robot()
     clearance = Clearance(robot)
+    poses = np.random.default_rng(0).uniform(robot.lower, robot.upper, (4000, len(robot.lower)))
     near = clearance.distances(poses).min(axis=0) < _ALWAYS_CLEAR
     resting = clearance.distances(robot.rest) <= 0.0
     # What a pose has brought near needs no proof.

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from os.path import commonprefix
 
 import numpy as np
 
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.gestures import ARMS
-from text2gesture_ros.robots.part_names import is_a, names_of, sides
+from text2gesture_ros.robots.part_names import is_a, names_of, says_nothing, sides
 from text2gesture_ros.robots.proposal.proposal import Proposal
 from text2gesture_ros.robots.urdf import Description, Joint, placed
 
@@ -135,11 +136,13 @@ class Limbs:
             if sided:
                 arms[arm] = max(sided, key=armlike)
         unsided = [run for run in legless if not self.sides[run[0].name] and not is_a("head", *names_of(run))]
+        unsided = [run for run in unsided if is_a("arm", *names_of(run)) or says_nothing(*_own_names(run))]
         if not arms and (pair := self._mirrored(unsided)):
             arms = dict(zip(ARMS, pair, strict=True))
             for arm in arms:
                 self._result.note(arm, "whether it is a left or a right arm: taken from its place")
-        unsided = [run for run in unsided if is_a("arm", *names_of(run))]
+        # Four joints in series that are called nothing else are an arm.
+        unsided = [run for run in unsided if is_a("arm", *names_of(run)) or len(run) > 3]
         if not arms and unsided:
             found = max(unsided, key=armlike)
             arm = "left_arm" if self._across(found, []) > 0.02 else "right_arm"
@@ -201,14 +204,19 @@ class Limbs:
         while start in self._urdf.above and self._urdf.above[start].kind == "fixed":
             start = self._urdf.above[start].parent
         free = [run for run in runs if not self.sides[run[0].name] and run[0] not in shared]
-        free = [run for run in free if self._urdf.is_behind(start, run[0].parent)]
         free = [run for run in free if run not in list(self.arms.values())]
-        for kind in ("head", "gaze"):  # a pan-tilt unit may do for a neck
-            heads = [run for run in free if is_a(kind, *names_of(run))]
-            if heads:
-                found = max(heads, key=len)
-                named = [joint for joint in found if is_a(kind, *names_of([joint]))]
-                return self._shortened(found if self.arms else named, "head", "head")
+        # With the arms behind a waist or, failing that, anywhere.
+        for place in (start, self._urdf.root):
+            for kind in ("head", "gaze"):  # a pan-tilt unit may do for a neck
+                heads = [
+                    run
+                    for run in free
+                    if is_a(kind, *names_of(run)) and self._urdf.is_behind(place, run[0].parent)
+                ]
+                if heads:
+                    found = max(heads, key=len)
+                    named = [joint for joint in found if is_a(kind, *names_of([joint]))]
+                    return self._shortened(found if self.arms else named, "head", "head")
         return []
 
     def _note_left_out(self) -> None:
@@ -273,3 +281,9 @@ class Limbs:
         reach = sum(float(np.linalg.norm(joint.xyz)) for joint in joints[1:])
         aside = 2.0 * abs(float(places[0][1]))
         return aside if aside > 0.2 * reach else 0.7 * reach
+
+
+def _own_names(run: list[Joint]) -> list[str]:
+    """Return the names of joints without what all of them begin with, as the robot's own name."""
+    names = [joint.name for joint in run]
+    return [name[len(commonprefix(names)) :] or "joint" for name in names]
