@@ -11,6 +11,9 @@ from text2gesture_ros.skeleton import INDEX
 
 _LEFT: Colour = (233, 116, 81)
 _RIGHT: Colour = (42, 157, 143)
+LEGEND = {"its left arm": _LEFT, "its right arm": _RIGHT}
+"""What the colours of a figure mean."""
+
 _TORSO: Colour = (74, 98, 138)
 _LEGS: Colour = (158, 170, 187)
 _SKIN: Colour = (243, 208, 164)

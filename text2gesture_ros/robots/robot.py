@@ -127,6 +127,7 @@ class Robot:
         pairs: (P, 2) indices of capsules that may touch each other.
         lines: polylines for drawing, each a tuple of names of `points`.
         fixed_points: points (3,) of the base that `points` gives too [m].
+        limit_set: which of the file's sets of limits these are; empty where it has one only.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Robot:
     pairs: npt.NDArray[np.intp]
     lines: tuple[tuple[str, ...], ...]
     fixed_points: Mapping[str, Array]
+    limit_set: str = ""
 
     @cached_property
     def groups(self) -> dict[str, tuple[int, ...]]:

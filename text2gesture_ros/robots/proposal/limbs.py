@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from os.path import commonprefix
 
 import numpy as np
 
@@ -286,4 +285,6 @@ class Limbs:
 def _own_names(run: list[Joint]) -> list[str]:
     """Return the names of joints without what all of them begin with, as the robot's own name."""
     names = [joint.name for joint in run]
-    return [name[len(commonprefix(names)) :] or "joint" for name in names]
+    same = [len(set(letters)) == 1 for letters in zip(*names, strict=False)]
+    shared = same.index(False) if False in same else len(same)
+    return [name[shared:] or "joint" for name in names]
