@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,24 +89,24 @@ class PlannerWorker:
     def run(self) -> None:
         """Work until the other end of the pipe is closed."""
         period = self._clock.period
+        messages: deque[tuple[object, ...]] = deque()
         while True:
             self._exchange.beat()
-            if self._pending is None and self._planner.busy:
+            if messages or (self._pending is None and self._planner.busy):
                 timeout = 0.0
             else:
                 timeout = period if self._pending is None else period / 4.0
             select.select([self._pipe], [], [], timeout)
-            for name, *given in self._pipe.receive():
+            messages.extend(self._pipe.receive())
+            # Frames wait for a plan that is wanted, since people wait for it; orders do not.
+            can_plan = self._follow() and self._pending is None
+            if messages and not (can_plan and self._planner.wants_plan and _only_frames(messages)):
+                name, *given = messages.popleft()
                 getattr(self, f"on_{name}")(*given)
-                self._work(self._planner.wants_plan)  # people wait for the beginning of an utterance
-            self._work(self._planner.busy)
+            elif can_plan and self._planner.busy:
+                self._plan()
             self._tell()
             self._pipe.flush()
-
-    def _work(self, wanted: bool) -> None:
-        """Make one attempt at a plan if one is wanted and none waits to be taken over."""
-        if self._follow() and self._pending is None and wanted:
-            self._plan()
 
     # Messages of the control loop
 
@@ -214,22 +215,27 @@ class PlannerWorker:
             self._told = now, state
 
 
+def _only_frames(messages: "Iterable[tuple[object, ...]]") -> bool:
+    return all(message[0] == "block" for message in messages)
+
+
 def serve(control: socket.socket) -> None:
     """Fork a worker for every request on a socket, until that is closed.
 
-    The first message names the robot. A request carries the descriptors of a pipe and of the shared memory.
+    The first message names the robot. A request carries the descriptors of a pipe and of the exchange.
     """
     source, description = control.recv(1 << 20).decode().split("\0", 1)
     robot = load_robot(source, description or None)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers that end leave nothing behind
     while True:
-        data, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+        data, descriptors, _, _ = socket.recv_fds(control, 1, 3)
         if not data:
             return
         if os.fork() == 0:
             control.close()
-            pipe = MessagePipe(socket.socket(fileno=descriptors[0]))
-            work(robot, pipe, SharedExchange(len(robot.joint_names), descriptors[1]))
+            own, memory, event = descriptors
+            pipe = MessagePipe(socket.socket(fileno=own))
+            work(robot, pipe, SharedExchange(len(robot.joint_names), (memory, event)))
         for descriptor in descriptors:
             os.close(descriptor)
 
