@@ -286,6 +286,12 @@ class TestInspection:
             "too little to point" in self.doubts(change)
         )
 
+    def test_limits_of_one_arm_that_are_not_the_others(self):
+        def change(data):
+            data["left_arm"]["joints"][2].update(lower=-0.5, upper=2.0)
+
+        assert "left_arm_yaw and right_arm_yaw: their limits are no mirror images" in self.doubts(change)
+
     def test_contact_in_ignored_pairs(self):
         found = self.doubts(lambda data: data["ignored_pairs"].append(["left_forearm", "right_forearm"]))
         assert "left_forearm and right_forearm are in ignored_pairs: can touch" in found

@@ -110,7 +110,7 @@ def suspicious(robot: Robot, poses: Array) -> list[str]:
         robot: the robot.
         poses: (S, N) many, all over its range [rad].
     """
-    found = [*length_doubts(robot), *_limit_doubts(robot), *_build_doubts(robot)]
+    found = [*length_doubts(robot), *_limit_doubts(robot), *_build_doubts(robot), *_mirror_doubts(robot)]
     found += [*_arm_doubts(robot, poses), *_head_doubts(robot, poses)]
     directions, forward, up = robot.bone_directions(robot.rest), robot.axes[0], robot.axes[2]
     for bone, direction in directions.items():
@@ -183,6 +183,27 @@ def _build_doubts(robot: Robot) -> Iterator[str]:
         above = above - (above @ left) * left
         if above @ up < 0.3 * np.linalg.norm(above):
             yield f"{what}: look at axes"
+
+
+def _mirror_doubts(robot: Robot) -> Iterator[str]:
+    """Yield the joints of arms that are built as mirror images but have other limits."""
+    if len(robot.arms) < 2:
+        return
+    turns, _ = robot.frames(0.0 * robot.rest)
+    left, right = (
+        [(joint, turns[joint] @ axis) for joint, axis in zip(chain.joints, chain.axes, strict=True)]
+        for chain in (robot.arms["left_arm"], robot.arms["right_arm"])
+    )
+    across = robot.axes[1]
+    for (one, axis), (other, image) in zip(left, right, strict=False):
+        # A mirror image rotates the other way about the mirrored axis.
+        sign = float((2.0 * (axis @ across) * across - axis) @ image)
+        if len(left) != len(right) or abs(sign) < 0.99:
+            return
+        limits = np.sort(np.sign(sign) * np.array([robot.lower[one], robot.upper[one]]))
+        if np.abs(limits - [robot.lower[other], robot.upper[other]]).max() > _LEAST_RANGE:
+            names = robot.joint_names[one], robot.joint_names[other]
+            yield f"{names[0]} and {names[1]}: their limits are no mirror images of each other"
 
 
 def _arm_doubts(robot: Robot, poses: Array) -> Iterator[str]:

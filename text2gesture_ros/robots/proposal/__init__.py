@@ -12,7 +12,6 @@ import numpy as np
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.gestures import ARMS
 from text2gesture_ros.robots.inspection import length_doubts
-from text2gesture_ros.robots.part_names import is_a
 from text2gesture_ros.robots.proposal.body import add_body
 from text2gesture_ros.robots.proposal.landmarks import arm_points, head_points, landmarks, nearest_axis
 from text2gesture_ros.robots.proposal.limbs import Given, Limbs
@@ -157,17 +156,15 @@ def _limits(joint: Joint) -> dict[str, float]:
 def _hands(limbs: Limbs, result: Proposal) -> dict[str, Any]:
     """Return the hands that one joint of their own opens and closes, under the key of the file."""
     hands = {}
-    for arm, joints in limbs.arms.items():
-        found = [joint for joint in limbs.after.get(joints[-1].name, []) if is_a("hand", joint.name)]
-        if len(found) == 1:
-            _note_doubts(found, "hands", result)
-            limits = _limits(found[0])
-            hands[arm.replace("arm", "hand")] = {
-                "name": found[0].name,
-                "open": limits["upper"],
-                "closed": limits["lower"],
-                "velocity": limits["velocity"],
-            }
+    for arm, joint in limbs.hands.items():
+        _note_doubts([joint], "hands", result)
+        limits = _limits(joint)
+        hands[arm.replace("arm", "hand")] = {
+            "name": joint.name,
+            "open": limits["upper"],
+            "closed": limits["lower"],
+            "velocity": limits["velocity"],
+        }
     if hands:
         result.note("hands", "which end is open: taken to be the upper")
     return {"hands": hands} if hands else {}

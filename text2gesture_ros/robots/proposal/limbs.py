@@ -221,6 +221,7 @@ class Limbs:
     def _note_left_out(self) -> None:
         """Note the joints that move but are not commanded: followers, slides, and what no chain takes."""
         taken = {joint.name for chain in (self.waist, self.head, *self.arms.values()) for joint in chain}
+        taken |= {joint.name for joint in self.hands.values()}
         chains = {"waist": self.waist, "head": self.head, **self.arms}
         left_out: dict[tuple[str, str], list[str]] = {}
         for name, joint in self._urdf.joints.items():
@@ -250,6 +251,15 @@ class Limbs:
         for (key, what), names in left_out.items():
             shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if names[_NAMED:] else "")
             self._result.note(key, f"{shown}: {what}")
+
+    @property
+    def hands(self) -> dict[str, Joint]:
+        """The one joint that opens and closes a hand, by the arm; of hands with more joints none."""
+        found = {
+            arm: [joint for joint in self.after.get(joints[-1].name, []) if is_a("hand", joint.name)]
+            for arm, joints in self.arms.items()
+        }
+        return {arm: joints[0] for arm, joints in found.items() if len(joints) == 1}
 
     def legs(self) -> dict[str, list[Array]]:
         """Return where each leg bends (3,) [m], from the trunk outwards in the base, by name of the leg."""
