@@ -224,7 +224,7 @@ class GestureRetargeterParameters(NodeParameters):
 
     robot: str = parameter(
         "pepper",
-        "Name of a shipped robot, or path of a robot file (.yaml); a set of its limits behind a colon: g1:seated.",
+        "Name of a shipped robot, or path of a robot file (.yaml); a set of its limits after a colon.",
     )
     robot_description: bool = parameter(
         False,

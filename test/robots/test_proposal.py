@@ -11,8 +11,8 @@ from urdf_cases import JOINTS, arm, joint, urdf, with_joint
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.robots.clearance import Clearance
 from text2gesture_ros.robots.inspection import inspect
-from text2gesture_ros.robots.proposal import Given, propose
-from text2gesture_ros.robots.robot_file import load_robot, open_checks
+from text2gesture_ros.robots.proposal import Given, open_checks, propose, written
+from text2gesture_ros.robots.robot_file import load_robot, robot_of
 from text2gesture_ros.robots.separation import ignored_pairs, separations
 from text2gesture_ros.robots.urdf import load_urdf, read_urdf
 
@@ -221,8 +221,6 @@ def test_the_frame_of_a_hand_is_its_palm_and_that_of_a_finger_its_end():
 
 
 def test_checks_are_repeated_until_they_are_settled(tmp_path):
-    from text2gesture_ros.robots.proposal import written
-
     file = tmp_path / "small.yaml"
     file.write_text(written(proposed()))
     found = open_checks(str(file))
@@ -240,8 +238,6 @@ class TestInspection:
     def doubts(self, change):
         data = proposed().data
         change(data)
-        from text2gesture_ros.robots.robot_file import robot_of
-
         return " ".join(inspect(robot_of(data, Path("small.yaml"))).suspicious)
 
     def test_a_robot_on_its_side(self):

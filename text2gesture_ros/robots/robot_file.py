@@ -18,7 +18,9 @@ from text2gesture_ros.robots.checked_values import CheckedValues, label
 from text2gesture_ros.robots.robot import BASE, Capsule, Chain, Hand, Robot
 from text2gesture_ros.robots.urdf import Description, load_urdf, read_urdf
 
-_MAX_FILE_BYTES = 256 * 1024
+MAX_FILE_BYTES = 256 * 1024
+"""Of a robot file."""
+
 MAX_RADIUS = 2.0
 """Of a capsule; robots with larger ones are not given in metres [m]."""
 
@@ -67,26 +69,10 @@ def named_limits(robot: str) -> tuple[str, str]:
 def read_robot(path: Path, description: str | None = None, limit_set: str = "") -> Robot:
     """Return the robot of a YAML file; see `load_robot`."""
     try:
-        data = yaml.safe_load(read_limited(path, _MAX_FILE_BYTES).decode("utf-8"))
+        data = yaml.safe_load(read_limited(path, MAX_FILE_BYTES).decode("utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{path}: no readable YAML: {' '.join(str(error).split())}") from None
     return robot_of(data, path, description, limit_set)
-
-
-def open_checks(robot: str) -> list[str]:
-    """Return what the file of a robot, by name or path, still says that a person has to CHECK, by its key."""
-    text = read_limited(find_robot_file(named_limits(robot)[0]), _MAX_FILE_BYTES).decode(
-        "utf-8", errors="replace"
-    )
-    found: list[str] = []
-    waiting: list[str] = []
-    for line in text.splitlines():
-        if "# CHECK " in line:
-            waiting.append(line.partition("# CHECK ")[2].strip().removesuffix("."))
-        elif (key := line.partition(":")[0]) and key.isidentifier():  # what they stand above
-            found += [note if key == "name" else f"{key}: {note}" for note in waiting]
-            waiting = []
-    return found + waiting
 
 
 def robot_of(data: Any, path: Path, description: str | None = None, limit_set: str = "") -> Robot:

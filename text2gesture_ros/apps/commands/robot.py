@@ -120,7 +120,8 @@ def _given(arms: list[str], head: str | None) -> Any:
 def check(args: argparse.Namespace) -> Outcome:
     """Look at a robot."""
     from text2gesture_ros.robots.inspection import inspect
-    from text2gesture_ros.robots.robot_file import load_robot, open_checks
+    from text2gesture_ros.robots.proposal import open_checks
+    from text2gesture_ros.robots.robot_file import load_robot
     from text2gesture_ros.robots.urdf import read_urdf, urdf_text
 
     png = check_suffix(args.png, ".png") if args.png else None

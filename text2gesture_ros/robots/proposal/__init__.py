@@ -15,11 +15,11 @@ from text2gesture_ros.robots.inspection import length_doubts
 from text2gesture_ros.robots.proposal.body import add_body
 from text2gesture_ros.robots.proposal.landmarks import arm_points, head_points, landmarks, nearest_axis
 from text2gesture_ros.robots.proposal.limbs import Given, Limbs
-from text2gesture_ros.robots.proposal.proposal import Proposal, numbers, rounded, written
+from text2gesture_ros.robots.proposal.proposal import Proposal, numbers, open_checks, rounded, written
 from text2gesture_ros.robots.robot import Chain
 from text2gesture_ros.robots.urdf import Description, Joint, placed
 
-__all__ = ["Given", "Proposal", "propose", "written"]
+__all__ = ["Given", "Proposal", "open_checks", "propose", "written"]
 
 # Defaults where a URDF gives no limit [rad/s, rad/s^2, rad/s^3]. Slow on purpose: a robot that is too
 # slow gets a complaint, one that is too fast a repair.

@@ -11,8 +11,9 @@ import yaml
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.gestures import GROUPS
+from text2gesture_ros.resources import find_robot_file, read_limited
 from text2gesture_ros.robots.robot import Robot
-from text2gesture_ros.robots.robot_file import robot_of
+from text2gesture_ros.robots.robot_file import MAX_FILE_BYTES, named_limits, robot_of
 
 
 @dataclass
@@ -87,6 +88,22 @@ def written(proposal: Proposal) -> str:
         for note in proposal.notes[key]
     ]
     return "\n".join([*lines[:3], *loose, *lines[3:]]) + "\n"
+
+
+def open_checks(robot: str) -> list[str]:
+    """Return what the file of a robot, by name or path, still says that a person has to CHECK, by its key."""
+    text = read_limited(find_robot_file(named_limits(robot)[0]), MAX_FILE_BYTES).decode(
+        "utf-8", errors="replace"
+    )
+    found: list[str] = []
+    waiting: list[str] = []
+    for line in text.splitlines():
+        if "# CHECK " in line:
+            waiting.append(line.partition("# CHECK ")[2].strip().removesuffix("."))
+        elif (key := line.partition(":")[0]) and key.isidentifier():  # what they stand above
+            found += [note if key == "name" else f"{key}: {note}" for note in waiting]
+            waiting = []
+    return found + waiting
 
 
 def rounded(value: float) -> float:
