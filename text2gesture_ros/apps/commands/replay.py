@@ -99,6 +99,8 @@ def run(args: argparse.Namespace) -> Outcome:
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         stack.callback(signal.signal, signal.SIGTERM, before)
         bag = stack.enter_context(Bag(Path(args.bag), namespace))
+        if bag.cut_off:
+            sys.stderr.write(f"{args.bag}: its recording was cut off; replayed as far as it goes\n")
         topics = source_topics(bag, args.source)
         golden = []
         with Bag(Path(args.golden or args.bag), namespace) as other:
