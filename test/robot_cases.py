@@ -15,7 +15,11 @@ from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
 
 ROBOT_FILES = sorted((share_directory() / "config" / "robots").glob("*.yaml"))
-ROBOTS = [load_robot(path.stem) for path in ROBOT_FILES]
+# At their quickest: what is done to the slow sets of limits of standing robots has tests of its own.
+ROBOTS = [
+    load_robot(path.stem + (":fixed_base" if "fixed_base:" in path.read_text() else ""))
+    for path in ROBOT_FILES
+]
 # Human bones from their start to their end, all of an arm.
 ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"), ("wrist", "thumb"))
 TRUNK = [INDEX[name] for name in JOINTS if not name.endswith(("pelvis", "hip", "knee", "ankle"))]

@@ -16,7 +16,12 @@ def test_a_robot_is_found_by_name_and_by_path(robot):
     assert find_robot_file(str(path)) == path
 
 
-@pytest.mark.parametrize("robot", ["c3po", "", "../robots/pepper", "no/such.yaml", "/"])
+def test_a_missing_file_is_no_such_file():
+    with pytest.raises(ConfigurationError, match=r"no/such\.yaml: no such file"):
+        find_robot_file("no/such.yaml")
+
+
+@pytest.mark.parametrize("robot", ["c3po", "", "../robots/pepper", "/"])
 def test_an_unknown_robot_is_answered_with_the_known_ones(robot):
     with pytest.raises(ConfigurationError, match=r"Known: .*nao, pepper"):
         find_robot_file(robot)

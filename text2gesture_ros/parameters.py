@@ -227,7 +227,10 @@ class GestureGeneratorParameters(ModelParameters):
 class GestureRetargeterParameters(NodeParameters):
     """Parameters of the node gesture_retargeter, and the settings of the retargeter without ROS."""
 
-    robot: str = parameter("pepper", "Name of a shipped robot, or path of a robot file (.yaml).")
+    robot: str = parameter(
+        "pepper",
+        "Name of a shipped robot, or path of a robot file (.yaml); a set of its limits after a colon.",
+    )
     robot_description: bool = parameter(
         False,
         "Whether the URDF comes from the topic robot_description, not from the path in the robot file.",

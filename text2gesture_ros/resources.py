@@ -39,9 +39,7 @@ def is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:
-        name = str(path)
-        shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
-        raise ConfigurationError(f"cannot look for {shown!r}: {error.strerror}") from None
+        raise ConfigurationError(f"cannot look for {_shown(path)!r}: {error.strerror}") from None
 
 
 def find_robot_file(robot: str) -> Path:
@@ -53,7 +51,10 @@ def find_robot_file(robot: str) -> Path:
     directory = share_directory() / "config" / "robots"
     is_path = robot.endswith((".yaml", ".yml"))
     path = Path(robot) if is_path else directory / f"{robot}.yaml"
-    if not is_file(path) or not (is_path or path.parent == directory):
+    found = is_file(path)
+    if is_path and not found:
+        raise ConfigurationError(f"{_shown(path)}: no such file")
+    if not found or not (is_path or path.parent == directory):
         known = sorted(file.stem for file in directory.glob("*.yaml"))
         raise ConfigurationError(
             f"unknown robot {robot!r}. Known: {', '.join(known)}, or a path to a .yaml file"
@@ -124,6 +125,12 @@ def read_limited(
     if len(data) > limit:
         raise error(f"{path}: larger than {_size(limit)}")
     return data
+
+
+def _shown(path: Path) -> str:
+    """Return a path as it fits into a message."""
+    name = str(path)
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
 
 
 def _size(limit: int) -> str:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from text2gesture_ros.apps.canvas import Canvas
+from text2gesture_ros.apps.figures import robot_shapes
 from text2gesture_ros.apps.rendering import GIF_RATE, Painter, Scene, draw_robot
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion.motion import Motion
@@ -152,3 +154,15 @@ def test_a_caption_of_any_length_costs_no_more_than_its_beginning(robot, clip, t
         assert max(measured) <= 120
     assert pictures[0] == pictures[1] == pictures[2]
     assert len(set(counts)) == 1
+
+
+def test_pictures_say_which_colour_is_which_side(robot, clip, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(
+        Canvas, "legend", lambda self, place, entries, size: written.append(dict(entries)), raising=True
+    )
+    draw_robot(robot, robot.rest, tmp_path / "robot.png")
+    Painter(robot).picture(clip, 0.0, (480, 350))
+    assert [list(entries) for entries in written] == [["its left arm", "its right arm"]] * 2
+    colours = {tuple(shape.colour) for shape in robot_shapes(robot, robot.rest, 1.0)}
+    assert set(written[0].values()) <= colours

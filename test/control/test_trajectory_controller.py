@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 import pytest
 from numpy.polynomial.polynomial import polyder, polyval
-from robot_cases import blocks_of, lively
+from robot_cases import ROBOTS, blocks_of, lively
 
 from text2gesture_ros.control.handover import LocalExchange
 from text2gesture_ros.control.loop import ControlLoop
@@ -22,10 +22,9 @@ from text2gesture_ros.control.verification import verify
 from text2gesture_ros.retargeting.executor import DEFAULTS
 from text2gesture_ros.retargeting.planner import Planner
 from text2gesture_ros.retargeting.progress import UtteranceTracker
-from text2gesture_ros.robots.robot_file import load_robot
 
 NAMES = ("g1", "nao", "pepper")
-CHOSEN = {name: load_robot(name) for name in NAMES}
+CHOSEN = {robot.name: robot for robot in ROBOTS if robot.name in NAMES}
 RATE = 100.0  # of the commands [Hz]
 CONTROLLER_RATE = 1000.0  # [Hz]
 SECONDS = 5.5  # of a simulation

@@ -27,6 +27,11 @@ def smooth(robot, times, part=0.5):
     return middle + swing * np.sin(frequency * np.asarray(times)[:, None])
 
 
+def moving(robot):
+    """Return (N,) which joints have room to reach their other limits; some are held (G1's waist roll)."""
+    return robot.upper - robot.lower > 0.1
+
+
 def polynomial(robot, kind, times, part):
     """Return a motion whose derivative `kind` is `part` of its limit, about the middle of the range."""
     order = ("position", "velocity", "acceleration", "jerk").index(kind)
@@ -35,7 +40,7 @@ def polynomial(robot, kind, times, part):
     if order == 0:
         return np.tile(middle + part * (robot.upper - robot.lower) / 2.0, (len(times), 1))
     factorial = (1.0, 1.0, 2.0, 6.0)[order]
-    return middle + part * getattr(robot, kind) / factorial * span[:, None] ** order
+    return middle + moving(robot) * part * getattr(robot, kind) / factorial * span[:, None] ** order
 
 
 @pytest.mark.parametrize("robot", ROBOTS, ids=name_of)
@@ -63,7 +68,9 @@ class TestEveryRobot:
             for sign in (1.0, -1.0):
                 broken = verify(robot, times, polynomial(robot, kind, times, sign * excess))
                 found = [violation for violation in broken.violations if violation.kind == kind]
-                assert {violation.joint for violation in found} == set(robot.joint_names)
+                named = np.array(robot.joint_names)
+                expected = named if kind == "position" else named[moving(robot)]
+                assert {violation.joint for violation in found} == set(expected)
                 assert broken.counts[kind] == len(found)
                 assert broken.worst[kind] == pytest.approx(excess, rel=2e-3)
                 for violation in found:

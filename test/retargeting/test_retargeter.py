@@ -407,3 +407,21 @@ def test_two_rotations_come_nearest_to_a_goal_out_of_reach(seed):
     grid = np.linspace(-np.pi, np.pi, 90)
     anywhere = rotate(one, grid[:, None], rotate(two, grid, start))
     assert dot(aimed(one, two, start, goal[None]), goal).max() >= dot(anywhere, goal).max() - 1e-9
+
+
+def test_a_head_on_its_own_nods_and_shakes_and_leaves_arms_alone(tmp_path):
+    """No arm is looked for where a robot has none."""
+    data = yaml.safe_load(next(path for path in ROBOT_FILES if path.stem == "pepper").read_text())
+    data = {
+        key: value for key, value in data.items() if key not in ("left_arm", "right_arm", "hands", "drawing")
+    }
+    data["rest"] = {name: angle for name, angle in data["rest"].items() if name.startswith("Head")}
+    data["capsules"] = [entry for entry in data["capsules"] if entry["name"] in ("head", "neck")]
+    data["ignored_pairs"] = []
+    (tmp_path / "pepper.yaml").write_text(yaml.safe_dump(data))
+    alone, whole = load_robot(str(tmp_path / "pepper.yaml")), load_robot("pepper")
+    human = lively(whole, 2.0)
+    head = list(whole.head.joints)
+    found = Retargeter(alone).motion(human)
+    np.testing.assert_allclose(found, Retargeter(whole).motion(human)[:, head], atol=1e-9)
+    assert np.ptp(found, axis=0).max() > 0.1

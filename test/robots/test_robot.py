@@ -263,7 +263,7 @@ WRONG = {
         -119.5,
         "(HeadYaw).lower is -119.5. Allowed: radians",
     ),
-    "upper in degrees": (("head", "joints", 0, "upper"), 119.5, "at most 6.2832 (degrees?)"),
+    "upper in degrees": (("head", "joints", 0, "upper"), 119.5, "at most 6.3460 (degrees?)"),
     "rpy in degrees": (("left_arm", "joints", 2, "rpy"), [0.0, -9.0, 0.0], "(LElbowYaw).rpy is -9.0"),
     "bone of no length": (("left_arm", "joints", 2, "xyz"), [0.0] * 3, "upper arm is 0 m long"),
     "joint twice": (("right_arm", "joints", 0, "name"), "LShoulderPitch", "no other joint has"),
@@ -358,9 +358,9 @@ def test_a_wrong_file_is_refused_with_file_and_reason(case, pepper, loaded, tmp_
     assert "\n" not in str(error.value)
 
 
-def test_a_robot_without_arms_is_refused(pepper, loaded):
-    del pepper["left_arm"], pepper["right_arm"]
-    with pytest.raises(ConfigurationError, match="lacks an arm: left_arm or right_arm"):
+def test_a_robot_without_arms_and_head_is_refused(pepper, loaded):
+    del pepper["left_arm"], pepper["right_arm"], pepper["head"]
+    with pytest.raises(ConfigurationError, match="lacks an arm or a head: left_arm, right_arm, head"):
         loaded(pepper)
 
 
@@ -500,3 +500,37 @@ def test_a_joint_may_have_limits_of_its_own_and_four_joints_are_an_arm(tmp_path)
     assert (robot.jerk[2:] == robot.jerk[0]).all()
     points = robot.points(robot.rest)
     np.testing.assert_array_equal(points["left_wrist"], points["left_hand"])
+
+
+class TestSetsOfLimits:
+    @pytest.mark.parametrize("name", ["g1", "h1_2"])
+    def test_a_robot_that_balances_is_slow_unless_it_is_said_to_be_held(self, name):
+        standing, seated, fixed = (load_robot(f"{name}{which}") for which in ("", ":seated", ":fixed_base"))
+        assert (standing.limit_set, seated.limit_set) == ("standing", "seated")
+        assert standing.name == seated.name == fixed.name == name
+        assert standing.velocity.max() <= 1.5
+        assert standing.acceleration.max() <= 6.0
+        for key in ("velocity", "acceleration", "jerk"):
+            slow, middle, quick = (getattr(robot, key) for robot in (standing, seated, fixed))
+            assert (slow <= middle).all()
+            assert (middle <= quick).all()
+        np.testing.assert_array_equal(standing.upper, fixed.upper)
+
+    def test_the_first_counts_and_others_are_named(self, pepper, loaded, tmp_path):
+        usual = pepper["limits"]
+        pepper["limits"] = {"calm": {**usual, "velocity": 1.0}, "lively": usual}
+        robot = loaded(pepper)
+        hands = [hand.joint for hand in robot.hands.values()]
+        assert np.delete(robot.velocity, hands).max() == 1.0
+        assert robot.velocity[hands[0]] == pytest.approx(usual["velocity_fraction"] * 12.56)
+        path = tmp_path / "pepper.yaml"
+        assert load_robot(f"{path}:lively").velocity.max() == load_robot("pepper").velocity.max()
+        with pytest.raises(ConfigurationError, match=r"limits is 'wild'\. Allowed: one of calm, lively"):
+            load_robot(f"{path}:wild")
+        with pytest.raises(ConfigurationError, match="one set of limits only"):
+            load_robot("pepper:standing")
+
+    def test_a_wrong_set_is_refused_whether_it_is_asked_for_or_not(self, pepper, loaded):
+        pepper["limits"] = {"calm": dict(pepper["limits"]), "lively": {"velocity_fraction": 0.5}}
+        with pytest.raises(ConfigurationError, match=r"limits\.lively lacks the key 'acceleration'"):
+            loaded(pepper)

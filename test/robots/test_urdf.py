@@ -13,7 +13,7 @@ from urdf_cases import FILES, FOLDER, JOINTS, URDFS, joint, needs_urdfs, urdf, w
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.robots.proposal import propose
 from text2gesture_ros.robots.robot_file import load_robot
-from text2gesture_ros.robots.urdf import load_urdf, read_urdf
+from text2gesture_ros.robots.urdf import MAX_ANGLE, load_urdf, read_urdf
 
 
 def read(text):
@@ -69,10 +69,44 @@ def test_the_order_of_a_file_does_not_matter():
         ({"limit": 'lower="-1" upper="1" velocity="0"'}, {"velocity"}),
         ({"limit": 'lower="-1" upper="1" velocity="10000"'}, {"velocity"}),
         ({"limit": 'velocity="4"', "kind": "continuous"}, set()),
+        ({"limit": 'lower="-6.28318530718" upper="6.2832" velocity="4"'}, set()),
+        ({"limit": 'lower="-10" upper="3" velocity="4"'}, {"lower"}),
     ],
 )
 def test_limits_nobody_can_mean_are_doubted(changes, doubts):
     assert set(read(urdf(with_joint("head_yaw", **changes))).joints["head_yaw"].doubts()) == doubts
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "expected"),
+    [
+        (-6.28318530718, 6.28318530718, (-6.28318530718, 6.28318530718)),  # a turn, rounded up
+        (-6.2832, 0.0, (-6.2832, 0.0)),
+        (-12.566, 12.566, (-MAX_ANGLE, MAX_ANGLE)),  # two turns
+        (-180.0, 5.0, (-np.pi, np.pi / 36.0)),  # degrees
+        (-1e16, np.inf, (-np.pi, np.pi)),  # no bound
+        (1.0, -1.0, (-np.pi / 2.0, np.pi / 2.0)),
+    ],
+)
+def test_the_range_a_joint_probably_means(lower, upper, expected):
+    limit = f'lower="{lower}" upper="{upper}" velocity="4"'
+    found = read(urdf(with_joint("head_yaw", limit=limit))).joints["head_yaw"].likely_range()
+    assert found == pytest.approx(expected)
+
+
+def test_a_file_in_degrees_is_in_degrees_throughout():
+    limits = {"head_yaw": 'lower="-5" upper="5" velocity="2"'}
+    degrees = 'lower="-90" upper="90" velocity="2"'
+    joints = [
+        (name, body.replace('lower="-2" upper="2" velocity="4"', limits.get(name, degrees)))
+        for name, body in JOINTS
+    ]
+    joint = read(urdf(joints)).joints["head_yaw"]
+    assert joint.likely_range() == pytest.approx(np.radians((-5.0, 5.0)))
+    assert "in degrees as the others" in joint.doubts()["lower"]
+    # One joint among others in radians says nothing of them.
+    alone = read(urdf(with_joint("head_yaw", limit=degrees))).joints
+    assert not alone["head_pitch"].doubts()
 
 
 LINK = '<link name="torso"/>'

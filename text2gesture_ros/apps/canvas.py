@@ -3,7 +3,7 @@
 Shapes are drawn larger than needed and then reduced: smooth, in a few milliseconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +109,16 @@ class Canvas:
         while shown and self._draw.textlength(shown, font=font) > width * _OVERSAMPLING:
             shown = shown[:-2].rstrip() + "…" if len(shown) > 2 else ""
         self._draw.text((place[0] * _OVERSAMPLING, place[1] * _OVERSAMPLING), shown, fill=colour, font=font)
+
+    def legend(self, place: tuple[float, float], entries: Mapping[str, Colour], size: int) -> None:
+        """Write what colours mean, one beside the other, each behind a dot of its colour."""
+        font = ImageFont.load_default(size * _OVERSAMPLING)
+        left, top = (coordinate * _OVERSAMPLING for coordinate in place)
+        dot = size * _OVERSAMPLING
+        for text, colour in entries.items():
+            self._draw.ellipse((left, top + 0.2 * dot, left + 0.7 * dot, top + 0.9 * dot), fill=colour)
+            self._draw.text((left + dot, top), text, fill=FAINT, font=font)
+            left += 2.2 * dot + self._draw.textlength(text, font=font)
 
     def paragraph(
         self, place: tuple[float, float], text: str, size: int, colour: Colour, width: float

@@ -11,6 +11,9 @@ from text2gesture_ros.skeleton import INDEX
 
 _LEFT: Colour = (233, 116, 81)
 _RIGHT: Colour = (42, 157, 143)
+LEGEND = {"its left arm": _LEFT, "its right arm": _RIGHT}
+"""What the colours of a figure mean."""
+
 _TORSO: Colour = (74, 98, 138)
 _LEGS: Colour = (158, 170, 187)
 _SKIN: Colour = (243, 208, 164)
@@ -94,9 +97,9 @@ def _body(robot: Robot, ends: FloatArray, at: dict[str, FloatArray], scale: floa
 def _wire(robot: Robot, at: dict[str, FloatArray]) -> list[Shape]:
     """Return the lines of a robot of which no capsules are known, whose points are `at`, with a face."""
     sides = [arm.removesuffix("arm") for arm in robot.arms]
-    shoulders = [at[side + "shoulder"] for side in sides]
+    shoulders = [at[side + "shoulder"] for side in sides] or [at["neck"]]
     width = float(np.ptp(shoulders, axis=0).max()) or float(
-        np.linalg.norm(at[sides[0] + "elbow"] - shoulders[0])
+        np.linalg.norm((at[sides[0] + "elbow"] if sides else 2.0 * at["nose"] - at["head"]) - shoulders[0])
     )
     shapes = []
     if robot.head:
@@ -143,6 +146,9 @@ def height_of(robot: Robot) -> float:
 def reach_of(points: Mapping[str, FloatArray]) -> tuple[FloatArray, float]:
     """Return the middle of the shoulders (3,) and the reach of a hand from it, of points by name [m]."""
     sides = [side for side in ("left_", "right_") if f"{side}shoulder" in points]
+    if not sides:  # of a head on its own: the neck, and what is around it
+        neck = points["neck"]
+        return neck, 2.0 * max(float(np.linalg.norm(point - neck)) for point in points.values())
     arms = [
         np.array([points[side + end] for end in ("shoulder", "elbow", "wrist", "hand")]) for side in sides
     ]

@@ -8,7 +8,14 @@ import numpy as np
 from PIL import Image
 
 from text2gesture_ros.apps.canvas import FAINT, FRONT, INK, LEFT_SIDE, OBLIQUE, Canvas
-from text2gesture_ros.apps.figures import height_of, human_shapes, reach_of, robot_shapes, vertical_extent
+from text2gesture_ros.apps.figures import (
+    LEGEND,
+    height_of,
+    human_shapes,
+    reach_of,
+    robot_shapes,
+    vertical_extent,
+)
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import NEUTRAL
@@ -94,6 +101,7 @@ class Painter:
         if not bust:
             stage.text((18, 12), clip.title, 19, INK, size[0] - 36)
             stage.text((18, 37), clip.caption, 13, FAINT, size[0] - 36)
+            stage.legend((18, 57), LEGEND, 10)
         angles = clip.robot_at(time) if self._robot is not None else None
         human = human_shapes(clip.human_at(time))
         if self._robot is None or angles is None:
@@ -174,6 +182,9 @@ class Painter:
             for column, time in enumerate(clip.motion.duration * np.linspace(0.15, 0.85, moments)):
                 cell = self.picture(clip, float(time), _CELL_SIZE, bust=True)
                 sheet.paste(cell, (margin + label + column * (width + gap), y))
+        foot = Canvas((2 * label, margin), (255, 255, 255))
+        foot.legend((0, 4), LEGEND, 11)
+        sheet.paste(foot.image(), (margin, sheet.height - margin))
         sheet.save(path, optimize=True)
 
 
@@ -182,8 +193,12 @@ def draw_robot(robot: Robot, angles: FloatArray, path: Path | str) -> None:
     width, height = _GIF_SIZE
     stage = Canvas((3 * width // 2, height + 40))
     stage.text((18, 12), robot.title, 19, INK, 3 * width / 2 - 36)
+    stage.legend((18, height + 20), LEGEND, 12)
     scale = 0.82 * height / _ROBOT_HEIGHT
     shapes = robot_shapes(robot, angles, _ROBOT_HEIGHT / height_of(robot))
-    for column, view in enumerate((FRONT, OBLIQUE, LEFT_SIDE)):
+    for column, (view, where) in enumerate(
+        ((FRONT, "from the front"), (OBLIQUE, "from its front left"), (LEFT_SIDE, "from its left"))
+    ):
+        stage.text((width * (0.25 + 0.5 * column) - 45, 40), where, 12, FAINT, width / 2)
         stage.figure(shapes, (width * (0.25 + 0.5 * column), height + 10), scale, view)
     stage.image().save(path, optimize=True)

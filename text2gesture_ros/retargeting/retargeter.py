@@ -97,18 +97,20 @@ class _RobotSolvers:
         sides = [side for side in ("left", "right") if f"{side}_arm" in robot.arms]
         self.arms = [ArmClosedForm(robot, side) for side in sides]
         names = [[f"{side}_{end}" for end in _ENDS] for side in sides]
-        shoulder, elbow, wrist, hand, thumb = np.array([[INDEX[name] for name in arm] for arm in names]).T
+        ends = np.array([[INDEX[name] for name in arm] for arm in names], dtype=np.intp)
+        shoulder, elbow, wrist, hand, thumb = ends.reshape(-1, len(_ENDS)).T
         # (A, 4): human joints at which upper arm, forearm, hand and thumb start and end.
         self.starts = np.stack([shoulder, elbow, wrist, wrist], axis=1)
         self.ends = np.stack([elbow, wrist, hand, thumb], axis=1)
-        self.aimed = np.array([[True, True, *arm.aims_hand] for arm in self.arms])[..., None]
+        self.aimed = np.array([[True, True, *arm.aims_hand] for arm in self.arms]).reshape(-1, 4, 1)
         self.head = HeadClosedForm(robot.head, robot) if robot.head else None
         self.waist = waist_series(robot) if robot.waist else None
         self.clearance = Clearance(robot)
         at_rest = self.clearance.distances(robot.rest) - 1e-3
         self.preferred_clearance = np.minimum(PREFERRED_CLEARANCE, at_rest)
         minimum = np.minimum(_MIN_CLEARANCE, at_rest)
-        self.pose = PoseSolver(robot, self.arms, self.clearance, self.preferred_clearance, minimum)
+        if self.arms:  # a head on its own has no pose to solve
+            self.pose = PoseSolver(robot, self.arms, self.clearance, self.preferred_clearance, minimum)
         # From the torso's axes to the base of head and arms, the frame of the last waist joint at zero.
         self.upright = robot.axes
         if robot.waist:
@@ -209,11 +211,12 @@ class Retargeter:
         lean = _NEUTRAL_TORSO.T @ torso_frames(human)
         human = human @ lean.swapaxes(1, 2)
         angles = self._trunk(human, lean)
-        goals = self._goals(human)
-        if self._closed_form:
-            self._solve_closed_form(angles, goals)
-        else:
-            self._solve_arms(angles, goals)
+        if self._solvers.arms:
+            goals = self._goals(human)
+            if self._closed_form:
+                self._solve_closed_form(angles, goals)
+            else:
+                self._solve_arms(angles, goals)
         self._previous = angles[-1]
         return scaled(self._robot, angles, self._scale)
 

@@ -121,12 +121,13 @@ class Robot:
         rest: (N,) angles of the rest pose [rad].
         waist: up to three joints, behind which head and arms hang; None: there is none.
         head: one to three joints; None: the head does not move.
-        arms: "left_arm", "right_arm" or both, of two to seven joints each.
+        arms: "left_arm", "right_arm", both or, where there is a head, none; of two to seven joints each.
         hands: "left_hand" and "right_hand", if they open and close.
         capsules: (C,) the body, for clearance and pictures; may be empty.
         pairs: (P, 2) indices of capsules that may touch each other.
         lines: polylines for drawing, each a tuple of names of `points`.
         fixed_points: points (3,) of the base that `points` gives too [m].
+        limit_set: which of the file's sets of limits these are; empty where it has one only.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Robot:
     pairs: npt.NDArray[np.intp]
     lines: tuple[tuple[str, ...], ...]
     fixed_points: Mapping[str, Array]
+    limit_set: str = ""
 
     @cached_property
     def groups(self) -> dict[str, tuple[int, ...]]:

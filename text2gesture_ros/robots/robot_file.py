@@ -18,7 +18,12 @@ from text2gesture_ros.robots.checked_values import CheckedValues, label
 from text2gesture_ros.robots.robot import BASE, Capsule, Chain, Hand, Robot
 from text2gesture_ros.robots.urdf import Description, load_urdf, read_urdf
 
-_MAX_FILE_BYTES = 256 * 1024
+MAX_FILE_BYTES = 256 * 1024
+"""Of a robot file."""
+
+MAX_RADIUS = 2.0
+"""Of a capsule; robots with larger ones are not given in metres [m]."""
+
 # More capsules are a mistake: their pairs would take minutes to check.
 _MAX_CAPSULES = 64
 # Points closer than this coincide [m].
@@ -43,7 +48,7 @@ def load_robot(robot: str, description: str | None = None) -> Robot:
     """Return the robot given by name (`pepper`) or by the path of its YAML file.
 
     Args:
-        robot: name or path.
+        robot: name or path; behind a colon the name of a set of its limits (`g1:seated`), else its first.
         description: a URDF, as /robot_description carries it, in place of the file under the key `urdf`;
             ignored where the YAML has no such key.
 
@@ -51,32 +56,40 @@ def load_robot(robot: str, description: str | None = None) -> Robot:
         ConfigurationError: there is no such robot, or its file is wrong: where, what was given, what is
         allowed.
     """
-    return read_robot(find_robot_file(robot), description)
+    name, limit_set = named_limits(robot)
+    return read_robot(find_robot_file(name), description, limit_set)
 
 
-def read_robot(path: Path, description: str | None = None) -> Robot:
+def named_limits(robot: str) -> tuple[str, str]:
+    """Return name or path of a robot and the set of limits behind a colon, empty where there is none."""
+    name, colon, limit_set = robot.rpartition(":")
+    return (name, limit_set) if colon and limit_set.isidentifier() and name else (robot, "")
+
+
+def read_robot(path: Path, description: str | None = None, limit_set: str = "") -> Robot:
     """Return the robot of a YAML file; see `load_robot`."""
     try:
-        data = yaml.safe_load(read_limited(path, _MAX_FILE_BYTES).decode("utf-8"))
+        data = yaml.safe_load(read_limited(path, MAX_FILE_BYTES).decode("utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{path}: no readable YAML: {' '.join(str(error).split())}") from None
-    return robot_of(data, path, description)
+    return robot_of(data, path, description, limit_set)
 
 
-def robot_of(data: Any, path: Path, description: str | None = None) -> Robot:
+def robot_of(data: Any, path: Path, description: str | None = None, limit_set: str = "") -> Robot:
     """Return the robot of a parsed file; `path` is named in errors and gives the robot its name.
 
     Raises:
         ConfigurationError: as `load_robot`.
     """
-    return _RobotFile(path, description).robot(data)
+    return _RobotFile(path, description, limit_set).robot(data)
 
 
 class _RobotFile(CheckedValues):
     """Reads a Robot from the values of its file."""
 
-    def __init__(self, path: Path, description: str | None) -> None:
+    def __init__(self, path: Path, description: str | None, limit_set: str) -> None:
         super().__init__(path)
+        self._limit_set = limit_set
         self._text_given = description
         self._description: Description | None = None
         self._joints: list[dict[str, Any]] = []
@@ -86,11 +99,9 @@ class _RobotFile(CheckedValues):
         name = self.text(top["name"], "name")
         if name != self.path.stem:
             raise self.error("name", name, f"{self.path.stem!r}, as the file is called")
-        limits = self.mapping(top["limits"], "limits", ("velocity_fraction", *_OWN_LIMITS))
-        fraction = self.number(limits["velocity_fraction"], "limits.velocity_fraction", above=0.0, most=1.0)
-        default = {key: self.number(limits[key], f"limits.{key}", above=0.0) for key in _OWN_LIMITS}
-        if not set(top) & set(ARMS):
-            raise ConfigurationError(f"{self.path}: the file lacks an arm: {' or '.join(ARMS)}")
+        limit_set, limits = self._limits(top["limits"])
+        if not set(top) & {*ARMS, "head"}:
+            raise ConfigurationError(f"{self.path}: the file lacks an arm or a head: {', '.join(ARMS)}, head")
         self._description = self._described(top["urdf"]) if "urdf" in top else None
         start = base = self.text(top["base"], "base")
         chains: dict[str, Chain] = {}
@@ -114,6 +125,11 @@ class _RobotFile(CheckedValues):
         def column(key: str, fallback: float = 0.0) -> Array:
             return _frozen([joint.get(key, fallback) for joint in joints])
 
+        def most(joint: dict[str, Any], key: str) -> float:
+            own = float(joint.get(key, limits[key]))
+            return min(own, limits[key]) if limit_set else own
+
+        cap, in_hands = limits.get("velocity", np.inf), {hand.joint for hand in hands.values()}
         capsules = self._capsules(top.get("capsules", []), names)
         fixed, lines = self._drawing(top.get("drawing"), chains)
         return Robot(
@@ -125,9 +141,16 @@ class _RobotFile(CheckedValues):
             joint_names=names,
             lower=column("lower"),
             upper=column("upper"),
-            velocity=_frozen(fraction * column("velocity")),
-            acceleration=column("acceleration", default["acceleration"]),
-            jerk=column("jerk", default["jerk"]),
+            velocity=_frozen(
+                [
+                    # What a hand counts in is its own: no cap in rad/s applies to it.
+                    min(limits["velocity_fraction"] * joint["velocity"], np.inf if at in in_hands else cap)
+                    for at, joint in enumerate(joints)
+                ]
+            ),
+            acceleration=_frozen([most(joint, "acceleration") for joint in joints]),
+            jerk=_frozen([most(joint, "jerk") for joint in joints]),
+            limit_set=limit_set,
             rest=column("rest"),
             waist=chains.get("waist"),
             head=chains.get("head"),
@@ -138,6 +161,25 @@ class _RobotFile(CheckedValues):
             lines=lines,
             fixed_points=fixed,
         )
+
+    def _limits(self, data: Any) -> tuple[str, dict[str, float]]:
+        """Return the name and the values of the set of limits that was asked for, or of the first."""
+        required = ("velocity_fraction", *_OWN_LIMITS)
+        name, where, limits = "", "limits", data
+        if isinstance(data, dict) and not set(data) & {*required, "velocity"} and data:
+            for known in data:
+                self.mapping(data[known], f"limits.{known}", required, ("velocity",))
+            name = self._limit_set or str(next(iter(data)))
+            if name not in data:
+                raise self.error("limits", name, f"one of {', '.join(map(str, data))}")
+            where, limits = f"limits.{name}", data[name]
+        elif self._limit_set:
+            raise self.error("limits", self._limit_set, "no name, as this file has one set of limits only")
+        limits = self.mapping(limits, where, required, ("velocity",))
+        return name, {
+            key: self.number(value, f"{where}.{key}", 0.0, 1.0 if key == "velocity_fraction" else 1e6)
+            for key, value in limits.items()
+        }
 
     def _described(self, file: Any) -> Description:
         """Return the URDF that was given, or else that in a file beside this one."""
@@ -324,7 +366,7 @@ class _RobotFile(CheckedValues):
                 joint = names.index(self.one_of(capsule["joint"], f"{where}.joint", names))
             start = self.vector(capsule["start"], f"{where}.start")
             end = self.vector(capsule["end"], f"{where}.end") if "end" in capsule else start
-            radius = self.number(capsule["radius"], f"{where}.radius", above=0.0, most=2.0)
+            radius = self.number(capsule["radius"], f"{where}.radius", above=0.0, most=MAX_RADIUS)
             capsules[name] = Capsule(name, joint, _frozen(start), _frozen(end), radius)
         return tuple(capsules.values())
 

@@ -7,7 +7,7 @@ order. Errors of the file as a whole are raised when it is read; those of one jo
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,12 +17,15 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, normalise, rotation_from_rpy
 from text2gesture_ros.resources import read_limited
 
-MAX_ANGLE = 2.0 * np.pi
-"""Larger limits are probably given in degrees [rad]."""
+MAX_ANGLE = 1.01 * 2.0 * np.pi
+"""A turn, with room for how files round it; larger limits are no angles in radians [rad]."""
 
 MAX_VELOCITY = 100.0
 """Larger velocities are placeholders: the fastest hobby servos reach 16 [rad/s]."""
 
+# Above two turns and up to one turn in degrees, a limit is in degrees; some joints do turn twice.
+_DEGREES = 2.0 * MAX_ANGLE, 1.01 * 360.0
+_USUAL_RANGE = np.pi / 2.0  # of a joint whose limits nobody can mean, either way [rad]
 _MAX_CHARACTERS = 8 * 1024 * 1024
 _MAX_JOINTS = 2000
 _TURNING = ("revolute", "continuous")
@@ -45,6 +48,7 @@ class Joint:
         upper: maximum angle [rad].
         velocity: maximum speed [rad/s].
         mimic: the joint it follows.
+        in_degrees: whether most limits of the file are in degrees, so that these are too.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Joint:
     upper: float | None
     velocity: float | None
     mimic: str | None
+    in_degrees: bool = False
 
     @property
     def turns(self) -> bool:
@@ -67,18 +72,40 @@ class Joint:
     def doubts(self) -> dict[str, str]:
         """Return what is wrong with its limits, by `lower`, `upper`, `velocity`; empty if all are valid."""
         doubts = {}
-        for key, value in (("lower", self.lower), ("upper", self.upper)):
-            if self.kind != "continuous" and value is None:
+        limits = {} if self.kind == "continuous" else {"lower": self.lower, "upper": self.upper}
+        for key, value in limits.items():
+            if value is None:
                 doubts[key] = "missing"
-            elif self.kind != "continuous" and value is not None and abs(value) > MAX_ANGLE:
+            elif self.in_degrees:
+                doubts[key] = f"{value:g}, in degrees as the others of the file are"
+            elif self._means_degrees():
                 doubts[key] = f"{value:g}, which in radians is more than a turn (degrees?)"
-        if not doubts and self.kind != "continuous" and not (self.lower or 0.0) < (self.upper or 0.0):
+            elif abs(value) > MAX_ANGLE:
+                doubts[key] = f"{value:g}, which is more than a turn"
+        if not doubts and limits and not (self.lower or 0.0) < (self.upper or 0.0):
             doubts["lower"] = f"{self.lower:g}, not less than upper ({self.upper:g})"
         if self.velocity is None:
             doubts["velocity"] = "missing"
         elif not 0.0 < self.velocity <= MAX_VELOCITY:
             doubts["velocity"] = f"{self.velocity:g}, which no joint can mean"
         return doubts
+
+    def likely_range(self) -> tuple[float, float]:
+        """Return the limits [rad] it has, or those it probably means where `doubts` names them."""
+        if self.kind == "continuous":
+            return -np.pi, np.pi  # as much as an arm needs
+        if self.lower is None or self.upper is None or not self.lower < self.upper:
+            return -_USUAL_RANGE, _USUAL_RANGE
+        limits = np.array([self.lower, self.upper])
+        if self._means_degrees():
+            limits = np.radians(limits)
+        elif np.abs(limits).max() > _DEGREES[1]:
+            return -np.pi, np.pi  # without bounds
+        low, high = limits.clip(-MAX_ANGLE, MAX_ANGLE)
+        return float(low), float(high)
+
+    def _means_degrees(self) -> bool:
+        return self.in_degrees or _degrees(self.lower, self.upper)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +142,12 @@ class Description:
             path.append(self.above[inner])
         return path[::-1]
 
+    def is_behind(self, base: str, link: str) -> bool:
+        """Return whether `link` is `base` or hangs behind it."""
+        while link != base and link in self.above:
+            link = self.above[link].parent
+        return link == base
+
     def driven(self, name: str) -> Joint:
         """Return a joint that can be driven to an angle.
 
@@ -147,6 +180,12 @@ class Description:
 
     def _some(self) -> str:
         return ", ".join(name for name, joint in self.joints.items() if joint.turns)[:200]
+
+
+def _degrees(lower: float | None, upper: float | None) -> bool:
+    """Return whether limits can only be in degrees."""
+    largest = max(abs(lower or 0.0), abs(upper or 0.0))
+    return _DEGREES[0] < largest <= _DEGREES[1]
 
 
 def placed(path: list[Joint]) -> tuple[Array, Array]:
@@ -217,6 +256,10 @@ class _Reader:
         if len(elements) > _MAX_JOINTS:
             raise self._error("robot", f"{len(elements)} joints", f"at most {_MAX_JOINTS}")
         joints = [self._joint(element) for element in elements]
+        limited = [joint for joint in joints if joint.kind == "revolute" and joint.upper is not None]
+        degrees = sum(_degrees(joint.lower, joint.upper) for joint in limited)
+        if 2 * degrees > len(limited):
+            joints = [replace(joint, in_degrees=joint.kind == "revolute") for joint in joints]
         for kind, names in (("link", links), ("joint", [joint.name for joint in joints])):
             if len(set(names)) < len(names):
                 twice = next(name for name in names if names.count(name) > 1)
@@ -287,7 +330,7 @@ class _Reader:
         for key in ("lower", "upper", "velocity"):
             text = limit.get(key) if limit is not None else None
             # By the specification, missing limits are zero; files mean that they are unknown.
-            limits[key] = None if text is None else self._number(text, f"{where}, limit {key}")
+            limits[key] = None if text is None else self._number(text, f"{where}, limit {key}", np.inf)
         return Joint(
             name=name,
             kind=kind,
@@ -314,12 +357,12 @@ class _Reader:
             raise self._error(where, _shown(text), "three numbers")
         return np.array([self._number(word, where) for word in words])
 
-    def _number(self, text: str, where: str) -> float:
+    def _number(self, text: str, where: str, most: float = 1e9) -> float:
         try:
             value = float(text)
         except ValueError:
             value = np.nan
-        if not abs(value) <= 1e9:
+        if not abs(value) <= most:
             raise self._error(where, _shown(text), "a finite number")
         return value
 

@@ -165,7 +165,7 @@ class TestNew:
         ("limit", "expected", "note"),
         [
             ('lower="-90" upper="90" velocity="2"', (-np.pi / 2, np.pi / 2, 2.0), "(degrees?)"),
-            ("", (-1.5, 1.5, 2.0), "missing"),
+            ("", (-np.pi / 2, np.pi / 2, 2.0), "missing"),
             ('lower="-1" upper="1" velocity="0"', (-1.0, 1.0, 2.0), "velocity, in the URDF 0"),
             ('lower="-1" upper="1" velocity="10000"', (-1.0, 1.0, 2.0), "velocity, in the URDF 10000"),
         ],
@@ -179,7 +179,7 @@ class TestNew:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            (urdf(JOINTS[:3]), "an arm is nowhere among the joints that turn (head_yaw, head_pitch)"),
+            (urdf(JOINTS[:1]), "an arm is nowhere among the joints that turn (none)"),
             ("<robot", "no readable XML"),
         ],
     )
@@ -260,7 +260,7 @@ class TestCheck:
             "the head does not look ahead",
             "HeadYaw: 45 rad/s is quicker",
             "RWristYaw: turns more than once round",
-            "LWristYaw: turns less than 6 degrees",
+            "LWristYaw: turns by 1 degrees only",
             "no capsules",
         ):
             assert part in found
@@ -309,3 +309,45 @@ def test_list_names_every_robot_that_ships(capsys):
     assert [entry["robot"] for entry in found] == [robot.name for robot in ROBOTS]
     assert main(["robot", "list"]) == 0
     assert "Pepper" in capsys.readouterr().out
+
+
+class TestChainsByHand:
+    @pytest.fixture
+    def file(self, tmp_path):
+        (tmp_path / "small.urdf").write_text(urdf())
+        return tmp_path / "small.urdf"
+
+    def test_arms_and_head_are_those_that_are_named(self, file, capsys):
+        links = ("--arm", "left=torso:left_hand", "--arm", "right=torso:right_hand", "--head", "torso:neck")
+        found = run_json(capsys, "robot", "new", file, "-o", file.with_name("small.yaml"), *links)
+        assert found["groups"]["head"] == ["head_yaw"]
+        assert found["groups"]["left_arm"][0] == "left_shoulder_pitch"
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--arm", "torso"], "--arm is 'torso'. Allowed: LINK:LINK"),
+            (["--arm", "middle=torso:head"], "--arm is 'middle=torso:head'. Allowed: two arms at most"),
+            (["--arm", "a:b", "--arm", "c:d", "--arm", "e:f"], "--arm is 'e:f'. Allowed: two arms at most"),
+            (["--head", "torso:tail"], "link is 'tail'. Allowed: a link of this file"),
+            (["--head", "left_hand:neck"], "link 'neck' is not behind 'left_hand'"),
+        ],
+    )
+    def test_wrong_ones_are_bad_input(self, file, capsys, options, message):
+        assert main(["robot", "new", str(file), *options]) == BAD_INPUT
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+
+
+def test_check_repeats_what_is_open_and_why_pairs_are_ignored(tmp_path, capsys):
+    (tmp_path / "small.urdf").write_text(urdf())
+    output = tmp_path / "small.yaml"
+    run_json(capsys, "robot", "new", tmp_path / "small.urdf", "-o", output)
+    found = run_json(capsys, "robot", "check", output)
+    assert any(note.startswith("limits: acceleration and jerk") for note in found["open_checks"])
+    assert all(entry["reason"] for entry in found["ignored_pairs"])
+    assert main(["robot", "check", str(output)]) == 0
+    shown = capsys.readouterr().out
+    assert "still open in the file" in shown
+    assert "joined: they overlap in every pose: " in shown

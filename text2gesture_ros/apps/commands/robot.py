@@ -23,11 +23,21 @@ def add(verbs: Verbs) -> None:
         [
             "robot new my_robot.urdf -o my_robot.yaml",
             "robot new robot_description.xml --name zora -o zora.yaml",
+            "robot new my_robot.urdf --arm left=torso:l_hand --arm right=torso:r_hand --head torso:camera",
         ],
     )
     verb.add_argument("urdf", metavar="URDF", help="the description, without xacro")
     verb.add_argument("-o", "--output", metavar="FILE.yaml", help="where the robot goes (default: printed)")
     verb.add_argument("--name", help="of the robot (default: as the output or the URDF is called)")
+    verb.add_argument(
+        "--arm",
+        metavar="[SIDE=]LINK:LINK",
+        action="append",
+        default=[],
+        help="an arm by the links it starts from and ends at, where it is not found; perhaps left= or right="
+        " (give it once for each arm)",
+    )
+    verb.add_argument("--head", metavar="LINK:LINK", help="the head likewise")
     verb = group.add(
         "check",
         check,
@@ -51,7 +61,8 @@ def new(args: argparse.Namespace) -> Outcome:
     name = args.name or (output or Path(args.urdf)).stem
     if output and output.stem != name:
         raise InputError(f"{output}: the file must be called {name}.yaml, as the robot is")
-    proposal = propose(load_urdf(Path(args.urdf)), name)
+    given = _given(args.arm, args.head)
+    proposal = propose(load_urdf(Path(args.urdf)), name, given)
     text = written(proposal)
     if output:
         output.write_text(text, encoding="utf-8")
@@ -81,9 +92,35 @@ def new(args: argparse.Namespace) -> Outcome:
     return Outcome(data, show)
 
 
+def _given(arms: list[str], head: str | None) -> Any:
+    """Return the chains given by hand.
+
+    Raises:
+        InputError: they are not written as they must be.
+    """
+    from text2gesture_ros.errors import InputError
+    from text2gesture_ros.robots.proposal import Given
+
+    def ends(text: str, option: str) -> tuple[str, str]:
+        start, colon, end = text.partition(":")
+        if not (start and colon and end):
+            raise InputError(f"{option} is {text!r}. Allowed: LINK:LINK, where it starts from and ends at")
+        return start, end
+
+    chains = {}
+    for number, text in enumerate(arms):
+        side, equals, links = text.rpartition("=")
+        key = f"{side}_arm" if equals else str(number)
+        if (equals and side not in ("left", "right")) or key in chains or number > 1:
+            raise InputError(f"--arm is {text!r}. Allowed: two arms at most, each LINK:LINK, left= or right=")
+        chains[key] = ends(links, "--arm")
+    return Given(chains, ends(head, "--head") if head else None)
+
+
 def check(args: argparse.Namespace) -> Outcome:
     """Look at a robot."""
     from text2gesture_ros.robots.inspection import inspect
+    from text2gesture_ros.robots.proposal import open_checks
     from text2gesture_ros.robots.robot_file import load_robot
     from text2gesture_ros.robots.urdf import read_urdf, urdf_text
 
@@ -119,6 +156,11 @@ def check(args: argparse.Namespace) -> Outcome:
         "in_contact_at_rest": found.in_contact_at_rest,
         "random_poses_in_contact": round(found.contact_share, 4),
         "most_often_in_contact": {pair: round(share, 4) for pair, share in often[:5] if share > 0.0},
+        "ignored_pairs": [
+            {"pair": [pair.one, pair.other], "verdict": pair.verdict, "reason": pair.reason}
+            for pair in found.ignored
+        ],
+        "open_checks": open_checks(args.robot),
         "suspicious": found.suspicious,
         "png": str(png) if png else None,
     }
@@ -154,9 +196,20 @@ def _show(data: dict[str, Any]) -> None:
     write(f"  {100 * data['random_poses_in_contact']:.1f} % of random poses in contact\n")
     for pair, share in data["most_often_in_contact"].items():
         write(f"    {100 * share:.1f} % {pair}\n")
+    reasons: dict[str, list[str]] = {}
+    for ignored in data["ignored_pairs"]:
+        reasons.setdefault(ignored["reason"], []).append(" and ".join(ignored["pair"]))
+    if reasons:
+        write(f"  {len(data['ignored_pairs'])} pairs are not checked:\n")
+    for reason, pairs in reasons.items():
+        write(f"    {reason}: {', '.join(pairs)}\n")
     write("to look at:\n" if data["suspicious"] else "nothing suspicious\n")
     for doubt in data["suspicious"]:
         write(f"  {doubt}\n")
+    if data["open_checks"]:
+        write("still open in the file (delete each CHECK that you have settled):\n")
+    for note in data["open_checks"]:
+        write(f"  {note}\n")
     for pair in data["in_contact_at_rest"]:
         write(f"error: {pair} are in contact at rest\n")
     if data["png"]:

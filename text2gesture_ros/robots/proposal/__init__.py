@@ -11,36 +11,39 @@ import numpy as np
 
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.gestures import ARMS
+from text2gesture_ros.robots.inspection import length_doubts
 from text2gesture_ros.robots.proposal.body import add_body
 from text2gesture_ros.robots.proposal.landmarks import arm_points, head_points, landmarks, nearest_axis
-from text2gesture_ros.robots.proposal.limbs import Limbs, is_a
-from text2gesture_ros.robots.proposal.proposal import Proposal, numbers, rounded, written
+from text2gesture_ros.robots.proposal.limbs import Given, Limbs
+from text2gesture_ros.robots.proposal.proposal import Proposal, numbers, open_checks, rounded, written
 from text2gesture_ros.robots.robot import Chain
-from text2gesture_ros.robots.urdf import MAX_ANGLE, Description, Joint
+from text2gesture_ros.robots.urdf import Description, Joint, placed
 
-__all__ = ["Proposal", "propose", "written"]
+__all__ = ["Given", "Proposal", "open_checks", "propose", "written"]
 
-# Defaults where a URDF gives no limit [rad/s, rad/s^2, rad/s^3, rad]. Slow on purpose: a robot that is too
+# Defaults where a URDF gives no limit [rad/s, rad/s^2, rad/s^3]. Slow on purpose: a robot that is too
 # slow gets a complaint, one that is too fast a repair.
-_VELOCITY, _ACCELERATION, _JERK, _RANGE = 2.0, 10.0, 400.0, 1.5
+_VELOCITY, _ACCELERATION, _JERK = 2.0, 10.0, 400.0
 
 
-def propose(description: Description, name: str) -> Proposal:
+def propose(description: Description, name: str, given: Given | None = None) -> Proposal:
     """Return a robot file for a URDF.
 
     Args:
         description: the URDF.
         name: of the robot.
+        given: the chains that a person names; None: all are found.
 
     Raises:
-        ConfigurationError: no arm is found in it, or what is found makes no robot.
+        ConfigurationError: neither arm nor head is found in it, or what is found makes no robot.
     """
-    result = Proposal({"name": name})
-    limbs = Limbs(description, result)
+    result = Proposal({"name": name}, where=description.where)
+    limbs = Limbs(description, result, given or Given())
     start = limbs.waist[-1].child if limbs.waist else limbs.base
     chains = {"waist": limbs.waist, "head": limbs.head, **limbs.arms}
     chains = {key: joints for key, joints in chains.items() if joints}
-    axes = _forward_left_up(description, limbs, start, result)
+    axes = _forward_left_up(description, limbs, result)
+    _, upright = placed(description.path(limbs.base, start))  # from the frame of head and arms to the base
     result.data |= {
         "title": description.name.replace("_", " "),
         "source": f"{Path(description.where).name} (robot {description.name!r})",
@@ -59,35 +62,50 @@ def propose(description: Description, name: str) -> Proposal:
             points = arm_points(description, chain, joints, key, result)
             result.data[key]["landmarks"] = landmarks(chain, joints, points)
         elif key == "head":
-            result.data[key]["landmarks"] = landmarks(chain, joints, head_points(chain, axes, limbs.size))
+            points = head_points(chain, axes @ upright, limbs.size)
+            result.data[key]["landmarks"] = landmarks(chain, joints, points)
             result.note("head", "how large it is")
     result.data |= _hands(limbs, result)
     entries = [entry for key in chains for entry in result.data[key]["joints"]]
     result.data["rest"] = {entry["name"]: min(max(0.0, entry["lower"]), entry["upper"]) for entry in entries}
     result.data["rest"] |= {hand["name"]: hand["open"] for hand in result.data.get("hands", {}).values()}
     add_body(description, limbs, axes, result)
+    for doubt in length_doubts(result.robot()):
+        result.note("base", doubt)
     return result
 
 
-def _forward_left_up(urdf: Description, limbs: Limbs, start: str, result: Proposal) -> Array:
+def _forward_left_up(urdf: Description, limbs: Limbs, result: Proposal) -> Array:
     """Return forward, left and up (3, 3) in the base: its axes nearest to where shoulders and head lie."""
-    up = np.array([0.0, 0.0, 1.0])
+    # By convention (REP 103) the root has x forward and z up; the base may be turned against it.
+    _, turn = placed(urdf.path(urdf.root, limbs.base))
+    ahead, up = nearest_axis(turn.T[:, 0]), nearest_axis(turn.T[:, 2])
     if len(limbs.arms) < 2:
-        result.note("axes", "which way is forward: taken as x, with z up")
-        return np.eye(3)
-    left_arm, right_arm = (urdf.place(start, limbs.arms[arm][0].name)[0] for arm in ARMS)
-    left = nearest_axis(left_arm - right_arm)
+        result.note("axes", "which way is forward: taken as x of the root, with z up")
+        return np.array([ahead, np.cross(up, ahead), up])
+    left_arm, right_arm = (urdf.place(limbs.base, limbs.arms[arm][0].name)[0] for arm in ARMS)
+    left, middle = nearest_axis(left_arm - right_arm), (left_arm + right_arm) / 2.0
     if limbs.head:
-        above = urdf.place(start, limbs.head[-1].name)[0] - (left_arm + right_arm) / 2.0
+        above = urdf.place(limbs.base, limbs.head[-1].name)[0] - middle
         above -= (above @ left) * left
         # A head is above the shoulders, but on some robots well in front of them too.
         if above @ up < 0.3 * np.linalg.norm(above):
             up = nearest_axis(above)
             result.note("axes", "which way is up: taken from shoulders to head")
+    feet = [line[-1] for line in limbs.legs().values()]
+    if feet:
+        above = middle - np.mean(feet, axis=0)
+        above -= (above @ left) * left
+        if above @ up < 0.5 * np.linalg.norm(above):
+            up = nearest_axis(above)
+            result.note("axes", "which way is up: taken from feet to shoulders")
     if abs(up @ left) > 0.5:
         up = np.roll(np.abs(left), 1)
         result.note("axes", "which way is up")
-    return np.array([np.cross(left, up), left, up])
+    forward = np.cross(left, up)
+    if forward @ ahead < 0.5:
+        result.note("axes", "which way is forward: by the names of the sides it is not x of the root")
+    return np.array([forward, left, up])
 
 
 def _chain(urdf: Description, start: str, joints: list[Joint]) -> Chain:
@@ -128,14 +146,7 @@ def _note_doubts(joints: list[Joint], key: str, result: Proposal) -> None:
 
 def _limits(joint: Joint) -> dict[str, float]:
     """Return lower, upper and velocity, with cautious defaults in place of invalid ones."""
-    lower, upper, velocity = joint.lower, joint.upper, joint.velocity
-    doubts = joint.doubts()
-    if joint.kind == "continuous":
-        lower, upper = -np.pi, np.pi
-    elif lower is not None and upper is not None and lower < upper and {"lower", "upper"} & set(doubts):
-        lower, upper = np.radians([lower, upper]).clip(-MAX_ANGLE, MAX_ANGLE)
-    elif doubts.keys() & {"lower", "upper"}:
-        lower, upper = -_RANGE, _RANGE
+    (lower, upper), velocity, doubts = joint.likely_range(), joint.velocity, joint.doubts()
     if "velocity" in doubts:
         velocity = _VELOCITY
     values = {"lower": lower, "upper": upper, "velocity": velocity}
@@ -145,17 +156,15 @@ def _limits(joint: Joint) -> dict[str, float]:
 def _hands(limbs: Limbs, result: Proposal) -> dict[str, Any]:
     """Return the hands that one joint of their own opens and closes, under the key of the file."""
     hands = {}
-    for arm, joints in limbs.arms.items():
-        found = [joint for joint in limbs.after.get(joints[-1].name, []) if is_a("hand", joint.name)]
-        if len(found) == 1:
-            _note_doubts(found, "hands", result)
-            limits = _limits(found[0])
-            hands[arm.replace("arm", "hand")] = {
-                "name": found[0].name,
-                "open": limits["upper"],
-                "closed": limits["lower"],
-                "velocity": limits["velocity"],
-            }
+    for arm, joint in limbs.hands.items():
+        _note_doubts([joint], "hands", result)
+        limits = _limits(joint)
+        hands[arm.replace("arm", "hand")] = {
+            "name": joint.name,
+            "open": limits["upper"],
+            "closed": limits["lower"],
+            "velocity": limits["velocity"],
+        }
     if hands:
         result.note("hands", "which end is open: taken to be the upper")
     return {"hands": hands} if hands else {}

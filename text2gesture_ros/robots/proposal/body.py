@@ -1,6 +1,7 @@
 """The rest pose, solved, and a body of capsules around it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -8,10 +9,13 @@ import numpy as np
 
 from text2gesture_ros.geometry import Array, normalise
 from text2gesture_ros.robots.clearance import Clearance
+from text2gesture_ros.robots.part_names import is_a
 from text2gesture_ros.robots.proposal.landmarks import GRIP, HEAD_SIZE
-from text2gesture_ros.robots.proposal.limbs import Limbs, hangs_behind, is_a, names_of, side_of
+from text2gesture_ros.robots.proposal.limbs import Limbs
 from text2gesture_ros.robots.proposal.proposal import Proposal, point_of
 from text2gesture_ros.robots.robot import BASE, Chain, Robot
+from text2gesture_ros.robots.robot_file import MAX_RADIUS
+from text2gesture_ros.robots.separation import JOINED, NEIGHBOURS, separations
 from text2gesture_ros.robots.urdf import Description, placed
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
@@ -19,8 +23,9 @@ from text2gesture_ros.skeleton import INDEX, REFERENCE
 _UPPER_ARM, _FOREARM, _HAND, _LEG = 0.2, 0.18, 0.16, 0.14
 _CHEST, _BELLY, _NECK = 0.27, 0.24, 0.12
 _MIN_CLEARANCE = 0.02  # between capsules at rest [m]
-_SAME_JOINT = 0.15  # joints of a leg closer to each other count as one [m]
-_ALWAYS_CLEAR = 0.05  # pairs that stay farther apart in random poses need no check [m]
+_BOXES = 10_000  # of poses that are looked at for a proof: what stays open is checked
+_ALWAYS_CLEAR = 0.03  # pairs that are proved to stay farther apart need no check: sizes are estimates [m]
+_IN_SERIES = (("chest", "upper_arm"), ("upper_arm", "forearm"), ("forearm", "hand"))
 _BONES = {
     "gaze": ("head", "nose"),
     "upper_arm": ("shoulder", "elbow"),
@@ -50,7 +55,7 @@ def add_body(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> 
         entry["start"] = point_of(start)
         if np.linalg.norm(end - start) > 1e-3:
             entry["end"] = point_of(end)
-        data["capsules"].append(entry | {"radius": round(radius, 3)})
+        data["capsules"].append(entry | {"radius": round(min(radius, MAX_RADIUS), 3)})
 
     def bar(name: str, joint: int, part: float, down: float, wide: float) -> None:
         """Add a capsule across the trunk, `down` below the shoulders and `wide` to each side."""
@@ -58,24 +63,25 @@ def add_body(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> 
         centre = middle - down * size * up
         add(name, joint, part * size, centre + across, centre - across)
 
-    shoulders = [points[arm.removesuffix("arm") + "shoulder"] for arm in robot.arms]
-    middle = np.mean(shoulders, axis=0)
-    if len(shoulders) == 2:
-        size = float(np.linalg.norm(shoulders[0] - shoulders[1]))
-    else:  # the other one is missing, not the trunk between them
-        middle += 0.5 * size * (left if "right_arm" in robot.arms else -left)
     trunk = robot.waist.joints[-1] if robot.waist else BASE
-    bar("chest", trunk, _CHEST, 0.15, 0.17)
-    bar("belly", trunk, _BELLY, 0.6, 0.05)
-    bar("hip", BASE, _BELLY, 1.05, 0.1)
-    for name, line in _legs(urdf, limbs).items():
+    if robot.arms:
+        shoulders = [points[arm.removesuffix("arm") + "shoulder"] for arm in robot.arms]
+        middle = np.mean(shoulders, axis=0)
+        if len(shoulders) == 2:
+            size = float(np.linalg.norm(shoulders[0] - shoulders[1]))
+        else:  # the other one is missing, not the trunk between them
+            middle += 0.5 * size * (left if "right_arm" in robot.arms else -left)
+        bar("chest", trunk, _CHEST, 0.15, 0.17)
+        bar("belly", trunk, _BELLY, 0.6, 0.05)
+        bar("hip", BASE, _BELLY, 1.05, 0.1)
+    for name, line in limbs.legs().items():
         for number, (start, end) in enumerate(pairwise(line), 1):
             add(f"{name}_{number}", BASE, _LEG * float(np.linalg.norm(end - start)), start, end)
     if robot.head:
         add("neck", trunk, _NECK * size, points["neck"] - 2.0 * _NECK * size * up, points["neck"])
         add("head", robot.head.joints[-1], HEAD_SIZE * size, points["head"], points["head"])
-    else:
-        bar("head", trunk, HEAD_SIZE, -HEAD_SIZE - 0.25, 0.0)
+    elif (fixed := _fixed_head(urdf, limbs, robot, up)) is not None:
+        add("head", trunk, HEAD_SIZE * size, fixed, fixed)
     for arm, chain in robot.arms.items():
         side = arm.removesuffix("arm")
         at = {name: joint for name, (joint, _) in chain.landmarks.items()}
@@ -88,38 +94,20 @@ def add_body(urdf: Description, limbs: Limbs, axes: Array, result: Proposal) -> 
         carrier = _carrier(chain, at["elbow"], at["wrist"], wrist, turns, places)
         add(side + "forearm", carrier, _FOREARM * fore, elbow, wrist)
         add(side + "hand", chain.joints[-1], _HAND * fore, wrist, wrist + (hand - wrist) / GRIP)
-    data["ignored_pairs"] = [["head", "chest"]]
-    data["ignored_pairs"] += [["head", "neck"]] if robot.head else []
-    data["ignored_pairs"] += [["belly", "hip"]] if robot.waist else []
-    for arm in robot.arms:
-        side = arm.removesuffix("arm")
-        data["ignored_pairs"] += [[side + "upper_arm", "chest"], [side + "upper_arm", side + "forearm"]]
-        data["ignored_pairs"] += [[side + "forearm", side + "hand"]]
+    data["ignored_pairs"] = []
+    _fit_chest(result, left, size)
+    _ignore_joined(result)
     for apart in np.arange(0.0, 0.6, 0.05):
         _solve_rest(result, float(apart))
         robot = result.robot()
         arms = {joint for chain in robot.arms.values() for joint in chain.joints}
         moved = [any(robot.capsules[index].joint in arms for index in pair) for pair in robot.pairs]
-        if Clearance(robot).distances(robot.rest)[moved].min(initial=np.inf) >= _MIN_CLEARANCE:
+        if (
+            Clearance(robot).distances(robot.rest)[np.array(moved, dtype=bool)].min(initial=np.inf)
+            >= _MIN_CLEARANCE
+        ):
             break
-    _ignore_pairs(result)
-
-
-def _legs(urdf: Description, limbs: Limbs) -> dict[str, list[Array]]:
-    """Return where each leg bends (3,) [m], from the trunk outwards in the base, by name of the leg."""
-    top = limbs.base
-    while top in urdf.above and urdf.above[top].kind == "fixed":
-        top = urdf.above[top].parent
-    origin, turn = placed(urdf.path(top, limbs.base))
-    legs: dict[str, list[Array]] = {}
-    for name, joint in urdf.joints.items():
-        is_leg = joint.turns and side_of(joint) and is_a("leg", *names_of([joint]))
-        if is_leg and hangs_behind(urdf, top, joint.parent):
-            place = turn.T @ (urdf.place(top, name)[0] - origin)
-            line = legs.setdefault(f"{side_of(joint)}_leg", [])
-            if not line or np.linalg.norm(place - line[-1]) > _SAME_JOINT:
-                line.append(place)
-    return legs
+    _ignore_apart(result)
 
 
 def _carrier(chain: Chain, start: int, end: int, point: Array, turns: Array, places: Array) -> int:
@@ -131,27 +119,91 @@ def _carrier(chain: Chain, start: int, end: int, point: Array, turns: Array, pla
     return chain.joints[start]
 
 
-def _ignore_pairs(result: Proposal) -> None:
-    """Ignore pairs that touch at rest, and those that random poses never bring close."""
+def _fixed_head(urdf: Description, limbs: Limbs, robot: Robot, up: Array) -> Array | None:
+    """Return the centre (3,) of a head that does not move, in the base at angles zero; None: no head."""
+    shoulders = [urdf.place(limbs.base, joints[0].name)[0] @ up for joints in limbs.arms.values()]
+    start = limbs.waist[-1].child if limbs.waist else limbs.base
+    heads: list[Array] = []
+    for link in urdf.above:
+        if is_a("head", link) and urdf.is_behind(start, link):
+            path = urdf.path(start, link)
+            if all(joint.kind == "fixed" for joint in path):
+                place, _ = placed(urdf.path(limbs.base, link))
+                heads.append(place)
+    if not heads:
+        return None
+    found = max(heads, key=lambda place: float(place @ up))
+    # Makers often leave its frame at that of the trunk.
+    lowest = float(np.max(shoulders)) + (HEAD_SIZE + 0.25) * limbs.size
+    return np.asarray(found + max(lowest - float(found @ up), 0.0) * up)
+
+
+def _fit_chest(result: Proposal, left: Array, size: float) -> None:
+    """Widen the chest until the upper arms are joined to it in every pose, and leave a gap below the head."""
+    entries = {entry["name"]: entry for entry in result.data["capsules"]}
+    numbers = {name: number for number, name in enumerate(entries)}
+    if "chest" not in entries:
+        return
+    chest, narrow = entries["chest"], dict(entries["chest"])
+    arms = [(numbers["chest"], numbers[name]) for name in numbers if name.endswith("_upper_arm")]
+    robot = result.robot()
+    turn = np.eye(3)
+    if (joint := robot.capsules[numbers["chest"]].joint) != BASE:
+        turn = robot.frames(np.zeros(len(robot.joint_names)))[0][joint]
+    aside = turn.T @ left * size
+    for wider in np.arange(0.0, 0.2, 0.02):
+        chest["start"] = point_of(np.array(narrow["start"]) + wider * aside)
+        chest["end"] = point_of(np.array(narrow["end"]) - wider * aside)
+        if all(found.verdict == JOINED for found in separations(result.robot(), arms, boxes=_BOXES)):
+            break
+    else:
+        chest |= narrow
+    if "head" in entries:
+        robot = result.robot()
+        pair = np.array([[numbers["chest"], numbers["head"]]])
+        gap = float(Clearance(replace(robot, pairs=pair)).distances(robot.rest)[0])
+        radius = entries["head"]["radius"] - max(_MIN_CLEARANCE - gap, 0.0)
+        if radius > 0.6 * entries["head"]["radius"]:
+            entries["head"]["radius"] = round(radius, 3)
+
+
+def _ignore(result: Proposal, one: str, other: str, reason: str) -> None:
+    result.data["ignored_pairs"].append([one, other])
+    result.reasons.append(reason)
+
+
+def _ignore_joined(result: Proposal) -> None:
+    """Ignore the pairs that overlap in every pose, and those that begin where the other ends."""
+    robot = result.robot()
+    resting = Clearance(robot).distances(robot.rest)
+    for found in separations(robot, robot.pairs[resting <= 0.0], boxes=_BOXES):
+        ends = (found.one.removeprefix("left_").removeprefix("right_"), found.other.partition("_")[2])
+        if found.verdict == JOINED or (found.verdict == NEIGHBOURS and ends in _IN_SERIES):
+            _ignore(result, found.one, found.other, found.reason)
+
+
+def _ignore_apart(result: Proposal) -> None:
+    """Ignore the pairs that are proved to stay apart, and those that touch at rest, which it notes."""
+    robot = result.robot()
+    # What was joined with the joints at zero may not be at rest.
+    names = {capsule.name: number for number, capsule in enumerate(robot.capsules)}
+    joined = [sorted((names[one], names[other])) for one, other in result.data["ignored_pairs"]]
+    kept = [found.may_be_ignored for found in separations(robot, joined, boxes=_BOXES)]
+    for values in (result.data["ignored_pairs"], result.reasons):
+        values[:] = [value for value, keep in zip(values, kept, strict=True) if keep]
     robot = result.robot()
     clearance = Clearance(robot)
-    generator = np.random.default_rng(0)
-    poses = generator.uniform(robot.lower, robot.upper, (4000, len(robot.lower)))
-    nearest = clearance.distances(poses).min(axis=0)
-    resting = clearance.distances(robot.rest)
-    names = [capsule.name for capsule in robot.capsules]
-    ignored = result.data["ignored_pairs"]
-    far, touching = nearest > _ALWAYS_CLEAR, resting <= 0.0
-    for index, name in enumerate(names):
-        if far[(robot.pairs == index).any(axis=1)].all():
-            ignored.append([name, "*"])
-            far &= ~(robot.pairs == index).any(axis=1)
-    for (one, other), is_far, touches in zip(robot.pairs, far, touching, strict=True):
-        if touches:
-            what = f"whether {names[one]} and {names[other]} may touch: by these sizes they do at rest"
+    poses = np.random.default_rng(0).uniform(robot.lower, robot.upper, (4000, len(robot.lower)))
+    near = clearance.distances(poses).min(axis=0) < _ALWAYS_CLEAR
+    resting = clearance.distances(robot.rest) <= 0.0
+    # What a pose has brought near needs no proof.
+    for found in separations(robot, robot.pairs[~near | resting], _ALWAYS_CLEAR, _BOXES):
+        if found.may_be_ignored:
+            _ignore(result, found.one, found.other, found.reason)
+        elif found.distance <= 0.0 and (found.pose == robot.rest).all():
+            _ignore(result, found.one, found.other, "in contact at rest")
+            what = f"whether {found.one} and {found.other} may touch: by these sizes they do at rest"
             result.note("ignored_pairs", what)
-        if touches or is_far:
-            ignored.append([names[one], names[other]])
 
 
 def _solve_rest(result: Proposal, apart: float = 0.0) -> None:
@@ -236,8 +288,9 @@ def _mirrored(robot: Robot) -> Array | None:
     if len(left.joints) != len(right.joints):
         return None
     across = robot.axes[1]
-    axes = left.zero_axes()
+    turns, _ = robot.frames(np.zeros(len(robot.joint_names)))
+    axes, others = (np.einsum("mij,mj->mi", turns[list(chain.joints)], chain.axes) for chain in (left, right))
     # A mirror image rotates the other way about the mirrored axis.
     mirrored = 2.0 * np.outer(axes @ across, across) - axes
-    signs = np.einsum("mi,mi->m", mirrored, right.zero_axes())
+    signs = np.einsum("mi,mi->m", mirrored, others)
     return np.asarray(np.sign(signs)) if (np.abs(signs) > 0.99).all() else None

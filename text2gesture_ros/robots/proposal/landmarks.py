@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from text2gesture_ros.geometry import Array, normalise
-from text2gesture_ros.robots.proposal.limbs import hangs_behind, is_a, names_of
+from text2gesture_ros.robots.part_names import is_a, names_of
 from text2gesture_ros.robots.proposal.proposal import Proposal, point_of
 from text2gesture_ros.robots.robot import Chain
 from text2gesture_ros.robots.urdf import Description, Joint, placed
@@ -54,7 +54,8 @@ def arm_points(urdf: Description, chain: Chain, joints: list[Joint], arm: str, r
     turns, places = chain.frames(np.zeros(len(joints)))
     directions = np.einsum("mij,mj->mi", turns, chain.axes)
     last = len(joints) - 1
-    end, thumb = (places[-1] + turns[-1] @ point for point in _ends(urdf, joints[-1]))
+    tip, thumb, is_hand = _ends(urdf, joints[-1])
+    end, thumb = (places[-1] + turns[-1] @ point for point in (tip, thumb))
     elbow = _elbow(chain, joints, end)
     if elbow is None:
         result.note(arm, "where its elbow is: taken half-way to the hand")
@@ -79,6 +80,10 @@ def arm_points(urdf: Description, chain: Chain, joints: list[Joint], arm: str, r
     if np.linalg.norm(end - begin) < least * length:
         result.note(arm, "how far the hand reaches: nothing in the URDF is at its end")
         end = begin + usual * length * (normalise(upper) if wrist is None else fore)
+        is_hand = False
+    if is_hand:  # the palm's frame, not a finger's end: where it holds, and on to the end from there
+        wrist_at = middle if wrist is None else places[wrist]
+        end = wrist_at + (end - wrist_at) / (1.0 - 0.25 * (1.0 - GRIP) if wrist is None else GRIP)
     at = middle + 0.75 * (end - middle) if wrist is None else places[wrist]
     hand = at + GRIP * (end - at)
     if np.isnan(thumb).any():
@@ -121,11 +126,18 @@ def _elbow(chain: Chain, joints: list[Joint], end: Array) -> int | None:
     return best[1] if best[0] > 0.15 * lengths.sum() else None
 
 
-def _ends(urdf: Description, joint: Joint) -> tuple[Array, Array]:
-    """Return the farthest origin of a link behind a joint, and of a thumb, (3,) in its frame; none is NaN."""
-    behind = [link for link in urdf.above if link != joint.child and hangs_behind(urdf, joint.child, link)]
+def _ends(urdf: Description, joint: Joint) -> tuple[Array, Array, bool]:
+    """Return the farthest origin of a link behind a joint, that of a thumb, and whether the first is a palm.
+
+    Origins (3,) are in the joint's frame; NaN where there is no thumb. A hand that ends the arm without
+    fingers behind it has its frame in the palm.
+    """
+    behind = [link for link in urdf.above if link != joint.child and urdf.is_behind(joint.child, link)]
     points = {link: placed(urdf.path(joint.child, link))[0] for link in behind}
     thumbs = [point for link, point in points.items() if is_a("thumb", link)]
     nowhere = np.full(3, np.nan)
-    farthest = max(points.values(), key=lambda point: float(np.linalg.norm(point)), default=np.zeros(3))
-    return farthest, max(thumbs, key=lambda point: float(np.linalg.norm(point)), default=nowhere)
+    farthest = max(points, key=lambda link: float(np.linalg.norm(points[link])), default="")
+    thumb = max(thumbs, key=lambda point: float(np.linalg.norm(point)), default=nowhere)
+    fixed = farthest in points and urdf.above[farthest].kind == "fixed"
+    palm = fixed and is_a("hand", farthest) and not is_a("tip", farthest)
+    return points.get(farthest, np.zeros(3)), thumb, palm

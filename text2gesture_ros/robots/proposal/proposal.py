@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.gestures import GROUPS
+from text2gesture_ros.resources import find_robot_file, read_limited
 from text2gesture_ros.robots.robot import Robot
-from text2gesture_ros.robots.robot_file import robot_of
+from text2gesture_ros.robots.robot_file import MAX_FILE_BYTES, named_limits, robot_of
 
 
 @dataclass
@@ -21,14 +23,26 @@ class Proposal:
     Attributes:
         data: the file, as YAML gives it.
         notes: what is uncertain, by key of the file.
+        reasons: why each entry of `ignored_pairs` needs no check, in their order.
+        where: the URDF, for messages.
     """
 
     data: dict[str, Any]
     notes: dict[str, list[str]] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    where: str = ""
 
     def robot(self) -> Robot:
-        """Return the robot the data makes."""
-        return robot_of(self.data, Path(f"{self.data['name']}.yaml"))
+        """Return the robot the data makes.
+
+        Raises:
+            ConfigurationError: it makes none; the message names the URDF.
+        """
+        file = f"{self.data['name']}.yaml"
+        try:
+            return robot_of(self.data, Path(file))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self.where}: {str(error).removeprefix(f'{file}: ')}") from None
 
     def note(self, key: str, text: str) -> None:
         """Add a note of what is uncertain."""
@@ -58,7 +72,12 @@ def written(proposal: Proposal) -> str:
             lines += ["hands:", *(f"  {name}: {{{_flow(hand)}}}" for name, hand in value.items())]
         elif isinstance(value, dict):
             lines += [f"{key}:", *(f"  {_flow({name: entry})}" for name, entry in value.items())]
-        elif isinstance(value, list):
+        elif key == "ignored_pairs" and value:
+            entries = [f"  - {_value(pair)}" for pair in value]
+            width = max(map(len, entries), default=0)
+            noted = zip(entries, proposal.reasons, strict=True)
+            lines += [f"{key}:", *(f"{entry:<{width}}  # {reason}" for entry, reason in noted)]
+        elif isinstance(value, list) and value:
             lines += [f"{key}:", *(f"  - {_value(entry)}" for entry in value)]
         else:
             lines.append(_flow({key: value}))
@@ -69,6 +88,22 @@ def written(proposal: Proposal) -> str:
         for note in proposal.notes[key]
     ]
     return "\n".join([*lines[:3], *loose, *lines[3:]]) + "\n"
+
+
+def open_checks(robot: str) -> list[str]:
+    """Return what the file of a robot, by name or path, still says that a person has to CHECK, by its key."""
+    text = read_limited(find_robot_file(named_limits(robot)[0]), MAX_FILE_BYTES).decode(
+        "utf-8", errors="replace"
+    )
+    found: list[str] = []
+    waiting: list[str] = []
+    for line in text.splitlines():
+        if "# CHECK " in line:
+            waiting.append(line.partition("# CHECK ")[2].strip().removesuffix("."))
+        elif (key := line.partition(":")[0]) and key.isidentifier():  # what they stand above
+            found += [note if key == "name" else f"{key}: {note}" for note in waiting]
+            waiting = []
+    return found + waiting
 
 
 def rounded(value: float) -> float:
