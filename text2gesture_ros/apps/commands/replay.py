@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from text2gesture_ros.apps.commands.verbs import Outcome, Verbs
+from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, add_namespace, interruptible, namespace
 from text2gesture_ros.apps.tables import show_table
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.parameters import GestureGeneratorParameters, GestureRetargeterParameters
@@ -70,9 +69,7 @@ def add(verbs: Verbs) -> None:
         "--seed", type=int, default=0, help="seed of the generator, as the golden bag had it (default: 0)"
     )
     verb.add_argument("--live", action="store_true", help="speak to nodes that run already")
-    verb.add_argument(
-        "--namespace", default="", help="of the nodes, with --live; of the topics, if the bag has several"
-    )
+    add_namespace(verb, "of the nodes, with --live; of the topics, if the bag has several")
 
 
 def run(args: argparse.Namespace) -> Outcome:
@@ -86,22 +83,19 @@ def run(args: argparse.Namespace) -> Outcome:
         robot_of,
         source_topics,
     )
-    from text2gesture_ros.ros.bringup import check_namespace
 
     if not 0.0 <= args.tolerance <= math.pi:
         raise InputError(f"--tolerance must be in [0, {math.pi:.4f}] rad but is {args.tolerance}")
     GestureGeneratorParameters(seed=args.seed)
     if args.live and args.robot:
         raise InputError("--robot: with --live it is the robot of the nodes that run")
-    namespace = check_namespace(args.namespace) if args.namespace else ""
+    within = namespace(args)
     with ExitStack() as stack:
-        # As Ctrl-C: the nodes must not be left behind.
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        stack.callback(signal.signal, signal.SIGTERM, before)
-        bag = stack.enter_context(Bag(Path(args.bag), namespace))
+        stack.enter_context(interruptible())  # the nodes must not be left behind
+        bag = stack.enter_context(Bag(Path(args.bag), within))
         topics = source_topics(bag, args.source)
         golden = []
-        with Bag(Path(args.golden or args.bag), namespace) as other:
+        with Bag(Path(args.golden or args.bag), within) as other:
             golden = read_commands(other)
             if args.golden and not golden:
                 raise InputError(f"{args.golden}: no joint commands to compare with")
@@ -120,8 +114,8 @@ def run(args: argparse.Namespace) -> Outcome:
         from text2gesture_ros.ros.replay import replay, stage
 
         own = None if args.live else stack.enter_context(stage(robot, rate, args.seed))
-        played = replay(bag, topics, output, namespace=namespace, own=own)
-        with Bag(output, namespace) as made:
+        played = replay(bag, topics, output, namespace=within, own=own)
+        with Bag(output, within) as made:
             found = read_commands(made)
     deviations = compare(golden, found) if golden else []
     largest = max((item.largest for item in deviations), default=0.0)

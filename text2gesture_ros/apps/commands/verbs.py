@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import signal
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +15,9 @@ from text2gesture_ros.parameters import PARAMETERS, NodeParameters, defaults, sp
 from text2gesture_ros.resources import share_directory
 
 PROGRAM = "text2gesture"
+
+INTERRUPTED = 130
+"""Exit code of what was ended by Ctrl-C."""
 
 RECOGNISER = "recogniser"
 """Name of the recogniser that ships."""
@@ -146,6 +151,32 @@ def check_suffix(path: str, suffix: str) -> Path:
     if not Path(path).parent.is_dir():
         raise InputError(f"{path}: no directory {Path(path).parent}")
     return Path(path)
+
+
+def add_namespace(verb: argparse.ArgumentParser, meaning: str = "of the nodes") -> None:
+    """Add the option that says where the nodes are; `namespace` checks it."""
+    verb.add_argument("--namespace", default="", help=meaning)
+
+
+def namespace(args: argparse.Namespace) -> str:
+    """Return the namespace of the nodes with a leading slash, empty for none.
+
+    Raises:
+        ConfigurationError: it is no namespace.
+    """
+    from text2gesture_ros.ros.bringup import check_namespace
+
+    return check_namespace(args.namespace) if args.namespace else ""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM do as Ctrl-C does, so that what was begun is ended properly."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def add_cut(verb: argparse.ArgumentParser) -> None:
