@@ -306,7 +306,9 @@ class Planner:
             return
         ended = playing is None or (before.complete and time > before.end)
         if ended and not self._comes_again(before):
-            reason = "the robot was told to hold still" if self._mode.held else ""
+            reason = (
+                "the robot was told to hold still, and hold was not ended in time" if self._mode.held else ""
+            )
             self._events.on_clause_end(before.clause, reason)
         if playing is not None:  # also where neither of them is performed
             self._events.on_preempted(before.clause[0], playing.clause[0])

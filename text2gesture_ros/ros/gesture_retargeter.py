@@ -43,6 +43,7 @@ from text2gesture_ros.ros.action_server import PerformGestureServer
 from text2gesture_ros.ros.command_outputs import CommandOutputs, check_outputs
 from text2gesture_ros.ros.conversions import (
     MAX_ID_LENGTH,
+    MAX_REASON_LENGTH,
     MAX_SPEECH_DURATION,
     read_frames,
     read_joint_states,
@@ -211,7 +212,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             0.0 <= time <= MAX_SPEECH_DURATION for time in times
         ):
             return  # cannot be right: nothing more will come of it
-        self._goals.on_intent(message.utterance_id, self.loop_now() + max(times))
+        refusal = "" if message.accepted else message.reason[:MAX_REASON_LENGTH]
+        self._goals.on_intent(message.utterance_id, self.loop_now() + max(times), refusal)
         if message.clause == 0:
             arrival = to_seconds(message.header.stamp) - self.clock_offset()
             self._statistics.on_text(message.utterance_id, arrival)
