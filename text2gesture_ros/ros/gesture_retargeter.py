@@ -317,6 +317,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         counts: dict[str, object] = {
             "robot": self.parameters.robot,
             "goals under way": len(self._goals.utterance_ids),
+            "held": self.configured and self._executor.held,
         }
         figures, warnings = self._statistics.report(self.loop_now())
         loop_figures, loop_warnings = self._loop.report()
@@ -330,6 +331,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
                 counts[f"{kind}, {unit}"] = f"{worst:.4g}"
         if self.configured and self._executor.planner.stuck:
             warnings.append("no trajectory to rest is within limits and clear: the robot stands still")
+        if self._outputs is not None:
+            counts["conflicts"] = self._outputs.other_writers()
         return counts | {"warning": "; ".join(warnings)}
 
 
