@@ -26,6 +26,7 @@ from text2gesture_ros.apps.commands import (
     hold,
     import_,
     param,
+    play,
     recognize,
     record,
     replay,
@@ -74,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     for module in (
         *(classify, generate, import_, retarget, verify, robot, recognize),
         *(evaluate, train, studio, ablation, export, docs),
-        *(bringup, say, stop, hold, param, status),
+        *(bringup, say, play, stop, hold, param, status),
         *(record, replay, demo, gallery, bench),
     ):
         module.add(verbs)

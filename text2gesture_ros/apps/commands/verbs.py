@@ -17,10 +17,13 @@ from text2gesture_ros.resources import share_directory
 PROGRAM = "text2gesture"
 
 INTERRUPTED = 130
-"""Exit code of what was ended by Ctrl-C."""
+"""Exit code of what was ended by Ctrl-C, or cancelled."""
 
 RECOGNISER = "recogniser"
 """Name of the recogniser that ships."""
+
+CLIPS = (".npz", ".bvh")
+"""What a motion is written as, by the suffix of its file."""
 
 P = TypeVar("P", bound=NodeParameters)
 
@@ -140,14 +143,14 @@ def write_json(path: Path | None, data: Mapping[str, Any]) -> None:
         path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def check_suffix(path: str, suffix: str) -> Path:
+def check_suffix(path: str, *suffixes: str) -> Path:
     """Return the path of a file to write.
 
     Raises:
         InputError: it ends otherwise, or its directory is missing.
     """
-    if not path.endswith(suffix):
-        raise InputError(f"{path}: the file must end in {suffix}")
+    if not path.endswith(suffixes):
+        raise InputError(f"{path}: the file must end in {' or '.join(suffixes)}")
     if not Path(path).parent.is_dir():
         raise InputError(f"{path}: no directory {Path(path).parent}")
     return Path(path)
