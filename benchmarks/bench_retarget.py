@@ -488,7 +488,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        **{name: version(name) for name in ("mink", "mujoco", "pin-pink", "pin", "daqp", "piqp")},
+        **{name: version(name) for name in ("mink", "mujoco", "pin-pink", "pin", "daqp")},
     }
 
 

@@ -24,7 +24,7 @@ ALLOWED = {
     "apps": {*CORE, "control", "retargeting", "ros", "training"},
 }
 RUNTIMES = {"onnxruntime", "tokenizers", "torch", "transformers"}
-SOLVERS = {"daqp", "piqp"}
+SOLVERS = {"daqp"}
 # Third-party packages that importing every module of a package may not load. PyTorch modules are `*_network`.
 FORBIDDEN = {
     GROUND: {*RUNTIMES, *SOLVERS, "ruckig", "rclpy"},

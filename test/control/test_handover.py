@@ -87,7 +87,7 @@ def test_a_damaged_plan_is_never_taken(data):
     """Whatever byte of the memory a dying planner has spoilt: the plan is whole or there is none."""
     shared = SharedExchange(JOINTS)
     shared.offer(plan_of())
-    with mmap.mmap(shared.descriptor, 0) as memory:
+    with mmap.mmap(shared.descriptors[0], 0) as memory:
         written = [index for index in range(128, len(memory)) if memory[index]]
         index = data.draw(st.sampled_from(written))
         memory[index] ^= data.draw(st.integers(1, 255))
@@ -102,7 +102,7 @@ def test_a_planner_that_is_killed_while_it_offers_leaves_a_whole_plan_or_none():
         shared = SharedExchange(JOINTS)
         child = os.fork()
         if child == 0:
-            mine = SharedExchange(JOINTS, os.dup(shared.descriptor))
+            mine = SharedExchange(JOINTS, tuple(map(os.dup, shared.descriptors)))
             for number in range(1_000_000):
                 mine.offer(replace(plan_of(rows=200), number=number + 2))
             os._exit(0)

@@ -181,6 +181,8 @@ class TestEveryRobot:
         assert not verifier.judge(before, still, np.zeros_like(still), 0.0).violations
         jump = verifier.judge(before, still + 0.01, np.zeros_like(still), -1.0)
         assert {violation.kind for violation in jump.violations} >= {"acceleration", "jerk"}
+        unknown = np.where(np.arange(20)[:, None] == 7, np.nan, np.zeros_like(still))
+        assert verifier.judge(before, still, unknown, 0.0).counts["finite"] == still.shape[1]
         assert not verifier.judge(before[:0], still, np.zeros_like(still), 0.0).violations
         # Violations before the plan are not its own.
         assert not verifier.judge([before[0] + 0.3, before[1]], still, np.zeros_like(still), 0.0).counts[

@@ -20,7 +20,7 @@ PERIOD = 0.01
 @pytest.fixture
 def executor():
     made = MotionExecutor(ROBOT, GestureRetargeterParameters(robot="nao"), own_process=True)
-    made.planner.wait_until_ready()
+    made.planner.start()
     yield made
     made.close()
 
@@ -123,5 +123,5 @@ def test_a_robot_that_the_process_cannot_load_is_an_error():
     parameters = GestureRetargeterParameters(robot="no_such_robot")
     executor = MotionExecutor(ROBOT, parameters, own_process=True)
     with pytest.raises(ConfigurationError, match="planner"):
-        executor.planner.wait_until_ready()
+        executor.planner.start()
     executor.close()

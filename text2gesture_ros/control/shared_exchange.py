@@ -28,22 +28,23 @@ class SharedExchange(PlanExchange):
     it writes leaves nothing behind. A checksum covers what memory ordering does not.
     """
 
-    def __init__(self, joints: int, descriptor: int | None = None) -> None:
+    def __init__(self, joints: int, descriptors: tuple[int, int] | None = None) -> None:
         """Make the shared memory, or map what another process has made.
 
         Args:
             joints: number N of joints.
-            descriptor: of the memory; None: new memory, which vanishes with the last process that maps it.
+            descriptors: of the memory and of the event that tells of an offer, see `descriptors`; None: new
+                ones, which vanish with the last process that has them.
         """
         self._joints = joints
         self._slot_bytes = _HEADER.size + 8 + _SPANS_BYTES + 3 * 8 * joints * _MAX_ROWS
         size = _COUNTERS_BYTES + _STATUS_BYTES + 2 * self._slot_bytes
-        new = descriptor is None
-        if descriptor is None:
-            descriptor = os.memfd_create("text2gesture_plans")
-            os.ftruncate(descriptor, size)
-        self.descriptor = descriptor
-        self._memory = mmap.mmap(descriptor, size)
+        new = descriptors is None
+        if descriptors is None:
+            descriptors = os.memfd_create("text2gesture_plans"), os.eventfd(0)
+            os.ftruncate(descriptors[0], size)
+        self.descriptors = descriptors
+        self._memory = mmap.mmap(descriptors[0], size)
         self._counters = np.frombuffer(self._memory, dtype=np.int64, count=_COUNTERS_BYTES // 8)
         self._taken = int(self._counters[_OFFERED])
         if new:
@@ -53,7 +54,8 @@ class SharedExchange(PlanExchange):
         """Give the memory up."""
         del self._counters
         self._memory.close()
-        os.close(self.descriptor)
+        for descriptor in self.descriptors:
+            os.close(descriptor)
 
     # The planner's side
 
@@ -73,6 +75,7 @@ class SharedExchange(PlanExchange):
         start += _SPANS_BYTES
         self._memory[start : start + len(body)] = body
         self._counters[_OFFERED] = count
+        self.ring()
 
     def status(self) -> LoopStatus:
         """See `PlanExchange`."""
@@ -87,7 +90,15 @@ class SharedExchange(PlanExchange):
         """Give a sign of life."""
         self._counters[_BEATS] += 1
 
+    def ring(self) -> None:
+        """Wake up whoever waits for an offer."""
+        os.eventfd_write(self.descriptors[1], 1)
+
     # The loop's side
+
+    def wait_for_offer(self) -> None:
+        """Wait until `ring` was called since the last time."""
+        os.eventfd_read(self.descriptors[1])
 
     def take(self, number: int, row: int) -> Plan | None:
         """See `PlanExchange`."""

@@ -97,7 +97,7 @@ def verify(
         robot: whose limits count.
         times: (T,) strictly increasing [s], T >= 1; need not be evenly spaced.
         positions: (T, N) joint angles [rad] in the order of `robot.joint_names`.
-        velocities: (T, N) velocities sent along with the positions [rad/s]; None: not checked.
+        velocities: (V, N) velocities sent along with the last V positions [rad/s]; None: not checked.
         clearance: computes the distances between the parts of the robot; None: not checked.
         min_clearance: minimum distance [m], of all pairs or of each (P,).
 
@@ -112,8 +112,10 @@ def verify(
         )
     if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise InputError("verify: times must be finite and increase from sample to sample")
+    sent = positions[:0] if velocities is None else np.asarray(velocities)
+    first = len(positions) - len(sent)
     # Not finite where either is not.
-    both = positions if velocities is None else positions + 0.0 * velocities
+    both = np.concatenate([positions[:first], positions[first:] + 0.0 * sent])
     finite = np.isfinite(both)
     violations = [
         Violation(robot.joint_names[joint], float(times[row]), "finite", float(both[row, joint]), np.nan)
@@ -138,13 +140,13 @@ def verify(
         limit: Array = getattr(robot, kind)
         allowance = _TOLERANCE * limit + noise
         worst[kind] = _judge(kind, robot, times[order:], differences, limit, allowance, violations)
-    if velocities is not None and len(times) > 1:
-        span = np.diff(times)[:, None]
-        off = np.diff(positions, axis=0) - span * (velocities[1:] + velocities[:-1]) / 2.0
+    if len(sent) > 1:
+        span = np.diff(times[first:])[:, None]
+        off = np.diff(positions[first:], axis=0) - span * (sent[1:] + sent[:-1]) / 2.0
         # Error of the trapezoidal rule where the third derivative is bounded.
         allowed = robot.jerk * float(span.max()) ** 3 / 12.0
         allowance = _TOLERANCE * allowed + 2.0 * rounding
-        worst["continuity"] = _judge("continuity", robot, times[1:], off, allowed, allowance, violations)
+        worst["continuity"] = _judge("continuity", robot, times[first + 1 :], off, allowed, allowance, violations)
     nearest = np.inf
     if clearance is not None and finite.all():
         distances = clearance.distances(positions)
@@ -235,19 +237,20 @@ class Verifier:
         start = len(before) * self._period
         whole = np.concatenate([np.reshape(before, (-1, positions.shape[1])), positions])
         times = np.arange(len(whole)) * self._period
-        limits = verify(self._robot, times, whole)
-        rest = verify(
+        report = verify(
             self._robot,
-            times[len(before) :],
-            positions,
+            times,
+            whole,
             velocities=velocities,
             clearance=self._clearance,
             min_clearance=min_clearance,
         )
-        new = [violation for violation in limits.violations if violation.time > start - self._period / 2.0]
-        new += [violation for violation in rest.violations if violation.kind in ("continuity", "clearance")]
-        new = [replace(violation, time=violation.time - start) for violation in new]
-        return Report(len(positions), tuple(new), {**rest.worst, **limits.worst}, rest.clearance)
+        new = tuple(
+            replace(violation, time=violation.time - start)
+            for violation in report.violations
+            if violation.time > start - self._period / 2.0
+        )
+        return replace(report, samples=len(positions), violations=new)
 
     def check(self, position: Array) -> tuple[Violation, ...]:
         """Return the violations if `position` (N,) [rad] is sent next; times count from the first sample.

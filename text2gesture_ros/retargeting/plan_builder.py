@@ -54,12 +54,14 @@ class Draft:
         spans: what is performed; rows count from the first sample on.
         tracked: samples up to the end of the known reference.
         blend: of the last clip in it: its clause, the row behind which it takes over, and how.
+        bent: whether the reference was bent away from the robot's own body.
     """
 
     samples: SampledTrajectory
     spans: tuple[Span, ...]
     tracked: int = 0
     blend: tuple[ClauseId, int, BlendOffset] | None = None
+    bent: bool = False
 
 
 class PlanBuilder:
@@ -155,7 +157,8 @@ class PlanBuilder:
         spans = [span for span in plan.spans if span.row < rows]
         spans += [Span(span.row + rows, span.clause, span.groups) for span in then.spans]
         taken = (then.blend[0], then.blend[1] + rows, then.blend[2]) if then.blend else None
-        return Draft(concatenated(before, then.samples), tuple(spans), rows + then.tracked, taken)
+        samples = concatenated(before, then.samples)
+        return Draft(samples, tuple(spans), rows + then.tracked, taken, plan.bent or then.bent)
 
     def _part(
         self,
@@ -185,12 +188,12 @@ class PlanBuilder:
             targets = reference.targets(clip, times) + blend[1].at(times)
             found = self._chunk(start, targets, min_clearance, reference.ownership.commanded(clip.groups))
             if found is not None and found[1]:
-                samples, tracked = found
+                samples, tracked, bent = found
                 if clip.complete:
                     home = self._return(samples.sample(tracked - 1), reference, min_clearance, ())
                     if home is not None:
                         samples = concatenated(samples[:tracked], home)
-                return Draft(samples, spans, tracked, taken)
+                return Draft(samples, spans, tracked, taken, bent)
             target = targets[-1]
         elif clip.complete:
             home = self._return(start, reference, min_clearance, trail, speed_scale)
@@ -202,12 +205,12 @@ class PlanBuilder:
 
     def _chunk(
         self, start: JointSample, targets: Array, min_clearance: Array | None, commanded: BoolArray
-    ) -> tuple[SampledTrajectory, int] | None:
-        """Return samples that track targets (R, N) and then stop, and how many of them track.
+    ) -> tuple[SampledTrajectory, int, bool] | None:
+        """Return samples that track targets (R, N) and then stop, how many track, and whether they are bent.
 
         With a minimum clearance the targets of the joints that are `commanded` (N,) are bent away first.
         """
-        reference = self._within(targets)
+        reference, bent = self._within(targets), False
         found = self._tracker.follow(start, reference)
         for _ in range(_BENDS if min_clearance is not None else 0):
             if found is None or min_clearance is None:
@@ -215,9 +218,9 @@ class PlanBuilder:
             push = self._push(found[0], len(reference), min_clearance, commanded)
             if push is None:
                 break
-            reference = self._within(reference + push)
+            reference, bent = self._within(reference + push), True
             found = self._tracker.follow(start, reference) or found
-        return found
+        return None if found is None else (*found, bent)
 
     def _push(
         self, samples: SampledTrajectory, count: int, min_clearance: Array, commanded: BoolArray

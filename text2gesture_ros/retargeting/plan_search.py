@@ -44,6 +44,7 @@ class Situation:
         held: whether the robot is to stand still.
         initial_return: whether the robot goes to rest from a measured pose.
         fails_at: when the latest draft failed, after `time` [s].
+        bent: whether the plan in force is bent away from the robot's own body: without, the next one fails.
     """
 
     start: JointSample
@@ -53,6 +54,7 @@ class Situation:
     held: bool
     initial_return: bool
     fails_at: float
+    bent: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +114,8 @@ class PlanSearch:
             yield Attempt("idle", preferred, partial(builder.breathe, start, reference))
         scale = INITIAL_RETURN_SPEED_SCALE if situation.initial_return else RETURN_SPEED_SCALE
         follow = partial(builder.follow, start, time, reference, situation.blend, speed_scale=scale)
-        yield Attempt("plain", preferred, follow)
+        if not situation.bent:
+            yield Attempt("plain", preferred, follow)
         careful = partial(follow, trail=situation.trail)
         yield Attempt("bent", minimum, partial(careful, min_clearance=preferred))
         if (minimum < preferred).any():

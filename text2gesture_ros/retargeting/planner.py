@@ -88,11 +88,18 @@ class _Blend:
 
 @dataclass(frozen=True, eq=False)
 class _Course:
-    """What is known of the plan in force: rows of its first knot and reference end, and its latest blend."""
+    """What is known of the plan in force.
+
+    Attributes:
+        knot, tracked: rows of its first knot and of the end of its reference.
+        blend: how its latest clip takes over.
+        bent: whether it is bent away from the robot's own body.
+    """
 
     knot: int = 0
     tracked: int = 0
     blend: _Blend | None = None
+    bent: bool = False
 
     @property
     def tracks(self) -> bool:
@@ -361,6 +368,7 @@ class Planner:
             held=mode.held,
             initial_return=mode.initial_return,
             fails_at=request.fails_at,
+            bent=self._course.bent and follows,
         )
         before = [*self.view.history, *self.view.rows(self.view.row, base).positions][-3:]
         for attempt in islice(self.search.attempts(situation, self.reference), request.tried, None):
@@ -374,7 +382,8 @@ class Planner:
                     begun = base + row if row or blend is None else blend.row
                     blend = _Blend(clause, begun, offset)
                 self._recorder.on_plan(attempt.kind)
-                self._former, self._course = self._course, _Course(base, base + draft.tracked, blend)
+                self._former = self._course
+                self._course = _Course(base, base + draft.tracked, blend, draft.bent)
                 number = self.view.number
                 return Plan(abs(number) + 1, number, base + 1, draft.samples, draft.spans)
             request.tried += 1

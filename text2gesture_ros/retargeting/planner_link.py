@@ -1,7 +1,7 @@
 """What a control loop asks of its planner, wherever that runs."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from text2gesture_ros.control.handover import PlanExchange
@@ -56,8 +56,15 @@ class PlannerLink(Protocol):
     def work(self) -> bool:
         """Plan where planning is done in this thread; return whether there may be a plan to take over."""
 
-    def wait_until_ready(self) -> None:
-        """Wait until plans can be made. Raises ConfigurationError if that takes too long."""
+    def start(self, on_offer: Callable[[], None] | None = None) -> None:
+        """Wait until plans can be made.
+
+        Args:
+            on_offer: is called, in another thread, when there is a plan to take over between two commands.
+
+        Raises:
+            ConfigurationError: it takes too long.
+        """
 
     def close(self) -> None:
         """End the planner."""
@@ -128,8 +135,8 @@ class InlinePlanner:
             self._exchange.offer(plan)
         return plan is not None
 
-    def wait_until_ready(self) -> None:
-        """See `PlannerLink`."""
+    def start(self, on_offer: Callable[[], None] | None = None) -> None:
+        """See `PlannerLink`: here `work` tells whether there is a plan."""
 
     def close(self) -> None:
         """See `PlannerLink`."""

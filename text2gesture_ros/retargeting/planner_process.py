@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -45,6 +46,45 @@ class _Worker:
     seen: float = 0.0  # when the latest one was seen [s]
 
 
+@dataclass(frozen=True)
+class _Nursery:
+    """The process that forks workers."""
+
+    process: "subprocess.Popen[bytes]"
+    control: socket.socket
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def close(self) -> None:
+        self.control.close()
+        self.process.kill()
+        self.process.wait()
+
+
+class _OfferWatch:
+    """A thread that calls a function whenever a plan is offered."""
+
+    def __init__(self, exchange: SharedExchange, on_offer: Callable[[], None]) -> None:
+        self._exchange, self._on_offer = exchange, on_offer
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._exchange.wait_for_offer()
+            if self._closing.is_set():
+                return
+            self._on_offer()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._exchange.ring()
+        self._thread.join()
+
+
 class PlannerProcess(PlannerLink):
     """Plans are made by a worker process; whatever becomes of it, the control loop goes on."""
 
@@ -72,9 +112,10 @@ class PlannerProcess(PlannerLink):
         self._loop, self._ownership, self._exchange = loop, ownership, exchange
         self._events, self._lost = events, lost
         self._held = False
+        self._watch: _OfferWatch | None = None
         self._state = PlannerState(False, False, Counter(), {})
         self._restarts: Counter[str] = Counter()
-        self._nursery, self._control = self._start_nursery()
+        self._nursery = self._start_nursery()
         self._worker = self._attach()
 
     @property
@@ -102,18 +143,16 @@ class PlannerProcess(PlannerLink):
         """Process id of the worker, 0 until it is known."""
         return self._worker.pid
 
-    def wait_until_ready(self) -> None:
-        """Wait for the first worker.
-
-        Raises:
-            ConfigurationError: it does not start.
-        """
+    def start(self, on_offer: Callable[[], None] | None = None) -> None:
+        """See `PlannerLink`: wait for the first worker."""
         deadline = time.monotonic() + _START
         while not self._worker.ready:
-            if self._nursery.poll() is not None or time.monotonic() > deadline:
+            if self._nursery.ended or time.monotonic() > deadline:
                 raise ConfigurationError("the planner's process does not start: see what it has logged")
             time.sleep(0.005)
             self._listen()
+        if on_offer is not None:
+            self._watch = _OfferWatch(self._exchange, on_offer)
 
     def receive(self, block: FrameMessage) -> None:
         """See `PlannerLink`."""
@@ -159,10 +198,10 @@ class PlannerProcess(PlannerLink):
 
     def close(self) -> None:
         """See `PlannerLink`."""
+        if self._watch is not None:
+            self._watch.close()
         self._kill()
-        self._control.close()
-        self._nursery.kill()
-        self._nursery.wait()
+        self._nursery.close()
         self._exchange.close()
 
     def _send(self, name: str, *given: object) -> None:
@@ -197,9 +236,9 @@ class PlannerProcess(PlannerLink):
         self._kill()
         self._restarts["restarted"] += 1
         _LOGGER.error("the planner was replaced: %s", reason)
-        if self._nursery.poll() is not None:
-            self._control.close()
-            self._nursery, self._control = self._start_nursery()
+        if self._nursery.ended:
+            self._nursery.close()
+            self._nursery = self._start_nursery()
         self._worker = self._attach()
         self._lost(f"the planner was replaced: {reason}")
 
@@ -209,7 +248,7 @@ class PlannerProcess(PlannerLink):
                 os.kill(self._worker.pid, signal.SIGKILL)
         self._worker.pipe.close()
 
-    def _start_nursery(self) -> "tuple[subprocess.Popen[bytes], socket.socket]":
+    def _start_nursery(self) -> _Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         source = str(Path(__file__).parents[2])
@@ -223,13 +262,13 @@ class PlannerProcess(PlannerLink):
         )
         theirs.close()
         ours.send(self._robot.encode())
-        return nursery, ours
+        return _Nursery(nursery, ours)
 
     def _attach(self) -> _Worker:
         """Ask the nursery for a worker and tell it where the loop is."""
         ours, theirs = socket.socketpair()
         with suppress(OSError):  # the nursery has ended just now: seen when the pipe is read
-            socket.send_fds(self._control, [b"w"], [theirs.fileno(), self._exchange.descriptor])
+            socket.send_fds(self._nursery.control, [b"w"], [theirs.fileno(), *self._exchange.descriptors])
         theirs.close()
         worker = _Worker(MessagePipe(ours))
         period, parameters = self._loop.clock.period, self._ownership.parameters

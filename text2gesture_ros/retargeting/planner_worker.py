@@ -217,19 +217,20 @@ class PlannerWorker:
 def serve(control: socket.socket) -> None:
     """Fork a worker for every request on a socket, until that is closed.
 
-    The first message names the robot. A request carries the descriptors of a pipe and of the shared memory.
+    The first message names the robot. A request carries the descriptors of a pipe and of the exchange.
     """
     source, description = control.recv(1 << 20).decode().split("\0", 1)
     robot = load_robot(source, description or None)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers that end leave nothing behind
     while True:
-        data, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+        data, descriptors, _, _ = socket.recv_fds(control, 1, 3)
         if not data:
             return
         if os.fork() == 0:
             control.close()
-            pipe = MessagePipe(socket.socket(fileno=descriptors[0]))
-            work(robot, pipe, SharedExchange(len(robot.joint_names), descriptors[1]))
+            own, memory, event = descriptors
+            pipe = MessagePipe(socket.socket(fileno=own))
+            work(robot, pipe, SharedExchange(len(robot.joint_names), (memory, event)))
         for descriptor in descriptors:
             os.close(descriptor)
 

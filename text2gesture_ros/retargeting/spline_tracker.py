@@ -8,7 +8,7 @@ keep the limits at all times, not only at samples. The first three points follow
 trajectory continues (position, velocity and acceleration are continuous), the last three are equal: the
 spline ends at standstill. The others minimise the squared distance to the reference plus a small weight on
 squared jerk: a quadratic program. For most joints no bound is active, and the optimum is one matrix product;
-the others are solved by PIQP (Schwan et al., CDC 2023).
+the others are solved by DAQP (Arnstrom et al., IEEE TAC 67, 2022).
 
 A trajectory begins on a knot of the one it continues and is no shorter than the remainder of that: the
 remainder is then feasible for the new program too, so there always is a solution.
@@ -18,9 +18,9 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 
+import daqp
 import numpy as np
 import numpy.typing as npt
-import piqp
 
 from text2gesture_ros.control.trajectory import JointSample, SampledTrajectory, concatenated
 from text2gesture_ros.geometry import Array, FloatArray
@@ -44,7 +44,7 @@ _JERK_COST = 1e-3
 _LIMIT_RATIO = 1.0 - 2e-4
 # Absolute tolerance of the solver, in differences of control points. The smallest bound is that of jerk, and
 # `_LIMIT_RATIO` leaves 1.6e-6 rad of it at 1000 rad/s^3.
-_SOLVER_TOLERANCE = 3e-7
+_SOLVER_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +125,9 @@ def _program(tracked: int, tail: int, knot: float, jerk: float) -> _QuadraticPro
         variable_points=variable_points,
         reference_cost=variable_points.T @ track.T,
         state_cost=variable_points.T @ cost @ state_points,
-        hessian=hessian,
+        hessian=np.ascontiguousarray(hessian),
         inverse_hessian=np.asarray(np.linalg.inv(hessian), dtype=np.float64),
-        variable_differences=stacked @ variable_points,
+        variable_differences=np.ascontiguousarray(stacked @ variable_points),
         state_differences=stacked @ state_points,
         orders=np.repeat([0, 1, 2], [len(row) for row in rows]),
     )
@@ -160,7 +160,7 @@ class SplineTracker:
         self._joints_by_jerk = [
             (float(jerk), np.flatnonzero(robot.jerk == jerk)) for jerk in np.unique(robot.jerk)
         ]
-        self._solvers: dict[tuple[int, float], piqp.DenseSolver] = {}
+        self._solvers: dict[tuple[int, float], daqp.Model] = {}
 
     def grid(self, duration: float) -> FloatArray:
         """Return the times (R,) after the start [s] at which a reference of a duration [s] is sampled."""
@@ -240,33 +240,23 @@ class SplineTracker:
         upper: float,
     ) -> Array | None:
         """Return the optimal variables (V,) of one joint within its bounds; None if infeasible."""
-        limits = {
-            "h_l": -bounds - offsets,
-            "h_u": bounds - offsets,
-            "x_l": np.full(len(cost), lower),
-            "x_u": np.full(len(cost), upper),
-        }
+        program = _program(tracked, self._tail, self._knot, jerk)
+        ends = np.ones(len(cost))
+        most = np.concatenate([upper * ends, bounds - offsets])
+        least = np.concatenate([lower * ends, -bounds - offsets])
+        kinds = np.zeros(len(most), dtype=np.int32)  # no constraint counts as active at first
         solver = self._solvers.get((tracked, jerk))
         if solver is None:
-            solver = self._solvers[tracked, jerk] = piqp.DenseSolver()
-            solver.settings.eps_abs = solver.settings.eps_duality_gap_abs = _SOLVER_TOLERANCE
-            solver.settings.eps_rel = solver.settings.eps_duality_gap_rel = 0.0
-            program = _program(tracked, self._tail, self._knot, jerk)
-            hessian, rows = map(np.asfortranarray, (program.hessian, program.variable_differences))
-            solver.setup(hessian, cost, G=rows, **limits)
+            solver = self._solvers[tracked, jerk] = daqp.Model()
+            solver.setup(program.hessian, cost, program.variable_differences, most, least, kinds)
+            solver.settings = {**solver.settings, "primal_tol": _SOLVER_TOLERANCE}
         else:
-            solver.update(c=cost, **limits)
-        status = solver.solve()
-        found = np.asarray(solver.result.x)
-        if status != piqp.PIQP_SOLVED:
-            # The result is accepted if it keeps the limits, though with less accuracy than asked for.
-            rows = _program(tracked, self._tail, self._knot, jerk).variable_differences
-            kept = (np.abs(rows @ found + offsets) <= (2.0 - _LIMIT_RATIO) * bounds).all()
-            kept &= (found >= lower - _SOLVER_TOLERANCE).all() and (found <= upper + _SOLVER_TOLERANCE).all()
-            if not kept:
-                _LOGGER.info("no spline found: %s", status)
-                return None
-        return found
+            solver.update(f=cost, bupper=most, blower=least, sense=kinds)
+        found, _, flag, _ = solver.solve()
+        if flag < 1:
+            _LOGGER.info("no spline found: the solver says %d", flag)
+            return None
+        return np.asarray(found)
 
     def _sampling_matrices(self, tracked: int) -> Array:
         """Return the matrices (3, P, n) for a reference of `tracked` knots."""

@@ -98,7 +98,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         given = self.parameters
         executor = MotionExecutor(robot, given, own_process=given.planner_process, description=description)
         try:
-            executor.planner.wait_until_ready()
+            executor.planner.start(self._on_offer)
         except ConfigurationError:
             executor.close()
             raise
@@ -286,6 +286,15 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             elif now > self._collected + _COLLECTION:
                 self._collected = now
                 collect_garbage()
+
+    def _on_offer(self) -> None:
+        """Take a plan over at once, not only with the next command; called in another thread."""
+        if self.executor is not None:
+            self.executor.create_task(self._take_over)
+
+    def _take_over(self) -> None:
+        if self.active and self._executor.prepare():
+            self._announce(self.loop_now())
 
     def _announce(self, now: float) -> None:
         """Publish the trajectory ahead if there is a new plan."""
