@@ -17,10 +17,16 @@ def recorded(robot, missing=(), offset=0.0, starved=0):
     recorder.begin(("a", 0))
     reach = 0.2 * np.minimum(robot.upper - robot.rest, robot.rest - robot.lower)
     zero = np.zeros(len(robot.rest))
+
+    def targets(times):
+        return robot.rest + (1.0 - np.cos(np.pi * np.reshape(times, (-1, 1)))) / 2.0 * reach
+
     for row in range(200):
-        targets = robot.rest + reach * (1.0 - np.cos(np.pi * row * PERIOD)) / 2.0
-        sample = JointSample(targets + offset * (row > 50), zero, zero)
-        recorder.on_row(targets, sample, row not in missing)
+        sample = JointSample(targets(row * PERIOD)[0] + offset * (row > 50), zero, zero)
+        recorder.on_row(row * PERIOD, sample, row not in missing)
+        if row % 30 == 0:
+            recorder.on_targets(targets(recorder.pending))
+    recorder.on_targets(targets(recorder.pending))
     for _ in range(starved):
         recorder.on_starved()
     return recorder.result()

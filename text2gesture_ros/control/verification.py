@@ -146,7 +146,9 @@ def verify(
         # Error of the trapezoidal rule where the third derivative is bounded.
         allowed = robot.jerk * float(span.max()) ** 3 / 12.0
         allowance = _TOLERANCE * allowed + 2.0 * rounding
-        worst["continuity"] = _judge("continuity", robot, times[first + 1 :], off, allowed, allowance, violations)
+        worst["continuity"] = _judge(
+            "continuity", robot, times[first + 1 :], off, allowed, allowance, violations
+        )
     nearest = np.inf
     if clearance is not None and finite.all():
         distances = clearance.distances(positions)

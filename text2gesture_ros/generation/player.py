@@ -12,9 +12,12 @@ from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.motion.frame_block import ClauseEnd, FrameMessage
 from text2gesture_ros.parameters import GestureGeneratorParameters
 
-POLL_PERIOD = 0.05
-"""How often a player is polled [s]. A poll hands out about twice as much motion as is played until the next:
-the look-ahead fills up soon, and the retargeter has time to command the robot between the blocks."""
+POLL_PERIOD = 0.025
+"""How often a player is polled [s]."""
+
+# A poll hands out about this much motion [s]: the look-ahead fills up soon, and the retargeter has time to
+# plan between the blocks.
+_HANDED_OUT = 0.1
 
 
 class GesturePlayer:
@@ -79,8 +82,9 @@ class GesturePlayer:
             while due := self._schedule.pop_due(now, self.settings.start_delay):
                 yield from self._begin(*due, now)
             played = 0.0
-            while self._stream is not None and played < 2.0 * POLL_PERIOD:
-                block = self._stream.poll(now, self._schedule.next_gesture_due)
+            while self._stream is not None and played < _HANDED_OUT:
+                known = not self._stream.request.header.more or self._schedule.next_known
+                block = self._stream.poll(now, self._schedule.next_gesture_due, next_known=known)
                 if block is None:
                     break
                 if block.last:

@@ -107,6 +107,11 @@ class Schedule:
             turn.pending.append(request)
 
     @property
+    def next_known(self) -> bool:
+        """Whether the next clause of the utterance has come."""
+        return bool(self._turn.pending)
+
+    @property
     def next_gesture_due(self) -> float | None:
         """When the next clause of the utterance is due, if it has a gesture."""
         pending = self._turn.pending

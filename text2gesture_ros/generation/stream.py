@@ -20,6 +20,8 @@ hardly left rest then; the rest of the clip is to be generated before they have 
 ESTIMATE_STEP = 0.1
 """Estimated times are rounded to this, so that one text looks the same whenever it is said [s]."""
 
+# How long before its frames are due a motion is planned at the latest [s].
+_DECISION_LEAD = 0.1
 _MAX_TALK_BEFORE = 4  # talking motions before a gesture; speech that goes on longer has another clause
 _ENDLESS = 1000.0  # longer than any clip [s]
 _MIN_PLANNED_ESTIMATE = (
@@ -102,7 +104,6 @@ class GestureStream:
             as_generated = TimeWarp([start, start + _ENDLESS], [0.0, _ENDLESS])
             self._sequence = ClipSequence(Segment(start, 0.0, self._clip, as_generated))
         self._decided = False  # whether it is planned or played as generated
-        self._polled = bool(self._unplanned)
         self._blocks = self._frames = 0  # handed out so far
 
     @property
@@ -110,20 +111,23 @@ class GestureStream:
         """When the frames handed out so far have been played [s]."""
         return self._start + self._frames / self._playback.frame_rate
 
-    def poll(self, now: float, next_gesture_due: float | None = None) -> FrameBlock | None:
+    def poll(
+        self, now: float, next_gesture_due: float | None = None, *, next_known: bool = True
+    ) -> FrameBlock | None:
         """Return the next block if it is due within `look_ahead` of `now` [s], else None.
 
         Args:
             now: the time.
             next_gesture_due: when the next gesture of the utterance takes over at the earliest [s]; None:
                 there is none.
+            next_known: whether that is known for certain. Clauses come one by one: the motion is planned when
+                the next one has come, or the frames are nearly due.
         """
         if self.finished or self.end > now + self._playback.look_ahead:
             return None
-        if not self._polled:
-            self._polled = True  # the clauses come one by one: which gesture is next is known the next time
-            return None
         if self._frames + self._playback.block_size > self._unplanned and not self._decided:
+            if not next_known and self.end > now + _DECISION_LEAD:
+                return None
             self._decided = True
             if not self._played_as_generated(next_gesture_due):
                 self._plan(next_gesture_due)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from text2gesture_ros.control.trajectory import JointSample
-from text2gesture_ros.geometry import Array
+from text2gesture_ros.geometry import Array, FloatArray
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.retargeting.spline_tracker import SplineTracker
 from text2gesture_ros.robots.robot import Robot
@@ -80,7 +80,6 @@ class FidelityRecorder:
         """Record nothing yet; `period` is the control period [s]."""
         self._period = period
         self._tracker = SplineTracker(robot, period)
-        self._max_rows = round(_MAX_RECORD / period)
         self._clause: ClauseId | None = None
         self.begin(None)
 
@@ -89,6 +88,7 @@ class FidelityRecorder:
         self._clause = clause
         self._wanted = self._performed = self._starved = 0
         self._bent = self._late = False
+        self._times: list[float] = []  # of positions whose targets are not recorded yet
         self._targets: list[Array] = []
         self._positions: list[Array] = []
         self._start: JointSample | None = None
@@ -111,11 +111,21 @@ class FidelityRecorder:
         self._wanted += 1
         self._starved += 1
 
-    def on_row(self, targets: Array, sample: JointSample, tracked: bool) -> None:
+    @property
+    def pending(self) -> FloatArray:
+        """Times (M,) of the rows that `on_targets` is still to be told of [s]."""
+        return np.array(self._times)
+
+    def on_targets(self, targets: Array) -> None:
+        """Take note of where the joints (M, N) ought to have been at the times `pending` [rad]."""
+        self._targets += list(targets)
+        self._times.clear()
+
+    def on_row(self, time: float, sample: JointSample, tracked: bool) -> None:
         """Take note of a row.
 
         Args:
-            targets: (N,) where the joints ought to be [rad].
+            time: when it was due [s].
             sample: what was sent.
             tracked: whether the clause was performed in it.
         """
@@ -125,8 +135,8 @@ class FidelityRecorder:
         self._performed += 1
         if self._start is None:
             self._start = sample
-        elif len(self._positions) < self._max_rows:
-            self._targets.append(targets)
+        elif len(self._positions) * self._period < _MAX_RECORD:
+            self._times.append(time)
             self._positions.append(sample.position)
 
     def result(self) -> Fidelity | None:
@@ -145,12 +155,12 @@ class FidelityRecorder:
 
     def _deviation(self) -> float:
         """Return the largest deviation of a joint from what its limits permit [rad]."""
-        count = len(self._positions)
+        count = len(self._targets)
         grid = self._tracker.grid(count * self._period)
         if self._start is None or len(grid) < 2:
             return 0.0
         rows = np.arange(1, count + 1) * self._period
-        targets, positions = np.stack(self._targets), np.stack(self._positions)
+        targets, positions = np.stack(self._targets), np.stack(self._positions[:count])
         reference = np.stack([np.interp(grid, rows, column) for column in targets.T], axis=1)
         found = self._tracker.follow(self._start, reference)
         if found is None:

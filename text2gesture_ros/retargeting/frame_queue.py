@@ -24,6 +24,9 @@ _BUDGET_RATE, _MIN_BUDGET = 1600.0, 8
 # Minimum number of frames per period if several blocks come at once: the last frames of a clip must not
 # delay the beginning of the next.
 _BURST = 32
+# Number of the first frames of a clause that a plan is made with before the others are retargeted: enough to
+# track them, and the robot sets out sooner.
+_FIRST_BATCH = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +94,11 @@ class FrameQueue:
         block, frames = self._waiting.popleft()
         if not isinstance(block, FrameBlock):
             return QueuedFrames(block.header.name, None, False, False)
-        batch = frames[: min(self._budget, self._remaining)]
+        first = block.sequence == frames.start == 0
+        batch = frames[: min(_FIRST_BATCH if first else self._budget, self._remaining)]
         self._remaining -= len(batch)
         if batch.stop < frames.stop:
             self._waiting.appendleft((block, frames[len(batch) :]))
-        first = block.sequence == batch.start == 0
         begins = first or block.header.name != self._clause
         if begins:
             self._clause, self._mirrored = block.header.name, parameters.mirror

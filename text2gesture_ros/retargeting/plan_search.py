@@ -27,7 +27,7 @@ _LOGGER = logging.getLogger(__name__)
 
 # Clearance that drafts keep where there is room [m]: servos trail their commands, so that two moving arms are
 # some millimetres nearer to each other than planned.
-_PREFERRED_CLEARANCE = 0.010
+_PREFERRED_CLEARANCE = 0.008
 # A draft that fails is cut this long before the sample that does [s]: stopping takes as long.
 _STOPPING_TIME = 0.35
 

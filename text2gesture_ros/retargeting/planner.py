@@ -35,6 +35,8 @@ _REPLAN_TIME = 0.3
 _BLEND_AFTER = 0.1
 # A clip that could not be continued is tried again after this time [s].
 _RETRY_TIME = 0.1
+# Rows for which targets are recorded at once: it is much faster than one by one.
+_TARGET_BATCH = 20
 # Time at rest before breathing begins [s].
 _REST_TIME = 0.5
 
@@ -249,13 +251,13 @@ class Planner:
         before = reference.playing
         self._record(rows)
         reference.advance(time)
-        if reference.playing is not before:
-            self._measure()
+        if before is not None and reference.playing is not before:
+            self._measure(before)
         self._tell_ends(before, time)
-        if (view.over or reference.next is not None) and reference.timed_out(time):
-            self._measure()
-            playing = reference.playing
-            if playing is not None and not self._comes_again(playing):
+        playing = reference.playing
+        if playing is not None and (view.over or reference.next is not None) and reference.timed_out(time):
+            self._measure(playing)
+            if not self._comes_again(playing):
                 timeout = reference.ownership.parameters.frame_timeout
                 self._events.on_clause_end(playing.clause, f"no frames came for {timeout:g} s")
             reference.playing = None
@@ -283,24 +285,32 @@ class Planner:
             return
         if recorder.clause != playing.clause:
             recorder.begin(playing.clause)
-        blend, tracked = self._course.blend, self._course.tracked
         for row in range(view.row - rows + 1, view.row + 1):
             time = self._clock.time(row)
             if time > playing.end + 1e-9:
                 if not playing.complete:
                     recorder.on_starved()
                 continue
-            targets = self.reference.targets(playing, np.array([time]))[0]
-            if blend is not None and blend.clause == playing.clause:
-                targets = targets + blend.offset.at(np.array([time]))[0]
             # A plan that only aims at the latest frame has no reference whose end could be behind.
             performed = view.span(row).clause == playing.clause
-            recorder.on_row(
-                targets, view.sample(row), performed and (row <= tracked or not self._course.tracks)
-            )
+            performed &= row <= self._course.tracked or not self._course.tracks
+            recorder.on_row(time, view.sample(row), performed)
+        if len(recorder.pending) >= _TARGET_BATCH:
+            self._record_targets(playing)
 
-    def _measure(self) -> None:
-        """Tell how faithfully the recorded clause was performed."""
+    def _record_targets(self, clip: JointClip | None) -> None:
+        """Record where the joints ought to have been in the rows of a clip that were recorded since."""
+        times, blend = self._recorder.pending, self._course.blend
+        if clip is None or clip.clause != self._recorder.clause or not len(times):
+            return
+        targets = self.reference.targets(clip, times)
+        if blend is not None and blend.clause == clip.clause:
+            targets = targets + blend.offset.at(times)
+        self._recorder.on_targets(targets)
+
+    def _measure(self, clip: JointClip) -> None:
+        """Tell how faithfully a clip was performed that was recorded."""
+        self._record_targets(clip)
         clause, fidelity = self._recorder.clause, self._recorder.result()
         if clause is not None and fidelity is not None:
             self._events.on_fidelity(clause, fidelity)
@@ -381,6 +391,7 @@ class Planner:
                     clause, row, offset = draft.blend
                     begun = base + row if row or blend is None else blend.row
                     blend = _Blend(clause, begun, offset)
+                self._record_targets(self.reference.playing)
                 self._recorder.on_plan(attempt.kind)
                 self._former = self._course
                 self._course = _Course(base, base + draft.tracked, blend, draft.bent)
@@ -395,6 +406,7 @@ class Planner:
 
     def rejected(self) -> None:
         """Take note that the latest plan came too late and is not in force; another one is wanted."""
+        self._record_targets(self.reference.playing)
         self._course = self._former
         self._recorder.on_late_plan()
         self._mode.breathing = False
@@ -402,6 +414,7 @@ class Planner:
 
     def _drop_blend(self) -> None:
         """Let the next plan blend anew into the clip that plays."""
+        self._record_targets(self.reference.playing)
         self._course = replace(self._course, blend=None)
         self._former = replace(self._former, blend=None)
 

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,24 +89,24 @@ class PlannerWorker:
     def run(self) -> None:
         """Work until the other end of the pipe is closed."""
         period = self._clock.period
+        messages: deque[tuple[object, ...]] = deque()
         while True:
             self._exchange.beat()
-            if self._pending is None and self._planner.busy:
+            if messages or (self._pending is None and self._planner.busy):
                 timeout = 0.0
             else:
                 timeout = period if self._pending is None else period / 4.0
             select.select([self._pipe], [], [], timeout)
-            for name, *given in self._pipe.receive():
+            messages.extend(self._pipe.receive())
+            # Frames wait for a plan that is wanted, since people wait for it; orders do not.
+            can_plan = self._follow() and self._pending is None
+            if messages and not (can_plan and self._planner.wants_plan and _only_frames(messages)):
+                name, *given = messages.popleft()
                 getattr(self, f"on_{name}")(*given)
-                self._work(self._planner.wants_plan)  # people wait for the beginning of an utterance
-            self._work(self._planner.busy)
+            elif can_plan and self._planner.busy:
+                self._plan()
             self._tell()
             self._pipe.flush()
-
-    def _work(self, wanted: bool) -> None:
-        """Make one attempt at a plan if one is wanted and none waits to be taken over."""
-        if self._follow() and self._pending is None and wanted:
-            self._plan()
 
     # Messages of the control loop
 
@@ -212,6 +213,10 @@ class PlannerWorker:
         if state != told:
             self._pipe.send(("state", state))
             self._told = now, state
+
+
+def _only_frames(messages: "Iterable[tuple[object, ...]]") -> bool:
+    return all(message[0] == "block" for message in messages)
 
 
 def serve(control: socket.socket) -> None:
