@@ -330,6 +330,8 @@ class TestRetargetAndVerify:
         ["replay", "{golden}", "--robot", "nao", "--live"],
         ["replay", "{golden}", "--golden", "missing.mcap"],
         ["replay", "{golden}", "--output", "{dir}"],
+        ["replay", "{golden}", "--output", "{golden}"],
+        ["record", "-o", "{golden}"],
         ["demo", "--pace", "slow", "--output", "{dir}"],
         ["demo", "--sentences", "missing.txt", "--output", "{dir}"],
         ["demo", "--robot", "hal", "--output", "{dir}"],

@@ -25,7 +25,7 @@ from dataclasses import replace
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.wait_for_message import wait_for_message
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 from std_srvs.srv import SetBool, Trigger
 
 from text2gesture_ros.control.loop_statistics import LoopStatistics
@@ -35,6 +35,7 @@ from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
 from text2gesture_ros.retargeting.executor import MotionExecutor
+from text2gesture_ros.retargeting.planner_link import InlinePlanner
 from text2gesture_ros.retargeting.progress import Progress
 from text2gesture_ros.retargeting.statistics import UtteranceStatistics
 from text2gesture_ros.robots.robot import Robot
@@ -49,6 +50,7 @@ from text2gesture_ros.ros.conversions import (
     read_joint_states,
     to_seconds,
 )
+from text2gesture_ros.ros.decisions import Decisions
 from text2gesture_ros.ros.initial_pose import measured_pose
 from text2gesture_ros.ros.managed_node import ManagedNode, run
 from text2gesture_ros.ros.markers import MarkerDisplay
@@ -68,7 +70,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._born = time.monotonic()
         self._outputs: CommandOutputs | None = None
         self._markers = MarkerDisplay(self)
-        self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 100)
+        self._decisions = Decisions(self)
         self._own_cancels: list[str] = []  # published, and not come back yet
         self._statistics = UtteranceStatistics(self._progress)
         self._goals = PerformGestureServer(self, self._progress, self._cancel, self.loop_now)
@@ -76,6 +78,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self.subscribe(GestureIntent, "gesture_intent", self._note_intent, MAX_CLAUSES)
         self.subscribe(String, "gesture_cancel", self._receive_cancel, 100)
         self.subscribe(JointState, "joint_states", self._observe, 1)
+        if not self.parameters.planner_process:
+            self.subscribe(Header, "plan_request", self._plan_at, 100)
         self.create_service(Trigger, "stop", self._serve_stop)
         self.create_service(SetBool, "hold", self._serve_hold)
         self._loop = LoopStatistics()
@@ -134,6 +138,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         else:
             self.get_logger().info("starts from the rest pose: bring the robot there first")
         self._executor.configure(self.parameters)
+        self._hold(False)
         self._own_cancels.clear()
         self._goals.open()
         if self.parameters.realtime_priority:
@@ -218,6 +223,15 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             arrival = to_seconds(message.header.stamp) - self.clock_offset()
             self._statistics.on_text(message.utterance_id, arrival)
 
+    def _plan_at(self, message: Header) -> None:
+        """Make a plan when a recording tells, see `InlinePlanner.plan_at`."""
+        clock, planner = self._executor.loop.clock, self._executor.planner
+        begin = to_seconds(message.stamp) - self.clock_offset()
+        if isinstance(planner, InlinePlanner) and clock.begun:
+            planner.plan_at(round((begin - clock.origin) / clock.period))
+        self._executor.prepare()
+        self._announce(self.loop_now())
+
     def _observe(self, message: JointState) -> None:
         self._executor.observe(read_joint_states(message))
 
@@ -235,7 +249,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """End an utterance, all if the id is empty, here and in the generator."""
         self._end(utterance_id)
         self._own_cancels.append(utterance_id)
-        self._cancels.publish(String(data=utterance_id))
+        self._decisions.cancel(utterance_id)
 
     def _end(self, utterance_id: str) -> None:
         self._executor.cancel(utterance_id or None)
@@ -250,16 +264,20 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if self.active:
             response.message = "the robot goes to rest" if self._loop.moving else "the robot is at rest"
             self._cancel("")
-            self._executor.hold(False)
+            self._hold(False)
         return response
 
     def _serve_hold(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         response.success = self.active
         response.message = "the node is not active"
         if self.active:
-            self._executor.hold(request.data)
+            self._hold(request.data)
             response.message = "the robot stands still until hold is false" if request.data else "it goes on"
         return response
+
+    def _hold(self, on: bool) -> None:
+        self._executor.hold(on)
+        self._decisions.hold(on)
 
     # The loop
 
@@ -300,6 +318,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Publish the trajectory ahead if there is a new plan."""
         if self._executor.loop.buffer.number == self._announced[0]:
             return
+        buffer, offset = self._executor.loop.buffer, self.clock_offset()
+        if buffer.number > 0:
+            begin = self._executor.loop.clock.time(buffer.commit_row)
+            self._decisions.plan(begin, offset)
         announcement = self._executor.look_ahead(now)
         if announcement.utterance_id != self._announced[1]:
             self._statistics.on_announced(announcement.utterance_id, self.loop_now())

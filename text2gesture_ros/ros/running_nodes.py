@@ -17,6 +17,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterEvent
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.action import ActionClient
 from rclpy.context import Context
@@ -26,12 +27,13 @@ from std_srvs.srv import SetBool, Trigger
 from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import Speech
-from text2gesture_ros.parameters import LONGEST_RETURN
+from text2gesture_ros.parameters import LONGEST_RETURN, defaults
 from text2gesture_ros.ros.graph_client import Closing, spinning
 from text2gesture_ros.ros.params_file import NODES
 
 _ANSWER_TIMEOUT = 10.0  # of a service [s]
 _TRANSITION_TIMEOUT = 60.0  # a robot may come to rest first, a model may have to be loaded [s]
+_DISCOVERY = 2.0  # of nodes that need not be there [s]
 _POLL_PERIOD = 0.05  # [s]
 
 
@@ -41,6 +43,7 @@ class RunningNodes(Closing):
     Args:
         namespace: of the nodes, with or without a leading slash; empty: none.
         timeout: how long a node may take to be found [s].
+        context: of rclpy; None: one of its own, with the ROS domain of this process.
 
     Raises:
         ConfigurationError: from every method: a node is not there, does not answer or refuses, with the
@@ -50,15 +53,17 @@ class RunningNodes(Closing):
         node: of rclpy, for publishers and subscriptions of one's own.
     """
 
-    def __init__(self, namespace: str = "", timeout: float = 5.0) -> None:
-        self._namespace, self._timeout = namespace, timeout
+    def __init__(self, namespace: str = "", timeout: float = 5.0, context: Context | None = None) -> None:
+        self._namespace, self._timeout, self._context = namespace, timeout, context
 
     def __enter__(self) -> Self:
         """Join the ROS graph."""
         with ExitStack() as stack:
-            context = Context()
-            rclpy.init(context=context, args=[])
-            stack.callback(context.try_shutdown)
+            context = self._context
+            if context is None:
+                context = Context()
+                rclpy.init(context=context, args=[])
+                stack.callback(context.try_shutdown)
             self.node = rclpy.create_node(
                 f"text2gesture_client_{os.getpid()}",
                 context=context,
@@ -219,3 +224,26 @@ class RunningNodes(Closing):
             return "Some of the nodes run: `text2gesture status` says which"
         domain = os.environ.get("ROS_DOMAIN_ID") or "0"
         return f"Start the nodes first, in this ROS domain (ROS_DOMAIN_ID {domain}): text2gesture bringup"
+
+
+def parameters_of(namespace: str) -> list[ParameterEvent]:
+    """Return the parameters of each node that runs, in the form in which ROS tells of new ones."""
+    events = []
+    with RunningNodes(namespace, timeout=_DISCOVERY) as nodes:
+        for node in NODES:
+            try:
+                values = nodes.get_parameters(node, list(defaults(node)))
+            except ConfigurationError:  # it does not run yet, and will tell itself
+                continue
+            given = [
+                ParameterMessage(name=name, value=Parameter(name, value=value).get_parameter_value())
+                for name, value in values.items()
+            ]
+            events.append(
+                ParameterEvent(
+                    stamp=nodes.node.get_clock().now().to_msg(),
+                    node=nodes.node.resolve_service_name(node),
+                    new_parameters=given,
+                )
+            )
+    return events

@@ -172,6 +172,23 @@ def namespace(args: argparse.Namespace) -> str:
     return check_namespace(args.namespace) if args.namespace else ""
 
 
+def add_overwrite(verb: argparse.ArgumentParser) -> None:
+    """Add the option without which `check_bag` refuses a bag that is there."""
+    verb.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+
+
+def check_bag(args: argparse.Namespace) -> Path:
+    """Return the path of the bag to write.
+
+    Raises:
+        InputError: something is there that nobody has asked to replace.
+    """
+    path = Path(args.output)
+    if path.exists() and not args.overwrite:
+        raise InputError(f"{path} is there already: give another name, or --overwrite")
+    return path
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let SIGTERM do as Ctrl-C does, so that what was begun is ended properly."""
