@@ -356,7 +356,7 @@ class Planner:
     def plan(self, commit_row: int | None = None) -> Plan | None:
         """Make one attempt at the plan that is wanted, else retarget waiting frames; return a verified plan.
 
-        It counts as in force unless `rejected` says otherwise. With a `commit_row` one is wanted, from there on.
+        It counts as in force unless `rejected` says otherwise. With `commit_row` one is wanted from there on.
         """
         request, mode = self._request, self._mode
         if commit_row is not None:
