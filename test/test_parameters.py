@@ -47,9 +47,17 @@ def test_a_value_of_another_type_is_refused():
     for node, item in ALL:
         kind = type(item.default)
         for value in (True, 1, 0.5, "a word", None, [1.0]):
-            if type(value) is not kind:
+            if type(value) is not kind and not (kind is float and type(value) is int):
                 with pytest.raises(ConfigurationError, match=f"^{item.name} must be an? {kind.__name__}"):
                     replace(PARAMETERS[node](), **{item.name: value})
+
+
+def test_a_whole_number_counts_where_a_float_is_asked():
+    for node, item in ALL:
+        what = specification(item)
+        if type(item.default) is float and what.low is not None:
+            value = getattr(replace(PARAMETERS[node](), **{item.name: math.ceil(what.low)}), item.name)
+            assert (value, type(value)) == (math.ceil(what.low), float)
 
 
 def test_a_text_must_be_among_the_choices_and_not_empty():

@@ -30,6 +30,8 @@ SLOT_TYPES = ("float32", "float16", "int8")
 DEVICES = ("auto", "cpu", "cuda")
 
 CONFIG_FILE = "config.json"
+STATE_FILE, PROGRESS_FILE = "training/state.safetensors", "training/progress.json"
+"""What a training is resumed from, and where it says how far it has got, in the directory it writes."""
 GRAPH = "graph.onnx"
 INT8_GRAPH = "graph_int8.onnx"
 INITIAL_GRAPH, STEP_GRAPH = "initial.onnx", "step.onnx"
@@ -202,12 +204,34 @@ def open_model(model: str, kind: str = "") -> ModelDirectory:
     try:
         path = find_model(model)
     except ConfigurationError as error:
-        raise ModelError(str(error)) from None
+        stopped = unfinished(Path(model))
+        raise ModelError(f"{stopped}. There is no model yet" if stopped else str(error)) from None
     file = path / CONFIG_FILE
     config = _read_config(file)
     if kind and config["kind"] != kind:
         raise ModelError(f"{file}: 'kind' is {config['kind']!r}, but a model of kind {kind!r} is needed")
     return ModelDirectory(path, config)
+
+
+def write_progress(path: Path, epoch: int, epochs: int, *, finished: bool) -> None:
+    """Write how far the training of a model directory has got, for `unfinished`."""
+    file = path / PROGRESS_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_file(file, json.dumps({"epoch": epoch, "epochs": epochs, "finished": finished}).encode())
+
+
+def unfinished(path: Path) -> str:
+    """Return that the training of a model directory was stopped, and where; empty if not, or not known."""
+    try:
+        found = json.loads((path / PROGRESS_FILE).read_text(encoding="utf-8"))
+        if found["finished"]:
+            return ""
+        return (
+            f"{path}: its training was stopped after {int(found['epoch'])} of {int(found['epochs'])} epochs;"
+            " --resume goes on"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def save_model(path: Path, config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> None:

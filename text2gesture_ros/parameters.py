@@ -40,12 +40,14 @@ class Specification:
     live: bool = False
 
     def check(self, name: str, value: object, kind: type) -> None:
-        """Raise ConfigurationError unless `value` is a `kind` within the bounds or among the choices."""
-        if type(value) is not kind:
+        """Raise ConfigurationError unless `value` is a `kind` within the bounds or among the choices.
+
+        A whole number counts where a float is asked.
+        """
+        if type(value) is not kind and not (kind is float and type(value) is int):
             article = "an" if kind is int else "a"
-            hint = " (write 20.0, not 20)" if kind is float and type(value) is int else ""
             raise ConfigurationError(
-                f"{name} must be {article} {kind.__name__}{hint} but is the {type(value).__name__} {value!r}"
+                f"{name} must be {article} {kind.__name__} but is the {type(value).__name__} {value!r}"
             )
         if isinstance(value, float | int) and self.low is not None and self.high is not None:
             if not self.low <= value <= self.high:
@@ -100,7 +102,7 @@ def _group(name: str) -> Any:
 
 @dataclass(frozen=True)
 class NodeParameters:
-    """Parameters that every node has.
+    """Parameters that every node has; whole numbers become floats where these are asked.
 
     Raises:
         ConfigurationError: a value has the wrong type, is out of bounds or not one of the choices; the
@@ -111,7 +113,10 @@ class NodeParameters:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            specification(item).check(item.name, getattr(self, item.name), type(item.default))
+            value, kind = getattr(self, item.name), type(item.default)
+            specification(item).check(item.name, value, kind)
+            if kind is float:
+                object.__setattr__(self, item.name, float(value))
 
 
 @dataclass(frozen=True)
@@ -229,9 +234,17 @@ class GestureRetargeterParameters(NodeParameters):
     )
     start_from: str = parameter(
         "auto",
-        "Position of the first command: joint_states, the rest pose, or (auto) joint_states where "
-        "that topic has a publisher.",
+        "Position of the first command: joint_states, which is waited for, the rest pose, or (auto) "
+        "joint_states where that topic has a publisher.",
         choices=("auto", "joint_states", "rest"),
+        live=True,
+    )
+    pose_tolerance: float = parameter(
+        0.25,
+        "Distance between a joint's command and joint_states from which on, while nothing is performed, the "
+        "robot begins anew from where it is; 0: never.",
+        (0.0, 6.3),
+        "rad",
         live=True,
     )
     outputs: str = parameter(

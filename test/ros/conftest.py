@@ -16,7 +16,7 @@ from text2gesture_ros.msg import GestureFrames
 
 from text2gesture_ros.gestures import needs_of
 from text2gesture_ros.motion.frame_block import ClauseHeader, blocks_of
-from text2gesture_ros.ros import gesture_generator, initial_pose, intent_classifier
+from text2gesture_ros.ros import gesture_generator, intent_classifier, measured_pose
 from text2gesture_ros.ros import managed_node as base
 from text2gesture_ros.ros.conversions import frames_message
 from text2gesture_ros.skeleton import INDEX, REFERENCE
@@ -129,7 +129,7 @@ def models_loaded_once() -> Iterator[None]:
 @pytest.fixture
 def graph(monkeypatch: pytest.MonkeyPatch) -> Iterator[Graph]:
     """Return a graph of its own for a test."""
-    monkeypatch.setattr(initial_pose, "_DISCOVERY", 0.0)  # within one process it takes no time
+    monkeypatch.setattr(measured_pose, "_DISCOVERY", 0.0)  # within one process it takes no time
     graph = Graph()
     yield graph
     graph.close()

@@ -182,7 +182,7 @@ def test_a_misspelt_parameter_is_refused(tmp_path, key):
     [
         ("seed", "1.5", "int"),
         ("seed", "1000000", "999999"),
-        ("speed_scale", "1", "float"),
+        ("speed_scale", "fast", "float"),
         ("speed_scale", ".nan", "0.5"),
         ("device", "tpu", "cuda"),
         ("model", "''", "empty"),
@@ -195,6 +195,12 @@ def test_a_parameter_the_table_does_not_allow_is_refused(tmp_path, key, name, va
         tmp_path, f"{key}: {{gesture_generator: {inner}}}" if key == "stage" else f"{key}: {inner}"
     )
     assert all(part in line for part in (key, name, said))
+
+
+def test_whole_numbers_count_where_floats_are_asked(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("/**/gesture_retargeter: {ros__parameters: {rate: 50, gesture_scale: 1}}")
+    assert ros_arguments("gesture_retargeter", {"params_file": str(file)})
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,9 @@ def test_a_good_speech_is_read_whole():
         ({"words": ["one"]}, {"words": (), "word_starts": ()}),
         ({"words": ["one"], "word_starts": [math.inf]}, {"words": (), "word_starts": ()}),
         ({"duration": 1e300}, {"duration": 0.0}),
+        ({"duration": 1200.0}, {"duration": 1.2}),
+        ({"words": ["see", "you"], "word_starts": [0.0, 450.0]}, {"word_starts": (0.0, 0.45)}),
+        ({"words": ["see", "you"], "word_starts": [0.4, 0.1]}, {"words": (), "word_starts": ()}),
     ],
     ids=lambda value: str(value)[:40],
 )

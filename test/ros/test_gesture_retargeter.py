@@ -10,8 +10,9 @@ import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
+from rcl_interfaces.msg import Log
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from stages import SimulatedStage, Stage
 from std_msgs.msg import String
@@ -25,7 +26,7 @@ from text2gesture_ros.parameters import GestureRetargeterParameters, specificati
 from text2gesture_ros.robots.proposal import propose
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.robots.urdf import read_urdf
-from text2gesture_ros.ros import initial_pose
+from text2gesture_ros.ros import measured_pose
 from text2gesture_ros.ros.conversions import frames_message, to_seconds, to_time
 from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
 from text2gesture_ros.skeleton import JOINTS
@@ -267,15 +268,16 @@ def test_each_utterance_is_counted_once_whatever_comes_after_its_end(graph, gest
     assert report["utterances under way"] == 0
 
 
-def tell(graph, positions):
-    """Publish where the robot is for a second, as joint_state_broadcaster does; return who does it."""
-    publisher = graph.tester.create_publisher(JointState, "joint_states", 1)
+def tell(graph, positions, quality=1, seconds=1.0):
+    """Publish where the robot is for some time, as joint_state_broadcaster does; return who does it."""
+    publisher = graph.tester.create_publisher(JointState, "joint_states", quality)
     message = JointState(name=list(positions), position=list(positions.values()))
 
     def publish():  # not by the test's executor, which waits while the node is activated
-        for _ in range(50):
+        for _ in range(round(50 * seconds)):
             publisher.publish(message)
             time.sleep(0.02)
+        graph.tester.destroy_publisher(publisher)
 
     thread = threading.Thread(target=publish)
     thread.start()
@@ -301,37 +303,76 @@ def test_the_robot_is_started_from_where_joint_states_tells_it_is(graph, gesture
 @pytest.mark.parametrize(
     ("positions", "start_from", "complaint"),
     [
-        (None, "joint_states", "no joint of pepper came on /joint_states"),
-        ({"HeadYaw": math.nan}, "joint_states", "no joint of pepper came on /joint_states"),
-        ({"HeadYaw": math.nan}, "auto", "no joint of pepper came on /joint_states"),
-        ({}, "auto", "no joint of pepper came on /joint_states"),
+        (None, "joint_states", "nobody publishes it"),
+        (
+            {"HeadYaw": math.nan},
+            "joint_states",
+            "no joint of pepper (HeadYaw, ...) has come on /joint_states",
+        ),
         ({"HeadYaw": 3.0}, "auto", "HeadYaw is at 3 rad"),
     ],
 )
-def test_without_a_place_to_start_from_it_is_not_activated(
-    graph, monkeypatch, positions, start_from, complaint
+def test_until_it_is_known_where_the_robot_is_it_is_not_commanded(
+    graph, gesture, monkeypatch, positions, start_from, complaint
 ):
-    monkeypatch.setattr(initial_pose, "_TIMEOUT", 0.5)
+    monkeypatch.setattr(measured_pose, "_TIMEOUT", 0.2)
+    heard = graph.collect_later(Log, "/rosout")
     diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
     publishing = tell(graph, positions) if positions else None
-    if positions == {}:  # there is somebody who tells nothing
-        graph.tester.create_publisher(JointState, "joint_states", 1)
-    node = graph.add(GestureRetargeterNode, wait=False, start_from=start_from, planner_process=False)
-    graph.spin_until(lambda: any(complaint in status.message for m in diagnostics for status in m.status))
-    assert graph.state(node) == "inactive"
-    (result,) = node.set_parameters([Parameter("start_from", value="rest")])
-    assert result.successful
-    assert graph.transition(node, Transition.TRANSITION_ACTIVATE)
+    stage = Stage(graph, gesture, planner_process=False, start_from=start_from)
+
+    def told():
+        said = [status.message for message in diagnostics for status in message.status]
+        return any(complaint in line for line in [*said, *(message.msg for message in heard)])
+
+    graph.spin_until(told)
+    assert graph.state(stage.node) == "active"
+    assert not stage.commands
     if publishing is not None:
         publishing.join()
+    # It begins by itself when the pose comes.
+    there = stage.robot.rest + 0.3 * (stage.robot.upper - stage.robot.rest)
+    publishing = tell(graph, dict(zip(stage.robot.joint_names, there.tolist(), strict=True)))
+    graph.spin_until(lambda: stage.commands)
+    np.testing.assert_allclose(stage.commands[0].position, there, atol=1e-6)
+    publishing.join()
+
+
+@pytest.mark.parametrize("reliability", [ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE])
+def test_drivers_of_every_reliability_are_heard(graph, gesture, reliability):
+    robot = load_robot("pepper")
+    there = robot.rest + 0.3 * (robot.upper - robot.rest)
+    positions = {"wheel": math.nan, **dict(zip(robot.joint_names, there.tolist(), strict=True))}
+    publishing = tell(graph, positions, QoSProfile(depth=1, reliability=reliability))
+    stage = Stage(graph, gesture, planner_process=False)
+    graph.spin_until(lambda: stage.commands)
+    np.testing.assert_allclose(stage.commands[0].position, there, atol=1e-6)
+    publishing.join()
+
+
+def test_a_robot_that_tells_late_where_it_is_is_commanded_anew_from_there(graph, gesture):
+    stage = Stage(graph, gesture, planner_process=False, start_from="auto")
+    graph.spin_until(lambda: stage.commands)
+    robot = stage.robot
+    there = robot.rest + 0.8 * (robot.upper - robot.rest)
+    heard = graph.collect_later(Log, "/rosout")
+    publishing = tell(graph, dict(zip(robot.joint_names, there.tolist(), strict=True)), seconds=0.1)
+    graph.spin_until(lambda: any(np.allclose(command.position, there) for command in stage.commands))
+    publishing.join()
+    graph.spin_until(lambda: any("begins anew from where it is" in message.msg for message in heard))
+    places = [np.array(command.position) for command in stage.commands]
+    first = next(index for index, place in enumerate(places) if np.allclose(place, there))
+    del stage.commands[: first + 1]
+    graph.spin_until(lambda: stage.commands and stage.at_rest())
+    stage.check_limits()
 
 
 def test_joints_of_others_are_taken_over_where_they_are(graph, gesture):
     stage = SimulatedStage(graph, gesture, head="when_used", start_from="rest")
     head = [stage.robot.joint_names[joint] for joint in stage.robot.groups["head"]]
-    graph.publish("joint_states", JointState(name=["HeadYaw", "HeadPitch"], position=[0.5, math.nan]))
+    graph.publish("joint_states", JointState(name=["HeadYaw", "HeadPitch"], position=[0.7]))
     graph.spin_until(lambda: stage.node.rejected == 1)
-    graph.publish("joint_states", JointState(name=["HeadYaw"], position=[0.5]))
+    graph.publish("joint_states", JointState(name=["HeadYaw", "HeadPitch"], position=[0.5, math.nan]))
     stage.commands_for(0.2)
     (result,) = stage.node.set_parameters([Parameter("head", value="always")])
     assert result.successful
@@ -367,17 +408,17 @@ def test_what_is_slow_or_missing_is_told_in_numbers(graph, gesture):
 def test_one_trajectory_between_two_commands_and_the_first_of_an_utterance_at_once(graph, gesture):
     stage = SimulatedStage(graph)
     stage.command()
-    ids = []
     for name in ("one", "two"):
+        before = len(stage.trajectories)
         stage.receive(gesture(name, stage.seconds + 0.3, frames=60))
-        ids.append(name)
-        assert [trajectory.header.frame_id for trajectory in stage.trajectories] == ids
-        stage.command()  # the rest of the burst shares the next
-        ids.append(name)
-        for _ in range(3):
+        assert [trajectory.header.frame_id for trajectory in stage.trajectories[before:]] == [name]
+        for _ in range(20):  # the rest of the burst
+            count = len(stage.trajectories)
             stage.command()
             graph.spin_for(0.02)
-            assert [trajectory.header.frame_id for trajectory in stage.trajectories] == ids
+            assert len(stage.trajectories) <= count + 1
+        assert {trajectory.header.frame_id for trajectory in stage.trajectories[before:]} == {name}
+        assert len(stage.trajectories) == count  # all of it is planned
     last = stage.trajectories[-1]
     until = to_seconds(last.header.stamp) + to_seconds(last.points[-1].time_from_start)
     assert until > stage.seconds + 1.0
@@ -396,14 +437,18 @@ def test_in_simulated_time_exactly_the_trajectory_is_commanded(graph, gesture):
     graph.spin_for(0.2)
     assert not stage.commands
     stage.receive(gesture("one", stage.seconds + 0.1))
-    stage.command()
-    graph.spin_until(lambda: len(stage.trajectories) == 2)
-    ahead, commands = stage.trajectories[-1].points, stage.commands
+    stage.commands_for(0.08)  # then all of it is planned
+    graph.spin_for(0.05)
+    planned = stage.trajectories[-1]
+    start, commands = to_seconds(planned.header.stamp), stage.commands
+    points = {round((start + to_seconds(point.time_from_start)) / 0.01): point for point in planned.points}
     commands.clear()
-    for _ in ahead:
+    while stage.seconds < start + to_seconds(planned.points[-1].time_from_start) - 0.005:
         stage.command()
         assert to_seconds(commands[-1].header.stamp) == pytest.approx(stage.seconds)
     assert "one" in {command.header.frame_id for command in commands}
+    assert len(commands) > 50
+    ahead = [points[round(to_seconds(command.header.stamp) / 0.01)] for command in commands]
     np.testing.assert_allclose([c.position for c in commands], [p.positions for p in ahead], atol=1e-9)
     np.testing.assert_allclose([c.velocity for c in commands], [p.velocities for p in ahead], atol=1e-9)
 

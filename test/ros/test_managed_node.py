@@ -1,6 +1,7 @@
 """Laws of every node: parameters, lifecycle, errors of configuration, what it shows to the outside."""
 
 import json
+import math
 import shutil
 from dataclasses import fields
 
@@ -14,7 +15,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.parameters import specification
+from text2gesture_ros.parameters import PARAMETERS, specification
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros.gesture_generator import GestureGeneratorNode
@@ -22,6 +23,7 @@ from text2gesture_ros.ros.gesture_retargeter import GestureRetargeterNode
 from text2gesture_ros.ros.intent_classifier import IntentClassifierNode
 
 NODES = [IntentClassifierNode, GestureGeneratorNode, GestureRetargeterNode]
+NODE_NAMES = dict(zip(NODES, PARAMETERS, strict=True))
 every_node = pytest.mark.parametrize("make_node", NODES, ids=lambda node: node.__name__)
 
 
@@ -141,13 +143,31 @@ def test_a_wrong_value_is_refused_with_a_reason_and_changes_nothing(graph, make_
 def test_a_wrong_value_at_the_start_is_refused_in_one_line(graph, make_node):
     for item in fields(sleeping(graph, make_node).parameters):
         what, kind = specification(item), type(item.default)
-        wrong = [7.5 if kind is not float else 7]
+        wrong = [7.5 if kind is not float else "7"]
         if what.low is not None:
             wrong.append(kind(what.high + 1))
         for value in wrong:
             with pytest.raises(ConfigurationError, match=rf"^{item.name} must be .*") as refusal:
                 graph.add(make_node, wait=False, **{item.name: value})
             assert "\n" not in str(refusal.value)
+
+
+@every_node
+def test_a_whole_number_counts_where_a_float_is_asked(graph, make_node):
+    table = PARAMETERS[NODE_NAMES[make_node]]
+    floats = {
+        item.name: math.ceil(specification(item).low)
+        for item in fields(table)
+        if type(item.default) is float and specification(item).low is not None
+    }
+    node = graph.add(make_node, wait=False, autostart=False, **floats)
+    for name, value in floats.items():
+        assert type(node.get_parameter(name).value) is type(getattr(node.parameters, name)) is float
+        successful, reason = set_parameter(graph, node, name, value)
+        assert successful, reason
+        assert (node.get_parameter(name).value, getattr(node.parameters, name)) == (value, value)
+        assert type(node.get_parameter(name).value) is type(getattr(node.parameters, name)) is float
+        assert not set_parameter(graph, node, name, value=True)[0]
 
 
 @every_node

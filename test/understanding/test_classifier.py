@@ -21,6 +21,7 @@ from text2gesture_ros.understanding.classifier import (
 from text2gesture_ros.understanding.intent import has_words
 from text2gesture_ros.understanding.intent_network import from_config
 from text2gesture_ros.understanding.interpreter import Interpreter
+from text2gesture_ros.understanding.markup import read_markup
 from text2gesture_ros.understanding.utterance import Utterance
 
 TALK = [
@@ -89,7 +90,7 @@ def test_many_at_once_are_as_one_by_one(classifier):
     for text, intent in zip(texts, together, strict=True):
         (alone,) = classifier.classify([text], 0.3)
         np.testing.assert_allclose(probabilities(intent), probabilities(alone), atol=1e-5)
-        assert intent.text == alone.text == clean_text(text)
+        assert intent.text == alone.text == read_markup(clean_text(text)).text
     assert classifier.classify([], 0.3) == []
 
 
@@ -275,12 +276,23 @@ def test_the_model_that_ships_gestures_at_talk_alone(classifier):
         assert (intent.accepted, intent.gesture.chosen) == (False, "neutral"), text
 
 
+@pytest.mark.parametrize("text", ["hm", "Hm.", "hmmm...", "um", "uh, um", "Er...", "ehm", "Uhm?"])
+def test_a_sound_of_thinking_is_no_nod(classifier, text):
+    (intent,) = classifier.classify([text], 0.0)
+    assert (intent.accepted, intent.gesture.chosen) == (False, "neutral")
+
+
+def test_a_sound_of_agreement_is_one(classifier):
+    for intent in classifier.classify(["Mhm.", "mm-hmm", "uh-huh", "Hm, yes."], 0.4):
+        assert (intent.accepted, intent.gesture.chosen) == (True, "nod"), intent.text
+
+
 def test_whatever_is_read_in_clauses_has_at_least_one(classifier):
     given = IntentClassifierParameters(clause_words=3)
     for text in HOSTILE:
         intents = classifier.read(Utterance(text[:2000]), given)
         assert intents
-        assert {intent.text for intent in intents} == {clean_text(text[:2000])}
+        assert {intent.text for intent in intents} == {read_markup(clean_text(text[:2000])).text}
 
 
 def test_torch_and_onnxruntime_agree():

@@ -115,3 +115,17 @@ def test_a_text_that_is_replaced_no_longer_counts():
     cooling, given_ = CoolDown(), IntentClassifierParameters()
     assert len(made(cooling.apply([intent("wave"), intent("nod", 0.9, 5.0)], given_, 10.0))) == 2
     assert made(cooling.apply([intent("point")], given_, 14.5))
+
+
+@given(utterances(), st.integers(0, 11))
+def test_what_was_asked_for_is_made_whatever_is_near(intents, index):
+    index %= len(intents)
+    intents[index] = intents[index].wishing("wave")
+    result = CoolDown().apply(intents, IntentClassifierParameters(cool_down=5.0, repeat_gestures=False))
+    assert result[index] == intents[index]
+    near = [
+        other
+        for other in made(result)
+        if other is not result[index] and abs(other.times.start - result[index].times.start) < 5.0
+    ]
+    assert not near

@@ -15,7 +15,7 @@ _PARAMETER_FILE = Path("config", "text2gesture.yaml")
 _PARAMETER_FILE_HEAD = """\
 # All parameters of the three nodes with their defaults, written by `text2gesture docs`.
 # To change some, copy this file and pass the copy: params_file:=my.yaml
-# Write a float with its point: 20.0, not 20. `live`: may be changed with `ros2 param set` while running.
+# `live`: may be changed with `ros2 param set` while running.
 """
 
 

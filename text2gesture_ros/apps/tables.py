@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from text2gesture_ros.labels import GATE
 
 if TYPE_CHECKING:
+    from text2gesture_ros.training.pace import Plan
     from text2gesture_ros.training.summary import Summary
     from text2gesture_ros.understanding.explanation import Word
     from text2gesture_ros.understanding.intent import Intent, Prediction
@@ -53,6 +54,23 @@ def show_summary(summary: "Summary") -> None:
     for title, columns, rows in summary.tables:
         show_table(title, columns, rows)
     sys.stdout.writelines(f"{note}\n" for note in summary.notes)
+
+
+def show_plan(plan: "Plan") -> None:
+    """Print what a training would learn from, and how long it would take here."""
+    from text2gesture_ros.training.pace import duration
+
+    rows = [(label, str(count)) for label, count in sorted(plan.clips.items())]
+    show_table("", ("label", "#to learn from"), [*rows, ("together", str(sum(plan.clips.values())))])
+    sys.stdout.write(f"held out: {plan.held_out}\n")
+    for stage in plan.stages:
+        seconds = plan.per_batch.get(stage.name, 0.0)
+        sys.stdout.write(
+            f"{stage.name}: {stage.epochs} epochs of {stage.batches} batches, {seconds:.2f} s each: about "
+            f"{duration(stage.epochs * stage.batches * seconds)}\n"
+        )
+    sys.stdout.write(f"reading and making them: about {duration(plan.making)}\n")
+    sys.stdout.write(f"together: about {duration(plan.seconds)} on this machine\n")
 
 
 def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]", speech_threshold: float) -> None:

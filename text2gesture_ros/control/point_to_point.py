@@ -81,7 +81,11 @@ class PointToPoint:
         request.target_position = target.tolist()
         found = ruckig.Trajectory(joints)
         try:
-            result = self._generator.calculate(request, found)
+            try:
+                result = self._generator.calculate(request, found)
+            except ruckig.RuckigError:  # it cannot always synchronise joints that are all but there
+                request.synchronization = ruckig.Synchronization.No
+                result = self._generator.calculate(request, found)
         except ruckig.RuckigError as error:
             _LOGGER.warning("no trajectory to the target: %s", str(error)[:60])
             return None

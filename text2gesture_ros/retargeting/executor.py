@@ -156,6 +156,19 @@ class MotionExecutor:
             self.loop.displace(moved, place)
             self.planner.displace(moved, place)
 
+    def deviation(self, positions: Mapping[str, float]) -> tuple[str, float]:
+        """Return which joint that is commanded was measured furthest from its command, and how far [rad].
+
+        Args:
+            positions: measured joint positions by name [rad]; others are ignored.
+        """
+        buffer = self.loop.buffer
+        sent = buffer.sent.position
+        owned = self._ownership.owned(sent[None], [buffer.span(buffer.row)])
+        apart = np.abs(self._ownership.placed(positions, sent) - sent) * owned
+        joint = int(apart.argmax())
+        return self.robot.joint_names[joint], float(apart[joint])
+
     def cancel(self, utterance_id: str | None = None) -> None:
         """Drop what plays or waits of an utterance, and go smoothly to rest or on to what else waits.
 

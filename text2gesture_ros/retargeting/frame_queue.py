@@ -24,8 +24,8 @@ _BUDGET_RATE, _MIN_BUDGET = 1600.0, 8
 # Minimum number of frames per period if several blocks come at once: the last frames of a clip must not
 # delay the beginning of the next.
 _BURST = 32
-# Number of the first frames of a clause that a plan is made with before the others are retargeted: enough to
-# track them, and the robot sets out sooner.
+# Number of the first frames of a clause that a plan is made with before the others are retargeted: the robot
+# sets out towards them, and more come before it is there.
 _FIRST_BATCH = 2
 
 

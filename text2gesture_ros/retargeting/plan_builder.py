@@ -33,8 +33,8 @@ MIN_TRACKING_HORIZON = 0.04
 # Extrapolation time of the target of such a trajectory [s]: about as long as it takes.
 _EXTRAPOLATION_TIME = 0.05
 
-RETURN_SPEED_SCALE, INITIAL_RETURN_SPEED_SCALE = 0.5, 0.15
-"""Fraction of velocity and acceleration limits on the way to rest; the second one from a measured pose."""
+RETURN_SPEED_SCALE, INITIAL_RETURN_SPEED_SCALE, URGENT_RETURN_SPEED_SCALE = 0.5, 0.15, 1.0
+"""Fraction of velocity and acceleration limits on the way to rest; from a measured pose; after a fault."""
 
 # Duration of a return to rest that is tracked, where the direct one leaves a joint's range [s].
 _STEERED_RETURN = 0.6

@@ -13,7 +13,6 @@ from text2gesture_ros.control.verification import Verifier, min_clearance_of
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.retargeting.plan_builder import (
-    INITIAL_RETURN_SPEED_SCALE,
     MIN_TRACKING_HORIZON,
     RETURN_SPEED_SCALE,
     Draft,
@@ -27,7 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 
 # Clearance that drafts keep where there is room [m]: servos trail their commands, so that two moving arms are
 # some millimetres nearer to each other than planned.
-_PREFERRED_CLEARANCE = 0.008
+_PREFERRED_CLEARANCE = 0.010
 # A draft that fails is cut this long before the sample that does [s]: stopping takes as long.
 _STOPPING_TIME = 0.35
 
@@ -42,7 +41,7 @@ class Situation:
         blend: how the clip that plays took over, None: it takes over now.
         trail: the samples by which the robot came from rest, where it stands still.
         held: whether the robot is to stand still.
-        initial_return: whether the robot goes to rest from a measured pose.
+        return_speed_scale: fraction of the velocity and acceleration limits on the way to rest.
         fails_at: when the latest draft failed, after `time` [s].
         bent: whether the plan in force is bent away from the robot's own body: without, the next one fails.
     """
@@ -52,7 +51,7 @@ class Situation:
     blend: tuple[ClauseId, BlendOffset] | None
     trail: Sequence[JointSample]
     held: bool
-    initial_return: bool
+    return_speed_scale: float
     fails_at: float
     bent: bool
 
@@ -109,10 +108,10 @@ class PlanSearch:
             yield Attempt("held", minimum, partial(builder.halt, start))
             return
         playing, upcoming = reference.active_and_next(time + builder.period)
-        idle = playing is None and upcoming is None and not situation.initial_return
+        scale = situation.return_speed_scale
+        idle = playing is None and upcoming is None and scale == RETURN_SPEED_SCALE
         if idle and reference.ownership.parameters.idle_motion > 0.0 and start.still:
             yield Attempt("idle", preferred, partial(builder.breathe, start, reference))
-        scale = INITIAL_RETURN_SPEED_SCALE if situation.initial_return else RETURN_SPEED_SCALE
         follow = partial(builder.follow, start, time, reference, situation.blend, speed_scale=scale)
         if not situation.bent:
             yield Attempt("plain", preferred, follow)

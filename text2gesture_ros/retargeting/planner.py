@@ -22,7 +22,12 @@ from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting.fidelity import Fidelity, FidelityRecorder
 from text2gesture_ros.retargeting.frame_queue import FrameQueue
-from text2gesture_ros.retargeting.plan_builder import MIN_TRACKING_HORIZON
+from text2gesture_ros.retargeting.plan_builder import (
+    INITIAL_RETURN_SPEED_SCALE,
+    MIN_TRACKING_HORIZON,
+    RETURN_SPEED_SCALE,
+    URGENT_RETURN_SPEED_SCALE,
+)
 from text2gesture_ros.retargeting.plan_search import PlanSearch, Situation
 from text2gesture_ros.retargeting.reference import BlendOffset, JointClip, Reference
 
@@ -71,7 +76,7 @@ class _Mode:
 
     held: bool = False  # it is told to stand still
     breathing: bool = False
-    initial_return: bool = False  # to rest from a measured pose
+    return_speed_scale: float = RETURN_SPEED_SCALE  # of the way to rest that begins next or is under way
     stuck: bool = False  # it stands still because no trajectory to rest is within limits and clear
     rest_rows: int = 0  # how long it has been at rest
 
@@ -87,18 +92,12 @@ class _Blend:
 
 @dataclass(frozen=True, eq=False)
 class _Course:
-    """What is known of the plan in force.
+    """What is known of the plan in force."""
 
-    Attributes:
-        knot, tracked: rows of its first knot and of the end of its reference.
-        blend: how its latest clip takes over.
-        bent: whether it is bent away from the robot's own body.
-    """
-
-    knot: int = 0
-    tracked: int = 0
-    blend: _Blend | None = None
-    bent: bool = False
+    knot: int = 0  # row of its first knot
+    tracked: int = 0  # row of the end of its reference
+    blend: _Blend | None = None  # how its latest clip takes over
+    bent: bool = False  # away from the robot's own body
 
     @property
     def tracks(self) -> bool:
@@ -160,8 +159,13 @@ class Planner:
 
     def begin_from_measured(self) -> None:
         """Take note that the robot stands still in a measured pose, and plan from there."""
-        self._mode.initial_return = True
+        self._mode.return_speed_scale = INITIAL_RETURN_SPEED_SCALE
         self._request.ask(self.view.row)
+
+    def return_at_once(self) -> None:
+        """Perform nothing more, and go to rest as fast as the limits allow."""
+        self._mode.return_speed_scale = URGENT_RETURN_SPEED_SCALE
+        self.abandon(None)
 
     def others_moved(self) -> None:
         """Take note that joints that are not commanded are elsewhere."""
@@ -339,7 +343,7 @@ class Planner:
         mode = self._mode
         mode.rest_rows = mode.rest_rows + rows if self.view.over and at_rest and not mode.held else 0
         if at_rest:
-            mode.initial_return = False
+            mode.return_speed_scale = RETURN_SPEED_SCALE
             wanted = self.reference.ownership.parameters.idle_motion > 0.0
             if wanted and mode.rest_rows > _REST_TIME / self._clock.period:
                 mode.rest_rows = 0
@@ -381,7 +385,7 @@ class Planner:
             blend=(blend.clause, blend.offset) if blend is not None and base > blend.row else None,
             trail=self.view.trail,
             held=mode.held,
-            initial_return=mode.initial_return,
+            return_speed_scale=mode.return_speed_scale,
             fails_at=request.fails_at,
             bent=self._course.bent and follows,
         )

@@ -84,7 +84,7 @@ class PlannerWorker:
         self._told: tuple[float, PlannerState | None] = (0.0, None)
         if begin.held:
             self._planner.hold(True)
-        self._planner.abandon(None)
+        self._planner.return_at_once()
 
     def run(self) -> None:
         """Work until the other end of the pipe is closed."""

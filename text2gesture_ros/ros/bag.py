@@ -9,6 +9,7 @@ InputError.
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,11 +23,14 @@ from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
 from rosbags.interfaces import Connection, MessageDefinitionFormat, Nodetype
 from rosbags.interfaces.typing import Typesdict
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer, storage_mcap
+from rosbags.rosbag2.storage_mcap import McapWriter
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.resources import PACKAGE, read_limited, share_directory
+from text2gesture_ros.ros.bag_recovery import is_cut_off, recovered
 
 TYPES: Mapping[str, str] = {
     "speech_text": "std_msgs/msg/String",
@@ -46,6 +50,7 @@ _METADATA = "metadata.yaml"
 _MAX_METADATA_BYTES = 4 << 20
 _MAX_CHUNK_BYTES = 256 << 20  # of an mcap file, unpacked; rosbag2 and rosbags write less than 1 MB
 _MAX_MESSAGE_BYTES = 16 << 20
+_KEPT_EVERY = 1.0  # what has come is on the disk after this [s]
 _MAX_DEFINITION = 64 << 10  # characters
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 
@@ -78,9 +83,11 @@ def message_types() -> Typestore:
 class BagWriter:
     """Writes messages in a thread of its own, so that no caller waits for the disk.
 
+    What has come is on the disk within a second: of a recording that is killed `Bag` reads all until then.
+
     Args:
-        path: a .mcap file, or a folder for an sqlite3 bag. It appears, or replaces the bag that was there,
-            when the writer is left; after an error only where none was.
+        path: a .mcap file, or a folder for an sqlite3 bag. A bag that was there is put aside, and back again
+            after an error.
 
     Attributes:
         counts: messages written so far, by topic.
@@ -104,34 +111,58 @@ class BagWriter:
 
     def __enter__(self) -> Self:
         """Begin the bag."""
-        # Beside its place and renamed at the end: no reader ever sees half a bag.
-        self._folder = tempfile.TemporaryDirectory(dir=self._path.absolute().parent, prefix=".bag_")
-        plugin = StoragePlugin.MCAP if self._path.suffix == _MCAP else StoragePlugin.SQLITE3
-        self._writer = Writer(Path(self._folder.name) / self._path.stem, version=9, storage_plugin=plugin)
-        if plugin == StoragePlugin.MCAP:
+        self._aside = tempfile.TemporaryDirectory(dir=self._path.absolute().parent, prefix=".bag_")
+        self._before = Path(self._aside.name) / "before"
+        if self._path.exists():
+            self._path.rename(self._before)
+        if self._path.suffix == _MCAP:
+            # The file alone holds all that the folder does, in which it is made.
+            folder = Path(self._aside.name) / self._path.stem
+            self._writer = Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP)
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        else:
+            self._writer = Writer(self._path, version=9, storage_plugin=StoragePlugin.SQLITE3)
         # An sqlite3 database belongs to the thread that has opened it.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bag")
         self._thread.submit(self._writer.open).result()
+        if self._path.suffix == _MCAP:
+            (self._writer.path / self._path.name).rename(self._path)
+        self._thread.submit(self._flush)
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the bag and put it in its place; after an error too, with what has come by then."""
-        with self._folder, self._thread:
+        """End the bag; after an error too, with what has come by then, unless another was there before."""
+        self._ended.set()
+        self._keeper.join()
+        with self._aside, self._thread:
             self._thread.submit(self._writer.close).result()
             if error is None and self._error is not None:
                 raise self._error
-            if error is not None and self._path.exists():
-                return
-            made = self._writer.path
-            if self._path.suffix == _MCAP:
-                # The file alone holds all that the folder does.
-                made = made / f"{made.name}{_MCAP}"
-            elif self._path.is_dir():
-                shutil.rmtree(self._path)
-            made.replace(self._path)
+            if error is not None and self._before.exists():
+                _remove(self._path)
+                self._before.rename(self._path)
+
+    def _keep(self) -> None:
+        """Bring to the disk what has come, again and again."""
+        while not self._ended.wait(_KEPT_EVERY):
+            self._thread.submit(self._flush)
+
+    def _flush(self) -> None:
+        storage = self._writer.storage
+        try:
+            if isinstance(storage, McapWriter):
+                if storage.chunk.msgs:
+                    storage.close_chunk()
+                storage.bio.flush()
+            elif isinstance(storage, Sqlite3Writer):
+                storage.conn.commit()
+        except Exception as error:  # noqa: BLE001  # raised in this thread it would be lost
+            self._error = error
 
     def write(self, topic: str, kind: type, stamp: int, data: bytes) -> None:
         """Write one message.
@@ -161,9 +192,19 @@ class BagWriter:
             self._error = error
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _is_bag_folder(path: Path) -> bool:
     files = [file.name for file in path.iterdir()]
-    return _METADATA in files and all(name == _METADATA or name.endswith((".db3", _MCAP)) for name in files)
+    ends = (_METADATA, ".db3", ".db3-journal", _MCAP)
+    return any(name.endswith((_METADATA, ".db3")) for name in files) and all(
+        name.endswith(ends) for name in files
+    )
 
 
 class Bag:
@@ -177,6 +218,7 @@ class Bag:
         path: as given.
         topics: every topic of the bag, whatever its type, and how many messages it has.
         start, end: times of the first and the last message [ns since 1970]; 0 in an empty bag.
+        cut_off: whether its recording was killed: it is read as far as it goes.
 
     Raises:
         InputError: from every method: there is no bag, or it cannot be read.
@@ -187,16 +229,26 @@ class Bag:
         self._namespace = namespace.strip("/")
         self.topics: dict[str, int] = {}
         self.start = self.end = 0
+        self.cut_off = False
 
     def __enter__(self) -> Self:
         """Open the bag and list its topics."""
         if not self.path.exists():
             raise InputError(f"{self.path}: no such bag")
-        with self._reading():
-            if self.path.is_dir():
-                self._check_metadata()
-            self._reader = Reader(self.path)
-            self._reader.open()
+        self._folder = tempfile.TemporaryDirectory(prefix="bag_")
+        try:
+            with self._reading():
+                path = self.path
+                self.cut_off = is_cut_off(path)
+                if self.cut_off:
+                    path = recovered(path, Path(self._folder.name), _MAX_CHUNK_BYTES)
+                elif path.is_dir():
+                    self._check_metadata()
+                self._reader = Reader(path)
+                self._reader.open()
+        except BaseException:
+            self._folder.cleanup()
+            raise
         try:
             with self._reading():
                 for link in self._reader.connections:
@@ -204,7 +256,7 @@ class Bag:
                 if self._reader.message_count:
                     self.start, self.end = self._reader.start_time, self._reader.end_time - 1
         except BaseException:
-            self._reader.close()
+            self._close()
             raise
         return self
 
@@ -212,7 +264,11 @@ class Bag:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the bag."""
+        self._close()
+
+    def _close(self) -> None:
         self._reader.close()
+        self._folder.cleanup()
 
     def find(self, name: str) -> str | None:
         """Return the topic that one of `TYPES` has in this bag, None if there is no message of it."""

@@ -5,7 +5,7 @@ What comes in is checked here, and InputError says what is wrong with it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,13 +31,13 @@ from text2gesture_ros.skeleton import JOINTS, order_joints
 from text2gesture_ros.understanding.clauses import ClauseTimes
 from text2gesture_ros.understanding.intent import Intent, Prediction
 from text2gesture_ros.understanding.utterance import Utterance
+from text2gesture_ros.understanding.word_times import MAX_SPEECH_DURATION, checked_times, in_speech
 
 if TYPE_CHECKING:
     from text2gesture_ros.control.command import Announcement, Command
     from text2gesture_ros.geometry import Array, BoolArray
 
 MAX_ID_LENGTH = 128  # characters of an utterance id
-MAX_SPEECH_DURATION = 3600.0  # bounds how long an utterance of high priority can block others [s]
 MAX_REASON_LENGTH = 400  # characters that are kept of why there is no gesture or no motion
 _HANDS_AT_REST = -1.0  # hand opening of a motion that says nothing of hands
 _MAX_TRANSPORT_TIME = 5.0  # of a message; a stamp that is older is of another clock [s]
@@ -57,13 +57,8 @@ def to_seconds(stamp: Time) -> float:
     return float(stamp.sec) + float(stamp.nanosec) * 1e-9
 
 
-def _in_speech(time: float) -> bool:
-    """Return whether a time may be one after the start of speech [s]."""
-    return 0.0 <= time <= MAX_SPEECH_DURATION
-
-
 def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
-    """Return what a Speech says and, one line each, what in it cannot be used and is left out."""
+    """Return what a Speech says and, one line each, what is wrong in it, and repaired or left out."""
     complaints = []
 
     def label(task: str, given: str) -> str:
@@ -79,17 +74,19 @@ def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
     if len(utterance_id) > MAX_ID_LENGTH:
         complaints.append(f"utterance_id has {len(utterance_id)} characters, allowed {MAX_ID_LENGTH}")
         utterance_id = ""
-    duration = float(message.duration)
-    if not _in_speech(duration):
-        complaints.append(f"duration must be in [0, {MAX_SPEECH_DURATION:g}] s but is {duration}")
-        duration = 0.0
-    words, starts = tuple(message.words), tuple(float(start) for start in message.word_starts)
-    if len(words) != len(starts) or not all(map(_in_speech, starts)):
-        complaints.append(f"{len(words)} words do not fit {len(starts)} word_starts, or one is out of range")
-        words, starts = (), ()
-    priority = int(message.priority)
+    starts = [float(start) for start in message.word_starts]
+    times = checked_times(message.text, float(message.duration), message.words, starts)
+    complaints += times.complaints
     utterance = Utterance(
-        message.text, utterance_id, duration, words, starts, gesture, emotion, priority, refusal
+        message.text,
+        utterance_id,
+        times.duration,
+        times.words,
+        times.starts,
+        gesture,
+        emotion,
+        int(message.priority),
+        refusal,
     )
     return utterance, complaints
 
@@ -149,7 +146,7 @@ def read_intent(message: GestureIntent, now: float, clock_offset: float) -> Gest
         float(message.start), float(message.stroke), float(message.end), bool(message.estimated)
     )
     for name in ("start", "stroke", "end"):
-        if not _in_speech(value := getattr(times, name)):
+        if not in_speech(value := getattr(times, name)):
             raise InputError(f"{name} must be in [0, {MAX_SPEECH_DURATION:g}] s but is {value}")
     stamp = to_seconds(message.header.stamp)
     arrival = stamp if 0.0 <= now - stamp <= _MAX_TRANSPORT_TIME else now
@@ -329,19 +326,21 @@ def joint_angles_message(
     return message
 
 
-def read_joint_states(message: JointState) -> dict[str, float]:
-    """Return the positions of a message by joint [rad].
+def read_joint_states(message: JointState, names: Collection[str]) -> dict[str, float]:
+    """Return the positions [rad] of those joints of a message that are among `names`.
+
+    A position that is no number, or no position at all, tells nothing: drivers publish that for wheels, and
+    for motors that do not answer.
 
     Raises:
-        InputError: names and positions do not fit, or a position is no number.
+        InputError: names and positions do not fit.
     """
+    if not message.position:
+        return {}
     if len(message.name) != len(message.position):
         raise InputError(f"{len(message.name)} names do not fit {len(message.position)} positions")
-    positions = dict(zip(message.name, (float(value) for value in message.position), strict=True))
-    for name, position in positions.items():
-        if not math.isfinite(position):
-            raise InputError(f"position of {name!r} is {position}")
-    return positions
+    told = zip(message.name, message.position, strict=True)
+    return {name: float(value) for name, value in told if name in names and math.isfinite(value)}
 
 
 def _owned_names(names: Sequence[str], owned: "BoolArray") -> list[str]:

@@ -8,8 +8,9 @@ Out: joint_command (sensor_msgs/JointState) at the control rate, joint_trajector
 (trajectory_msgs/JointTrajectory) whenever there is a new plan, or what else the parameter `outputs` names;
 and gesture_markers for RViz. Commands name only the joints that are the retargeter's at that time (parameters
 head, left_arm, ...). The stamp of a command is when it was due: over the stamps every limit is kept, however
-late a busy machine sends. The first command is where joint_states tells that the robot is; without, it is
-the rest pose of the robot file, and the robot is expected to stand in it already.
+late a busy machine sends. The first command is where joint_states tells that the robot is, and comes only
+when that is known. Where nobody publishes it, it is the rest pose, and the robot is expected to stand in it
+already; if it turns out to be elsewhere while nothing is performed, it is commanded anew from there.
 
 The action perform_gesture (PerformGesture) says a text, on speech, and follows it to its end. gesture_cancel
 (std_msgs/String), the id of an utterance or nothing for all, ends what is performed and what waits; so do a
@@ -22,7 +23,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.wait_for_message import wait_for_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
@@ -45,20 +46,21 @@ from text2gesture_ros.ros.command_outputs import CommandOutputs, check_outputs
 from text2gesture_ros.ros.conversions import (
     MAX_ID_LENGTH,
     MAX_REASON_LENGTH,
-    MAX_SPEECH_DURATION,
     read_frames,
     read_joint_states,
     to_seconds,
 )
 from text2gesture_ros.ros.decisions import Decisions
-from text2gesture_ros.ros.initial_pose import measured_pose
 from text2gesture_ros.ros.managed_node import ManagedNode, run
 from text2gesture_ros.ros.markers import MarkerDisplay
+from text2gesture_ros.ros.measured_pose import TOPIC, MeasuredPose, is_published, waiting_for
 from text2gesture_ros.understanding.clauses import MAX_CLAUSES
+from text2gesture_ros.understanding.word_times import in_speech
 
 _MARKER_RATE = 15.0  # [Hz]
 _FEEDBACK_RATE = 10.0  # of the action [Hz]
 _DESCRIPTION_WAIT = 5.0  # [s]
+_STANDSTILL = 0.5  # time at rest after which joints are expected where they are commanded [s]
 _COLLECTION = 10.0  # time between two garbage collections, at rest [s]
 
 
@@ -77,7 +79,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self.subscribe(GestureFrames, "gesture_frames", self._receive, 100)
         self.subscribe(GestureIntent, "gesture_intent", self._note_intent, MAX_CLAUSES)
         self.subscribe(String, "gesture_cancel", self._receive_cancel, 100)
-        self.subscribe(JointState, "joint_states", self._observe, 1)
+        # Reliable and best-effort publishers are heard.
+        self.subscribe(JointState, TOPIC, self._observe, qos_profile_sensor_data)
         if not self.parameters.planner_process:
             self.subscribe(Header, "plan_request", self._plan_at, 100)
         self.create_service(Trigger, "stop", self._serve_stop)
@@ -85,6 +88,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._loop = LoopStatistics()
         self._announced = (0, "")  # number of the plan, and its utterance
         self._collected = 0.0
+        self._begun = False  # whether the robot is commanded; else its pose is waited for
 
     def load(self) -> None:
         """Read the robot file."""
@@ -131,24 +135,49 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def start(self) -> None:
         """Begin to command the robot, from where it is."""
-        place = measured_pose(self, self._executor.robot, self._born)
-        if place:
-            self._executor.begin_from(place)
-            self.get_logger().info("starts from where joint_states tells that the robot is")
-        else:
-            self.get_logger().info("starts from the rest pose: bring the robot there first")
         self._executor.configure(self.parameters)
         self._hold(False)
         self._own_cancels.clear()
-        self._goals.open()
+        self._pose, self._begun, self._moved = MeasuredPose(self._executor.robot), False, self.loop_now()
+        wanted = self.parameters.start_from
+        if wanted == "joint_states" or (wanted == "auto" and is_published(self, self._born)):
+            self.get_logger().info(waiting_for(self, self._executor.robot))
+        else:
+            self._begin("starts from the rest pose: bring the robot there first")
         if self.parameters.realtime_priority:
             self.get_logger().info(request_realtime(self.parameters.realtime_priority))
-        self._loop.begin(self.loop_now())
         self._timer = self.create_timer(self._executor.period, self._tick_now, clock=self.loop_clock)
+
+    def _begin(self, how: str) -> None:
+        """Command the robot from now on."""
+        self._begun = True
+        self._goals.open()
+        self._loop.begin(self.loop_now())
+        self.get_logger().info(how)
+
+    def _begin_from_pose(self) -> None:
+        """Command the robot from where it is, once that is known."""
+        if not self._pose.known(self.loop_now(), some=self.parameters.start_from == "joint_states"):
+            return
+        try:
+            self._executor.begin_from(self._pose.positions)
+        except InputError as error:
+            self.reject(TOPIC, error)
+            return
+        if self._pose.missing:
+            names = ", ".join(self._pose.missing)
+            self.get_logger().warning(f"{TOPIC} does not tell, taken as at rest: {names}")
+        self._begin(f"starts from where {TOPIC} tells that the robot is")
 
     def stop(self) -> None:
         """Bring the robot to rest, and only then fall silent."""
         self.destroy_timer(self._timer)
+        if self._begun:
+            self._bring_to_rest()
+            self._begun = False
+        self._goals.close()
+
+    def _bring_to_rest(self) -> None:
         self._executor.configure(replace(self.parameters, idle_motion=0.0))
         self._executor.to_rest()
         # The loop's own clock may stand still here: simulated time needs the executor, which waits for us.
@@ -158,7 +187,6 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             if not self._loop.moving or self._executor.planner.stuck:
                 break  # it is at rest, or stands still and no trajectory there is safe
             time.sleep(max(0.0, beginning + step * period - time.monotonic()))
-        self._goals.close()
 
     def check(self, new: GestureRetargeterParameters) -> None:
         """Refuse another rate while the robot performs: every sample sent so far was made for the old one."""
@@ -195,6 +223,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     # What arrives
 
     def _receive(self, message: GestureFrames) -> None:
+        if not self._begun:
+            raise InputError("no frames are taken before it is known where the robot is")
         now = self.loop_now()
         block = read_frames(message, self.clock_offset())
         self._goals.on_frames(block)
@@ -213,9 +243,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def _note_intent(self, message: GestureIntent) -> None:
         """Take note of what may still come, and of how old the text is."""
         times = message.start, message.stroke
-        if len(message.utterance_id) > MAX_ID_LENGTH or not all(
-            0.0 <= time <= MAX_SPEECH_DURATION for time in times
-        ):
+        if len(message.utterance_id) > MAX_ID_LENGTH or not all(map(in_speech, times)):
             return  # cannot be right: nothing more will come of it
         refusal = "" if message.accepted else message.reason[:MAX_REASON_LENGTH]
         self._goals.on_intent(message.utterance_id, self.loop_now() + max(times), refusal)
@@ -233,7 +261,27 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._announce(self.loop_now())
 
     def _observe(self, message: JointState) -> None:
-        self._executor.observe(read_joint_states(message))
+        now, first = self.loop_now(), not self._pose.positions
+        told = read_joint_states(message, self._executor.robot.joint_names)
+        self._pose.note(told, now)
+        if not self._begun:
+            self._begin_from_pose()
+            return
+        self._executor.observe(told)
+        # What is measured trails the commands, so it is compared only where the robot has come to stand; but
+        # a robot that tells for the first time where it is may be anywhere.
+        tolerance = self.parameters.pose_tolerance
+        if tolerance and told and (first or now > self._moved + _STANDSTILL):
+            joint, distance = self._executor.deviation(told)
+            if distance > tolerance:
+                sent = self._executor.loop.buffer.sent.position.tolist()
+                known = dict(zip(self._executor.robot.joint_names, sent, strict=True))
+                self._executor.begin_from(known | self._pose.positions)
+                self._moved = now
+                self.get_logger().warning(
+                    f"{joint} is {distance:.3g} rad from its command, says {TOPIC}: the robot begins anew "
+                    f"from where it is (pose_tolerance is {tolerance:g} rad)"
+                )
 
     # What ends it
 
@@ -286,7 +334,12 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _tick(self, now: float) -> None:
         """Send the command of this control period, then do what has time until the next."""
+        if not self._begun:
+            self._begin_from_pose()
+            return
         command = self._executor.step(now)
+        if command.moving:
+            self._moved = now
         if self._outputs is not None:
             self._outputs.publish_command(command, self.clock_offset())
         self._loop.on_tick(now, self._executor.period, command)
@@ -364,6 +417,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             warnings.append("no trajectory to rest is within limits and clear: the robot stands still")
         if self._outputs is not None:
             counts["conflicts"] = self._outputs.other_writers()
+        if self.active and not self._begun:
+            warnings.append(waiting_for(self, self._executor.robot))
         return counts | {"warning": "; ".join(warnings)}
 
 

@@ -18,6 +18,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 
 from text2gesture_ros.errors import ConfigurationError, Text2GestureError
@@ -92,6 +93,7 @@ class ManagedNode(ClockedNode, Generic[P]):
         self._error = ""  # of the latest transition
         self._conflicts: list[str] = []  # with others in the ROS graph, at present
         self.parameters: P = self._declare_parameters(name)
+        self.add_pre_set_parameters_callback(self._as_floats)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._swap_parameters)
         self._guard_change_state()
@@ -131,8 +133,17 @@ class ManagedNode(ClockedNode, Generic[P]):
 
     # What a node uses
 
-    def subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None], depth: int) -> None:
-        """Call `callback` with each message while the node is active; one it cannot use is a warning."""
+    def subscribe(
+        self, message_type: type, topic: str, callback: Callable[[Any], None], quality: int | QoSProfile
+    ) -> None:
+        """Call `callback` with each message while the node is active; one it cannot use is a warning.
+
+        Args:
+            message_type: of the topic.
+            topic: its name.
+            callback: is called with each message.
+            quality: of service, or the depth of the queue of reliable messages.
+        """
 
         def guarded(message: Any) -> None:
             if not self.active:
@@ -142,7 +153,7 @@ class ManagedNode(ClockedNode, Generic[P]):
             except Text2GestureError as error:
                 self.reject(topic, error)
 
-        self.create_subscription(message_type, topic, guarded, depth)
+        self.create_subscription(message_type, topic, guarded, quality)
 
     def reject(self, topic: str, error: Text2GestureError) -> None:
         """Count what arrived on `topic` as unusable and say why, at most once a second."""
@@ -254,7 +265,8 @@ class ManagedNode(ClockedNode, Generic[P]):
         values = {item.name: self.get_parameter(item.name).value for item in table}
         parameters = PARAMETERS[name](**values)
         for item in table:
-            self.set_descriptor(item.name, descriptor(specification(item), item.default))
+            value = Parameter(item.name, value=getattr(parameters, item.name)).get_parameter_value()
+            self.set_descriptor(item.name, descriptor(specification(item), item.default), value)
         # What ROS itself understands is declared by now, or is about the quality of service of a topic.
         unknown = sorted(
             given
@@ -269,6 +281,16 @@ class ManagedNode(ClockedNode, Generic[P]):
     def _table_values(self, given: Sequence[Any]) -> dict[str, Any]:
         names = {item.name for item in fields(self.parameters)}
         return {parameter.name: parameter.value for parameter in given if parameter.name in names}
+
+    def _as_floats(self, given: Sequence[Parameter]) -> list[Parameter]:
+        """Return parameters, whole numbers as floats where these are asked: ROS itself is strict."""
+        floats = {item.name for item in fields(self.parameters) if isinstance(item.default, float)}
+        return [
+            Parameter(parameter.name, value=float(parameter.value))
+            if parameter.name in floats and parameter.type_ == Parameter.Type.INTEGER
+            else parameter
+            for parameter in given
+        ]
 
     def _check_parameters(self, given: Sequence[Any]) -> SetParametersResult:
         try:

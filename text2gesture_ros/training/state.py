@@ -17,9 +17,6 @@ from torch.optim import Optimizer
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.model_directory import write_file
 
-STATE_FILE = "training/state.safetensors"
-"""Where it is in the directory a training writes."""
-
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 """Title, columns and rows; columns whose name ends in a bracket (a unit) or begins with '#' align right."""
 
+BETTER = "↑: higher is better, ↓: lower is better"
+
 
 @dataclass(frozen=True)
 class Summary:

@@ -29,9 +29,20 @@ from text2gesture_ros.model_directory import (
 )
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.resources import read_limited
-from text2gesture_ros.understanding.clauses import ClauseTimes, Span, clause_times, split, trimmed
-from text2gesture_ros.understanding.intent import Intent, Prediction, has_words
+from text2gesture_ros.understanding.clauses import (
+    ClauseTimes,
+    clause_of,
+    clause_times,
+    divided,
+    pauses_in,
+    split,
+    trimmed,
+    word_from,
+)
+from text2gesture_ros.understanding.intent import Intent, Prediction, has_words, only_hesitates
+from text2gesture_ros.understanding.markup import Wish, read_markup
 from text2gesture_ros.understanding.utterance import Utterance
+from text2gesture_ros.understanding.words import Span
 
 MAX_CHARACTERS = 10_000
 """What a text is cut to before it is read; the language model reads far less (512 tokens)."""
@@ -133,23 +144,36 @@ class IntentClassifier:
     def read(self, utterance: Utterance, settings: IntentClassifierParameters) -> list[Intent]:
         """Return the intents of the clauses of an utterance, at least one, in order.
 
+        Markup is not read; a gesture that it asks for is that of the clause it stands in or before.
+
         Args:
             utterance: any text; where it has a gesture it is one clause, with this gesture.
             settings: `clause_words`, `speaking_rate` and the thresholds count.
         """
-        text = clean_text(utterance.text)
+        spoken = read_markup(clean_text(utterance.text))
+        text, wishes = spoken.text, spoken.wishes
         whole = [trimmed(text, (0, len(text)))]
-        spans = whole if utterance.gesture else split(text, settings.clause_words) or whole
+        if utterance.gesture:
+            spans, wishes = whole, (Wish(0, utterance.gesture),)
+        else:
+            pauses = pauses_in(text, utterance.words, utterance.word_starts)
+            spans = split(text, settings.clause_words, pauses) or whole
+            spans = divided(text, spans, [wish.place for wish in wishes])
         clauses = [text[slice(*span)] for span in spans]
         intents = self.classify(clauses, settings.confidence_threshold, settings.speech_threshold)
-        if utterance.gesture:
-            chosen = replace(intents[0].gesture, chosen=utterance.gesture)
-            intents = [replace(intents[0], gesture=chosen, accepted=True, reason="")]
-        carriers = [first + intent.word[0] for intent, (first, _) in zip(intents, spans, strict=True)]
+        words = [
+            (first + intent.word[0], first + intent.word[1])
+            for intent, (first, _) in zip(intents, spans, strict=True)
+        ]
+        for wish in reversed(wishes):  # of several in one clause the first counts
+            clause = clause_of(spans, wish.place)
+            intents[clause] = intents[clause].wishing(wish.gesture)
+            if not utterance.gesture:  # markup stands before the word it is for
+                words[clause] = word_from(text, spans[clause], wish.place)
         times = clause_times(
             text,
             spans,
-            carriers,
+            [first for first, _ in words],
             duration=utterance.duration,
             words=utterance.words,
             word_starts=utterance.word_starts,
@@ -160,10 +184,10 @@ class IntentClassifier:
                 intent,
                 text=text,
                 span=span,
-                word=(span[0] + intent.word[0], span[0] + intent.word[1]),
+                word=word,
                 times=time,
             )
-            for intent, span, time in zip(intents, spans, times, strict=True)
+            for intent, span, word, time in zip(intents, spans, words, times, strict=True)
         ]
 
     def classify(
@@ -172,7 +196,7 @@ class IntentClassifier:
         """Return the intent of each text as a whole.
 
         Args:
-            texts: anything that is a string.
+            texts: anything that is a string; markup is not read.
             confidence_threshold: a gesture less probable than this is not made, in [0, 1].
             speech_threshold: nor one for a text that is less probably English speech than this, in [0, 1].
 
@@ -185,7 +209,7 @@ class IntentClassifier:
         ):
             if not 0.0 <= value <= 1.0:
                 raise InputError(f"{name} must be in [0, 1] but is {value}")
-        cleaned = [clean_text(text) for text in texts]
+        cleaned = [read_markup(clean_text(text)).text for text in texts]
         speaking = [index for index, text in enumerate(cleaned) if has_words(text)]
         speaking.sort(key=lambda index: len(cleaned[index]))  # like lengths together: little padding
         found: dict[int, dict[str, NDArray[np.float64]]] = {}
@@ -222,6 +246,8 @@ class IntentClassifier:
             }
             speech = float(found[GATE][HEADS[GATE].index("yes")]) if GATE in found else 1.0
             reason = _reason(tasks["gesture"], confidence_threshold, speech, speech_threshold)
+            if not reason and only_hesitates(text):
+                reason = "a sound of thinking, no words"
         span = trimmed(text, (0, len(text)))
         word = span
         if not reason and found is not None and WITHOUT in found:

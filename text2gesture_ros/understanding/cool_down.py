@@ -23,7 +23,7 @@ class CoolDown:
 
         Of two gestures that begin within one cool-down the more probable is made, of equally probable ones
         the earlier: greedy non-maximum suppression, the most probable first. Of the same gesture twice in a
-        row the first is made.
+        row the first is made. Those that were asked for are made whatever is near.
 
         Args:
             intents: of the clauses of one text, in order.
@@ -34,9 +34,10 @@ class CoolDown:
         before = self._latest(now)
         made: list[int] = []
         wanted = [index for index, intent in enumerate(intents) if intent.accepted]
-        for index in sorted(wanted, key=lambda index: -intents[index].gesture.probabilities.max()):
+        for index in sorted(wanted, key=lambda index: _precedence(intents[index])):
             others = [*before, *(now + intents[other].times.start for other in made)]
-            if reason := _too_soon(now + intents[index].times.start, others, settings.cool_down):
+            reason = _too_soon(now + intents[index].times.start, others, settings.cool_down)
+            if reason and not intents[index].wished:
                 result[index] = intents[index].held_back(reason)
             else:
                 made.append(index)
@@ -44,6 +45,7 @@ class CoolDown:
             if (
                 intents[earlier].gesture.chosen == intents[later].gesture.chosen
                 and not settings.repeat_gestures
+                and not intents[later].wished
             ):
                 result[later] = intents[later].held_back("same gesture as before")
         self._begins = [*before, *(now + intent.times.start for intent in result if intent.accepted)]
@@ -56,6 +58,11 @@ class CoolDown:
     def _latest(self, now: float) -> list[float]:
         """Return when the latest gesture began, if any; a new text replaces what was still to begin."""
         return sorted(begin for begin in self._begins if begin <= now)[-1:]
+
+
+def _precedence(intent: Intent) -> tuple[bool, float]:
+    """Return what the more urgent of two gestures has less of."""
+    return not intent.wished, -float(intent.gesture.probabilities.max())
 
 
 def _too_soon(begin: float, others: Sequence[float], cool_down: float) -> str:

@@ -4,14 +4,15 @@ import re
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recording_cases import in_file_axes, write_bvh
+from recording_cases import MIXAMO, in_file_axes, write_bvh
 from scipy.spatial.transform import Rotation
 
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion.formats import read_recording
-from text2gesture_ros.motion.formats.joint_names import map_joints
+from text2gesture_ros.motion.formats.joint_names import map_joints, read_map
 from text2gesture_ros.skeleton import INDEX, JOINTS, PARENTS, REFERENCE, bone_lengths
 
 # How makers name the joints that each of them has, and the left side of those that come in pairs.
@@ -30,6 +31,23 @@ NAMES = {
     "Bip01_L_Hand Bip01_L_Thigh Bip01_L_Calf Bip01_L_Foot",
     "SMPL": "pelvis spine3 neck head left_shoulder left_elbow left_wrist left_hip left_knee left_ankle",
     "100STYLE": "Hips Chest3 Neck Head LeftShoulder LeftElbow LeftWrist LeftHip LeftKnee LeftAnkle",
+    "Character Creator": "CC_Base_Hip CC_Base_Spine02 CC_Base_NeckTwist01 CC_Base_Head CC_Base_L_Upperarm "
+    "CC_Base_L_Forearm CC_Base_L_Hand CC_Base_L_Thigh CC_Base_L_Calf CC_Base_L_Foot",
+    "suffix": "hips_JNT spine1_JNT neck_JNT head_JNT l_arm_JNT l_forearm_JNT l_hand_JNT l_upleg_JNT "
+    "l_leg_JNT l_foot_JNT",
+    "Motive": "Skeleton1_Hip Skeleton1_Chest Skeleton1_Neck Skeleton1_Head Skeleton1_LUArm Skeleton1_LFArm "
+    "Skeleton1_LHand Skeleton1_LThigh Skeleton1_LShin Skeleton1_LFoot",
+    "Blender": "Armature_Hips Armature_Spine2 Armature_Neck Armature_Head Armature_LeftArm "
+    "Armature_LeftForeArm Armature_LeftHand Armature_LeftUpLeg Armature_LeftLeg Armature_LeftFoot",
+    "DAZ Genesis 8": "pelvis chestUpper neckUpper head lShldrBend lForearmBend lHand lThighBend lShin lFoot",
+    "Sketchfab": "Hips_01 Spine2_04 Neck_05 Head_06 LeftArm_08 LeftForeArm_09 LeftHand_010 LeftUpLeg_055 "
+    "LeftLeg_056 LeftFoot_057",
+    "Xsens": "Pelvis T8 Neck Head LeftUpperArm LeftForeArm LeftHand LeftUpperLeg LeftLowerLeg LeftFoot",
+    "Kinect v2": "SpineBase SpineMid SpineShoulder Head ShoulderLeft ElbowLeft WristLeft HipLeft KneeLeft "
+    "AnkleLeft",
+    "namespaces": "A:rig|Hips A:rig|Spine2 A:rig|Neck A:rig|Head A:rig|LeftArm A:rig|LeftForeArm "
+    "A:rig|LeftHand A:rig|LeftUpLeg A:rig|LeftLeg A:rig|LeftFoot",
+    "thigh and leg": "root torso7 neck forehead l_up_arm l_low_arm l_hand l_leg l_shin l_foot",
     "rigify": "hips chest neck head upper_arm.L forearm.L hand.L thigh.L shin.L foot.L",
 }
 OURS = "pelvis chest neck head left_shoulder left_elbow left_wrist left_hip left_knee left_ankle"
@@ -150,15 +168,130 @@ def test_names_of_many_makers_are_known(maker):
     assert map_joints(names) == ours
     other = [name.replace("left", "right").replace("Left", "Right") for name in names]
     other = [re.sub(r"(?<=[_.])[lL](?=_|$)", lambda at: "rR"["lL".index(at[0])], name) for name in other]
-    other = [
-        f"r{name[1:]}" if maker in ("CMU, Daz", "CMU, ASF") and name[0] == "l" else name for name in other
-    ]
+    other = [re.sub(r"(?<=1_)L(?=[A-Z])", "R", name) for name in other]
+    other = [re.sub(r"^l(?=[A-Z_]|humerus|radius|hand|femur|tibia|foot)", "r", name) for name in other]
     assert map_joints(other) == {name.replace("left", "right"): index for name, index in ours.items()}
 
 
 def test_a_collar_is_no_shoulder():
     assert map_joints(["LeftShoulder", "LeftArm"]) == {"left_shoulder": 1}
     assert map_joints(["leftUpperArm", "leftShoulder"]) == {"left_shoulder": 0}
+
+
+@pytest.mark.parametrize(
+    ("names", "ours"),
+    [
+        ("WristLeft HandLeft HandTipLeft AnkleLeft FootLeft", "left_wrist left_hand - left_ankle -"),
+        ("left_wrist left_hand left_ankle left_foot", "left_wrist left_hand left_ankle -"),
+        ("lradius lwrist lhand lfingers", "left_elbow - left_wrist left_hand"),
+        ("LeftForeArm LeftHand LeftFingerBase LeftHandIndex1", "left_elbow - left_wrist left_hand"),
+        ("hand_l middle_01_l foot_l ball_l", "left_wrist left_hand left_ankle -"),
+        ("LeftArm LeftElbow LeftLeg LeftKnee", "left_shoulder left_elbow left_hip left_knee"),
+        ("LeftUpArm LeftArm LeftUpLeg LeftLeg", "left_shoulder left_elbow left_hip left_knee"),
+    ],
+)
+def test_which_of_two_near_joints_is_meant_follows_from_both(names, ours):
+    found = {joint: index for index, joint in enumerate(ours.split()) if joint != "-"}
+    assert map_joints(names.split()) == found
+
+
+RIGIFY = {
+    **{"pelvis": "spine", "chest": "spine.003", "neck": "spine.004", "head": "spine.006"},
+    **{
+        f"{side}_{part}": f"{name}.{side[0].upper()}"
+        for side in ("left", "right")
+        for part, name in {
+            **{"shoulder": "upper_arm", "elbow": "forearm", "wrist": "hand", "hand": "f_middle.01"},
+            **{"thumb": "thumb.03", "hip": "thigh", "knee": "shin", "ankle": "foot"},
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        RIGIFY,
+        {**MIXAMO, "pelvis": "Becken", "neck": "Hals", "head": "Schädel"},
+        {**MIXAMO, "pelvis": "body_world", "chest": "Torso"},
+    ],
+    ids=["rigify", "German", "no pelvis"],
+)
+def test_what_names_leave_open_of_the_trunk_the_tree_says(tmp_path, odd):
+    recording = read_recording(write_bvh(tmp_path / "a.bvh", names=odd))
+    np.testing.assert_allclose(recording.motion.positions, [REFERENCE] * 2, atol=1e-4)
+    assert recording.filled == ()
+    assert any("where arms and legs begin" in note for note in recording.notes)
+
+
+def test_an_end_of_no_length_is_no_hand(tmp_path):
+    skip = [f"{side}_{part}" for side in ("left", "right") for part in ("hand", "thumb")]
+    recording = read_recording(write_bvh(tmp_path / "a.bvh", skip=skip))
+    assert set(recording.filled) == set(skip)
+    np.testing.assert_allclose(recording.motion.positions, [REFERENCE] * 2, atol=1e-3)
+    assert any("at the wrist" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\n \n" + text,
+        lambda text: text.replace("Frame Time: ", "Frame Time:").replace("Frames: ", "Frames:"),
+        lambda text: text.replace("Frame Time: ", "frame time :\t").replace("Frames", "FRAMES"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text,
+    ],
+    ids=["blank lines", "no space", "other case", "CRLF", "mark"],
+)
+def test_the_forms_others_write_are_read(tmp_path, change):
+    path = write_bvh(tmp_path / "a.bvh", rate=30.0)
+    path.write_text(change(path.read_text()), encoding="utf-8")
+    recording = read_recording(path)
+    np.testing.assert_allclose(recording.motion.positions[0], REFERENCE, atol=1e-4)
+    assert recording.source_frame_rate == 30.0
+
+
+def test_names_in_latin_1_are_read(tmp_path):
+    path = write_bvh(tmp_path / "a.bvh", names={**MIXAMO, "left_thumb": "Daumen für links"})
+    path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
+    assert "Daumen für links" in read_recording(path).unmapped
+
+
+def test_a_map_names_what_names_do_not_say(tmp_path):
+    odd = {name: f"bone {number}" for number, name in enumerate(MIXAMO)}
+    path = write_bvh(tmp_path / "a.bvh", names={**MIXAMO, **odd, "left_shoulder": "LeftArm"})
+    with pytest.raises(InputError, match="no pelvis or hips") as caught:
+        read_recording(path)
+    template = yaml.safe_load(str(caught.value).partition("from this: ")[2])
+    assert template.pop("LeftArm") == "left_shoulder"
+    assert template == dict.fromkeys((name for name in odd.values() if name != "bone 4"), None)
+    names = {called: joint for joint, called in odd.items() if joint != "left_shoulder"}
+    recording = read_recording(path, names=names)
+    np.testing.assert_allclose(recording.motion.positions, [REFERENCE] * 2, atol=1e-4)
+
+
+def test_a_map_goes_before_names_and_may_leave_joints_out(tmp_path):
+    path = write_bvh(tmp_path / "a.bvh")
+    recording = read_recording(path, names={"LeftHandThumb3": ""})
+    assert (recording.filled, recording.unmapped) == (("left_thumb",), ("LeftHandThumb3",))
+    with pytest.raises(InputError, match=r"names 'Tail', which is no joint here\. Here: Hips, "):
+        read_recording(path, names={"Tail": "pelvis"})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("just words", "Allowed: lines of their name: ours"),
+        ("a: [1", "no YAML"),
+        ("Bone: forehead", "'forehead' is no joint. Allowed: pelvis"),
+        ("Bone: [head]", "list is no joint"),
+        ("A: head\nB: head", "given to several"),
+    ],
+)
+def test_a_map_that_is_wrong_is_refused(tmp_path, text, said):
+    (tmp_path / "names.yaml").write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_map(tmp_path / "names.yaml")
 
 
 def damaged(text, old, new):
@@ -177,7 +310,6 @@ def damaged(text, old, new):
         ("Frames: 2", "Frames: 7", "ends after 2 of 7"),
         ("Frame Time: 0.0166667", "Frame Time: 0", "Allowed: 0.001 to 1"),
         ("MOTION", "", "Allowed"),
-        ("Hips", "Thing", "no pelvis"),
         ("0.00000 0.00000\n", "0.00000 nan\n", "not numbers"),
         ("0.00000 0.00000\n", "0.00000\n", "numbers. Allowed"),
     ],

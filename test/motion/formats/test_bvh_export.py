@@ -18,7 +18,7 @@ def written(path, motion, monkeypatch):
     """Return the positions (T, K, 3) [m] that a BVH file of a motion holds, pelvis frame, and its rate."""
     save_motion(path, motion)
     with monkeypatch.context() as patch:  # the tree itself: a take would be turned to look ahead
-        patch.setattr(bvh, "take_of", lambda tree, rate, notes: (tree, rate))
+        patch.setattr(bvh, "take_of", lambda tree, rate, *_: (tree, rate))
         tree, rate = bvh.read_bvh(path)
     _, positions = tree.pose()
     positions = positions[:, [tree.names.index(name) for name in JOINTS]]

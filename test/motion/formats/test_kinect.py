@@ -78,6 +78,45 @@ def test_long_gaps_are_an_error_unless_at_the_end_of_a_limb(tmp_path):
         read_recording(write(tmp_path / "a.skeleton", moving(), unseen=unseen))
 
 
+@pytest.mark.parametrize("word", ["nan", "-nan(ind)", "NaN", "inf", "-1.#IND"])
+def test_what_has_no_number_is_unseen(tmp_path, word):
+    path = write(tmp_path / "a.skeleton", moving())
+    lines = path.read_text().splitlines()
+    for frame in range(12, 15):
+        row = 1 + frame * 28 + 3 + 11
+        lines[row] = " ".join([word] * 3 + lines[row].split()[3:])
+    path.write_text("\n".join(lines))
+    recording = read_recording(path)
+    whole = read_recording(write(tmp_path / "b.skeleton", moving()))
+    assert np.abs(recording.motion.positions - whole.motion.positions).max() < 0.03
+    assert any("right_hand was unseen for up to 0.10 s" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize("gap", [0, 3])
+def test_a_body_that_gets_another_name_is_followed(tmp_path, gap):
+    body, other = moving(), moving(amount=0.0) + np.array([1.5, 0.0, 0.0])
+    first, second = body.copy(), body.copy()
+    first[15 - gap :] = second[:15] = np.nan
+    recording = read_recording(write(tmp_path / "a.skeleton", first, second, other))
+    whole = read_recording(write(tmp_path / "b.skeleton", body))
+    assert len(recording.motion) == len(whole.motion)
+    assert np.abs(recording.motion.positions - whole.motion.positions).max() < 0.03
+    assert any("72001, from 0.5 s on, is taken for 72000" in note for note in recording.notes)
+
+
+def test_a_body_that_is_lost_for_long_or_elsewhere_is_another_and_that_is_said(tmp_path):
+    body = moving(60)
+    first, second = body.copy(), body + np.array([2.0, 0.0, 0.0])
+    first[20:] = second[:20] = np.nan
+    late = body.copy()
+    late[:45] = np.nan
+    for begins, length, other in ((0.7, 40, second), (0.0, 20, late)):
+        recording = read_recording(write(tmp_path / "a.skeleton", first, other))
+        ends = begins + length / 30
+        assert any(f"seen from {begins:.1f} to {ends:.1f} s" in note for note in recording.notes)
+        assert len(recording.motion) == pytest.approx(2 * length, abs=1)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -16,6 +16,7 @@ from text2gesture_ros.training.motion import figures
 from text2gesture_ros.training.motion import study as motion_study
 from text2gesture_ros.training.motion.baselines import NearestClipPlayer
 from text2gesture_ros.training.motion.candidates import ModelCandidate
+from text2gesture_ros.training.motion.clips import judging_clips
 from text2gesture_ros.training.motion.evaluate import FIXED_LENGTH, MADE, OURS, REAL, evaluate, summary
 from text2gesture_ros.training.motion.judges import EmbedderJudge
 from text2gesture_ros.training.studio.synthesis import dataset
@@ -189,6 +190,39 @@ class TestEvaluate:
         (tmp_path / "metrics.json").write_text('{"rows": {"real": 3}}')
         with pytest.raises(InputError, match=r"metrics\.json: no file of results"):
             evaluate("motion", rows=[], output=tmp_path / "metrics.json", **DEVELOPMENT)
+
+
+def test_recordings_of_ones_own_judge(tmp_path: Path) -> None:
+    for index, clip in enumerate(dataset(20_007, 6, candid_share=0.0, gestures=("wave", "nod"))):
+        clip.save(tmp_path / f"{index}.npz")
+    lone = dataset(20_008, 2, candid_share=0.0, gestures=("shrug",))
+    for index, clip in enumerate(lone):
+        clip.save(tmp_path / f"lone_{index}.npz")
+    found = evaluate("motion", repetitions=2, data=[tmp_path], seed=20_000, recogniser="")
+    assert (found["clips"], set(found["rows"])) == (6, {REAL, OURS})
+    assert set(found["rows"][OURS]["recognition_by_gesture"]) == {"wave", "nod"}
+    assert found["notes"] == ["shrug: 2 clips, left out: 4 are needed"]
+    assert json.loads(json.dumps(found, allow_nan=False))
+    assert found["notes"][0] in summary(found).notes
+
+
+def test_of_what_was_trained_on_the_held_out_clips_judge(tmp_path: Path) -> None:
+    for index, clip in enumerate(dataset(20_007, 8, candid_share=0.0, gestures=("wave",))):
+        clip.save(tmp_path / f"{index}.npz")
+    whole, _ = judging_clips([tmp_path], 193, [], 0.5)
+    half, notes = judging_clips([tmp_path], 193, [tmp_path.name], 0.5)
+    assert (len(whole), len(half)) == (8, 4)
+    assert "the 4 clips held out count" in notes[0]
+    with pytest.raises(InputError, match="too few clips to judge by"):
+        judging_clips([tmp_path], 193, [tmp_path.name], 0.25)
+
+
+def test_the_tables_say_which_way_is_better(result: dict) -> None:
+    shown = summary(result)
+    assert all(
+        any(arrow in name for arrow in "↑↓→≤") for _, columns, _ in shown.tables for name in columns[1:]
+    )
+    assert shown.notes[0].startswith("↑: higher is better, ↓: lower is better")
 
 
 def test_the_tables_have_the_papers_figures_first(result: dict) -> None:

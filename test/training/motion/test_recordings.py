@@ -6,7 +6,7 @@ import pytest
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.skeleton import REFERENCE
-from text2gesture_ros.training.motion.recordings import load_recordings, missing_gestures
+from text2gesture_ros.training.motion.recordings import check_recordings, load_recordings, missing_gestures
 
 
 def record(path: Path, frames: int = 60, gesture: str = "", emotion: str = "", rate: float = 60.0) -> None:
@@ -73,5 +73,19 @@ def test_wrong_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"empty: no recordings. Known formats: .*\.npz"):
         load_recordings([tmp_path / "empty"], 180)
     record(tmp_path / "party" / "a.npz")
-    with pytest.raises(InputError, match=r"a\.npz: unknown gesture 'party'"):
+    with pytest.raises(
+        InputError, match=r"a\.npz: nothing says which.*--label GESTURE.*'party'.*labels\.csv"
+    ):
         load_recordings([tmp_path / "party"], 180)
+
+
+def test_what_names_tell_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "take.bvh").write_text("not even a BVH")
+    with pytest.raises(InputError, match=r"take\.bvh: nothing says which gesture it shows"):
+        check_recordings([tmp_path])
+    (tmp_path / "clips").rename(tmp_path / "wave")
+    assert [entry.path.name for entry in check_recordings([tmp_path])] == ["take.bvh"]
+    (tmp_path / "labels.csv").write_text("file,gesture\nnone.bvh,wave\n")
+    with pytest.raises(InputError, match=r"line 2: .*none\.bvh: no such file"):
+        check_recordings([tmp_path])

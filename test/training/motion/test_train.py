@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,15 @@ from text2gesture_ros.generation.engines import TorchEngine
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.generation.motion_network import MotionNetworkConfig
 from text2gesture_ros.labels import GESTURES
-from text2gesture_ros.model_directory import open_model
+from text2gesture_ros.model_directory import STATE_FILE, open_model, unfinished
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 from text2gesture_ros.training.motion import losses
+from text2gesture_ros.training.motion.clips import motion_clips
 from text2gesture_ros.training.motion.config import LossWeights, MotionTrainingConfig, load_config
-from text2gesture_ros.training.motion.train import MotionTraining, export, motion_clips, train
-from text2gesture_ros.training.state import STATE_FILE, read_state, write_state
+from text2gesture_ros.training.motion.train import MotionTraining, export, plan, train
+from text2gesture_ros.training.state import read_state, write_state
 
 pytestmark = pytest.mark.usefixtures("studio_once")
 
@@ -179,6 +181,38 @@ def test_recordings_join_the_studio_or_take_its_place(tmp_path: Path) -> None:
     assert counts == {"all": [6, 2], "missing": [3, 1]}
     with pytest.raises(InputError, match=r"no clips of handshake, point.*--studio missing"):
         motion_clips(replace(config, studio="none"))
+
+
+def test_a_plan_has_the_clips_and_batches_of_the_training(tmp_path: Path) -> None:
+    folder = tmp_path / "own" / "wave"
+    folder.mkdir(parents=True)
+    for take in range(4):
+        Motion(np.repeat(REFERENCE[None], 60 + take, axis=0)).save(folder / f"{take}.npz")
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**TINY, "held_out_share": 0.25, "clips_per_gesture": 4}))
+    found = plan(file, device="cpu", data=[str(tmp_path / "own")], studio="missing")
+    config = replace(load_config(file), data=(str(tmp_path / "own"),), studio="missing")
+    training, held_out = motion_clips(config)
+    assert found.clips == Counter(clip.gesture for clip in training)
+    assert found.held_out == len(held_out)
+    assert found.stages == MotionTraining(config, tmp_path / "model", "cpu").stages
+    assert set(found.per_batch) == {"embedder", "generator"}
+    assert found.seconds > found.making > 0.0
+    assert not (tmp_path / "model" / "config.json").exists()
+
+
+def test_a_training_that_is_stopped_says_so(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    training = MotionTraining(load_config(file), folder, "cpu")
+    training.run_epoch()
+    with pytest.raises(
+        ModelError, match=r"stopped after 1 of 3 epochs; --resume goes on\. There is no model"
+    ):
+        open_model(str(folder), "motion")
+    training.run_epoch()
+    assert "stopped after 2 of 3 epochs" in unfinished(open_model(str(folder), "motion").path)
+    train(file, folder, resume=True, device="cpu")
+    assert unfinished(folder) == ""
 
 
 def test_a_resumed_training_ends_at_the_same_numbers(file: Path, tmp_path: Path) -> None:

@@ -66,10 +66,10 @@ def run(args: argparse.Namespace) -> Outcome:
     def show() -> None:
         rows = [
             (
-                intent.text[slice(*intent.span)],
+                " ".join(intent.text[slice(*intent.span)].split()),
                 f"{intent.times.start:.1f}",
                 *(best(getattr(intent, task)) for task in TASKS),
-                intent.reason or "yes",
+                intent.reason or ("asked for" if intent.wished else "yes"),
             )
             for _, intent in intents
         ]

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 from text2gesture_ros.apps.commands.verbs import (
@@ -86,6 +87,7 @@ def _text(args: argparse.Namespace) -> Outcome:
     from text2gesture_ros.understanding.classifier import IntentClassifier
 
     classifier = IntentClassifier(given.model, device=given.device, threads=given.threads)
+    _say_if_stopped(given.model, "intent")
     thresholds = (given.confidence_threshold, given.speech_threshold)
     if args.corpora:
         metrics = evaluate_corpora(classifier, Path(args.corpora), args.part, *thresholds)
@@ -101,6 +103,14 @@ def _text(args: argparse.Namespace) -> Outcome:
     write_json(output, metrics)
     summed_up = corpora_summary if args.corpora else summary
     return Outcome(metrics, lambda: show_summary(summed_up(metrics)))
+
+
+def _say_if_stopped(model: str, kind: str) -> None:
+    """Say that a model's training was stopped, if it was."""
+    from text2gesture_ros.model_directory import open_model, unfinished
+
+    if said := unfinished(open_model(model, kind).path):
+        sys.stderr.write(f"{said}\n")
 
 
 def _add_data(what: Verbs) -> None:
@@ -138,6 +148,7 @@ def _add_motion(what: Verbs) -> None:
             "evaluate motion --model ./my_model --output my_model/metrics.json --figures my_model/figures",
             "evaluate motion --rows-from runs/ablation_motion --output models/motion/metrics.json",
             "evaluate motion --rows real ours --repetitions 3 --seed 20000",
+            "evaluate motion --model ./my_model --data my_recordings",
         ],
     )
     add_number(verb, "count", 20, "clips per gesture")
@@ -146,6 +157,14 @@ def _add_motion(what: Verbs) -> None:
     verb.add_argument("--rows", nargs="+", metavar="ROW", help="names, or paths of models (default: all)")
     verb.add_argument(
         "--rows-from", metavar="DIR", help="folder of model directories, each a row of its name"
+    )
+    verb.add_argument(
+        "--data",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="judge by recordings of your own instead of the studio's clips, labelled as for `train motion`; "
+        "of those the model was trained on, the held-out ones count; may be repeated",
     )
     verb.add_argument("--figures", metavar="DIR", help="also draw poses, features, lengths and stop tokens")
     verb.add_argument(
@@ -171,9 +190,12 @@ def _motion(args: argparse.Namespace) -> Outcome:
     for model, kind in ((given.model, "motion"), (args.recogniser, "recogniser")):
         if model:
             open_model(model, kind)  # before torch, which takes seconds
+    from text2gesture_ros.training.motion.recordings import check_recordings
+
+    check_recordings(args.data)
     from text2gesture_ros.training.motion import evaluate as study
 
-    study.logger.setLevel(logging.INFO)
+    logging.getLogger("text2gesture_ros.training").setLevel(logging.INFO)
     result = study.evaluate(
         given.model,
         clips_per_gesture=count,
@@ -184,6 +206,7 @@ def _motion(args: argparse.Namespace) -> Outcome:
         output=output,
         figures=figures,
         recogniser=args.recogniser,
+        data=[Path(folder) for folder in args.data],
     )
     return Outcome(result, lambda: show_summary(study.summary(result)))
 
@@ -229,6 +252,7 @@ def _recogniser(args: argparse.Namespace) -> Outcome:
     from text2gesture_ros.model_directory import open_model
 
     open_model(args.model, "recogniser")  # before torch, which takes seconds
+    _say_if_stopped(args.model, "recogniser")
     from text2gesture_ros.training.recogniser.evaluate import draw_confusion, evaluate, summary
 
     report = evaluate(args.model, clips_per_gesture=count, part=args.part, source=args.source, **given)

@@ -15,13 +15,15 @@ def add(verbs: Verbs) -> None:
         "import",
         run,
         "Turn recordings of people into motion: 21 joints, 60 frames per second, metres, looking ahead. "
-        "BVH, ASF/AMC, NTU RGB+D .skeleton, HumanML3D .npy, Pepper's .qianim, .npz with joint names. "
+        "BVH, ASF/AMC, glTF and VRM animations (.gltf, .glb, .vrma), NTU RGB+D .skeleton, HumanML3D .npy, "
+        "Pepper's .qianim, .npz with joint names. "
         "Says which joints were filled by proportion and which it could not map.",
         [
             "import walk.bvh -o walk.npz",
             "import wave.npz -o wave.bvh",
             "import 11_01.amc --skeleton 11.asf --start 1.5 --end 4 -o kick.npz --gif",
             "import recordings/*.bvh hello.qianim --label wave --emotion positive -o my_clips",
+            "import odd_names.bvh --map names.yaml -o odd.npz",
         ],
     )
     verb.add_argument("files", nargs="+", metavar="FILE", help="the recordings")
@@ -37,6 +39,13 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--emotion", metavar="EMOTION", help=f"how: one of {', '.join(EMOTIONS)}")
     verb.add_argument("--skeleton", metavar="FILE.asf", help="of AMC files (default: the one beside them)")
     verb.add_argument(
+        "--map",
+        metavar="FILE.yaml",
+        help="which joint each of their names is, where names do not say it: lines of THEIR NAME: ours "
+        "(null: none); an error prints one to fill in",
+    )
+    verb.add_argument("--animation", metavar="NAME", default="", help="of a glTF file that has several")
+    verb.add_argument(
         "--rate", type=float, metavar="RATE", help="frames per second, if the file is wrong or silent [Hz]"
     )
     verb.add_argument("--gif", action="store_true", help="also draw each, beside its clip")
@@ -44,12 +53,15 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Turn recordings into clips, as GIFs too if wanted."""
-    from text2gesture_ros.motion.formats import read_recording
+    from text2gesture_ros.motion.formats import GLTF, read_map, read_recording
     from text2gesture_ros.motion.formats.bvh_export import save_motion
 
     files = [Path(file) for file in args.files]
     if args.skeleton and not any(file.suffix.lower() == ".amc" for file in files):
         raise InputError("--skeleton belongs to AMC files, of which none is given")
+    if args.animation and not any(file.suffix.lower() in GLTF for file in files):
+        raise InputError("--animation belongs to glTF files, of which none is given")
+    names = read_map(Path(args.map)) if args.map else {}
     output = Path(args.output)
     if output.suffix in CLIPS:
         if len(files) > 1:
@@ -68,6 +80,8 @@ def run(args: argparse.Namespace) -> Outcome:
             end=args.end,
             skeleton=args.skeleton,
             frame_rate=args.rate,
+            names=names,
+            animation=args.animation,
             gesture=args.label or "",
             emotion=args.emotion or "",
         )

@@ -105,6 +105,8 @@ def run(args: argparse.Namespace) -> Outcome:
     with ExitStack() as stack:
         stack.enter_context(interruptible())  # the nodes must not be left behind
         bag = stack.enter_context(Bag(Path(args.bag), within))
+        if bag.cut_off:
+            sys.stderr.write(f"{args.bag}: its recording was cut off; replayed as far as it goes\n")
         topics = source_topics(bag, args.source)
         with Bag(Path(args.golden or args.bag), within) as other:
             golden, texts = read_commands(other), utterance_texts(other)

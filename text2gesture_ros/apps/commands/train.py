@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+import sys
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,10 @@ from text2gesture_ros.apps.commands.verbs import (
     recordings,
     training_file,
 )
+from text2gesture_ros.apps.tables import show_plan
+from text2gesture_ros.errors import InputError
+
+_LOG = logging.getLogger(__name__)
 
 
 def add(verbs: Verbs) -> None:
@@ -69,7 +75,14 @@ def _add(what: Verbs, name: str, run: Run) -> argparse.ArgumentParser:
         default=f"runs/{name}",
         help="model directory to write (default: %(default)s)",
     )
-    verb.add_argument("--resume", action="store_true", help="go on from the last checkpoint in it")
+    begin = verb.add_mutually_exclusive_group()
+    begin.add_argument("--resume", action="store_true", help="go on after the last whole epoch in it")
+    begin.add_argument("--overwrite", action="store_true", help="start over where a training is already")
+    verb.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what it would learn from and how long it would take here, by a few batches; write nothing",
+    )
     add_parameters(verb, "gesture_generator", "device")
     return verb
 
@@ -81,6 +94,9 @@ def _text(args: argparse.Namespace) -> Outcome:
 
 def _motion(args: argparse.Namespace) -> Outcome:
     """Train the motion model."""
+    from text2gesture_ros.training.motion.recordings import check_recordings
+
+    check_recordings(args.data)  # before torch, which takes seconds
     return _train(args, "motion", data=args.data, studio=args.studio)
 
 
@@ -90,8 +106,50 @@ def _recogniser(args: argparse.Namespace) -> Outcome:
 
 
 def _train(args: argparse.Namespace, what: str, **options: Any) -> Outcome:
-    config = training_file(args.config, f"{what}.yaml")
+    config, output = training_file(args.config, f"{what}.yaml"), Path(args.output)
+    if args.dry_run:
+        training = import_module(f"text2gesture_ros.training.{what}.train")
+        plan = training.plan(config, device=args.device, **options)
+        return Outcome(asdict(plan), lambda: show_plan(plan))
+    _check_unused(output, args)
     logging.getLogger("text2gesture_ros").setLevel(logging.INFO)
+    _LOG.info("loading PyTorch")
     training = import_module(f"text2gesture_ros.training.{what}.train")
-    training.train(config, Path(args.output), resume=args.resume, device=args.device, **options)
+    try:
+        training.train(config, output, resume=args.resume, device=args.device, **options)
+    except KeyboardInterrupt:
+        sys.stderr.write(_stopped(output, args))
+        raise
     return Outcome()
+
+
+def _check_unused(output: Path, args: argparse.Namespace) -> None:
+    """Ask before a training begins where one is already.
+
+    Raises:
+        InputError: there is one, and nobody to ask or who says no.
+    """
+    from text2gesture_ros.model_directory import CONFIG_FILE, STATE_FILE, unfinished
+
+    used = [name for name in (CONFIG_FILE, STATE_FILE) if (output / name).is_file()]
+    if not used or args.resume or args.overwrite:
+        return
+    state = unfinished(output) or f"{output}: a trained model is there"
+    choices = "--resume goes on, --overwrite starts over, or another --output"
+    if not sys.stdin.isatty():
+        raise InputError(f"{state}. Allowed: {choices}")
+    sys.stderr.write(f"{state}. Start over, and lose it? [y/N] ")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise InputError(f"{output}: left as it is. {choices}")
+
+
+def _stopped(output: Path, args: argparse.Namespace) -> str:
+    """Return what a training that was stopped leaves, and how to go on."""
+    from text2gesture_ros.model_directory import CONFIG_FILE, STATE_FILE, unfinished
+
+    if not (output / STATE_FILE).is_file():
+        return "\nstopped before the first epoch was done: nothing is kept\n"
+    line = args.line if args.resume else f"{args.line} --resume"
+    kept = unfinished(output).partition(";")[0] or str(output)
+    model = "the model as it is and " if (output / CONFIG_FILE).is_file() else ""
+    return f"\n{kept}. Kept: {model}the state of the last whole epoch. Go on: {line}\n"

@@ -4,8 +4,10 @@ A bone turns about its own axes, which `axis` gives; its children begin at its e
 parent: C M C^-1, C of `axis`, M of the motion, both turning about x first (Acclaim's "axis XYZ").
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,13 +29,16 @@ class _Bone:
     scale: float = 1.0
 
 
-def read_amc(path: Path, skeleton: Path | None = None) -> Take:
+def read_amc(
+    path: Path, skeleton: Path | None = None, given: Mapping[str, str] = MappingProxyType({})
+) -> Take:
     """Read an AMC file and the skeleton that belongs to it.
 
     Args:
         path: the motion.
         skeleton: the ASF file; None: beside the motion, called as it or as what comes before its `_`, or
             the only one there.
+        given: which joint of ours some of its bones begin at, as `map_joints` takes it.
 
     Raises:
         InputError: there is no skeleton, or one of the files is damaged (in which line, what is allowed).
@@ -81,7 +86,7 @@ def read_amc(path: Path, skeleton: Path | None = None) -> Take:
         places=places,
     )
     rate = f"AMC files do not say their rate: {FRAME_RATE:g} Hz unless given (--rate)"
-    return take_of(tree, FRAME_RATE, [f"skeleton {skeleton.name}", rate])
+    return take_of(tree, FRAME_RATE, [f"skeleton {skeleton.name}", rate], given)
 
 
 def _read_skeleton(path: Path) -> dict[str, _Bone]:

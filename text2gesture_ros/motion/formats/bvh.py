@@ -4,8 +4,11 @@ Written here because the parsers on PyPI either read no POSITION channels but th
 frame, which takes minutes for a long take; and none says in which line a damaged file is wrong.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,11 +30,15 @@ class _Joint:
     channels: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_bvh(path: Path) -> Take:
+def read_bvh(path: Path, given: Mapping[str, str] = MappingProxyType({})) -> Take:
     """Read a BVH file.
 
     Positions that joints other than the root carry take the place of their offsets, as Bandai-Namco's and
     MotionBuilder's files mean it; where they only make sense added to them, they are added.
+
+    Args:
+        path: the file.
+        given: which joint of ours some of its joints are, as `map_joints` takes it.
 
     Raises:
         InputError: it is damaged (in which line, what is allowed), or has too few joints of a known name.
@@ -65,7 +72,7 @@ def read_bvh(path: Path) -> Take:
         rotations=rotations,
         places=places,
     )
-    return take_of(tree, frame_rate, notes)
+    return take_of(tree, frame_rate, notes, given)
 
 
 def _hierarchy(path: Path, lines: list[str]) -> tuple[list[_Joint], int]:
@@ -73,9 +80,13 @@ def _hierarchy(path: Path, lines: list[str]) -> tuple[list[_Joint], int]:
     joints: list[_Joint] = []
     open_joints: list[int] = []
     current = -1
-    if not lines or lines[0].split()[:1] != ["HIERARCHY"]:
-        raise InputError(f"{path}: line 1: {''.join(lines[:1])[:40]!r}. Allowed: HIERARCHY, as a BVH begins")
-    for index, line in enumerate(lines[1:], start=1):
+    start = next((index for index, line in enumerate(lines) if line.strip()), 0)
+    if not lines or lines[start].split()[:1] != ["HIERARCHY"]:
+        raise InputError(
+            f"{path}: line {start + 1}: {''.join(lines[start : start + 1])[:40]!r}. "
+            "Allowed: HIERARCHY, as a BVH begins"
+        )
+    for index, line in enumerate(lines[start + 1 :], start + 1):
         where = f"{path}: line {index + 1}"
         words = line.replace("{", " { ").replace("}", " } ").split()
         while words:
@@ -138,20 +149,17 @@ def _channels(words: list[str], where: str) -> list[tuple[str, str]]:
 
 def _motion(path: Path, lines: list[str], after: int, width: int) -> tuple[Array, float, list[str]]:
     """Return the channels (T, C), the frame rate [Hz] and notes."""
-    rows = [
-        (number, line.split()) for number, line in enumerate(lines[after + 1 :], after + 2) if line.strip()
-    ]
+    rows = [(number, line) for number, line in enumerate(lines[after + 1 :], after + 2) if line.strip()]
     header = {}
-    for key, title in (("frames", "Frames:"), ("time", "Frame Time:")):
-        number, words = rows.pop(0) if rows else (len(lines), [])
-        if " ".join(words[: len(title.split())]).lower() != title.lower():
-            raise InputError(
-                f"{path}: line {number}: {' '.join(words)[:40]!r}. Allowed: {title} and a number"
-            )
-        header[key] = float(numbers(words[len(title.split()) :], f"{path}: line {number}", 1)[0])
+    for key, title in (("frames", "Frames"), ("time", "Frame Time")):
+        number, line = rows.pop(0) if rows else (len(lines), "")
+        found = re.fullmatch(r"\s*" + title.replace(" ", r"\s*") + r"\s*:(.*)", line, re.IGNORECASE)
+        if not found:
+            raise InputError(f"{path}: line {number}: {line.strip()[:40]!r}. Allowed: {title}: and a number")
+        header[key] = float(numbers(found[1].split(), f"{path}: line {number}", 1)[0])
     if not 1e-3 <= header["time"] <= 1.0:
         raise InputError(f"{path}: line {after + 3}: frame time {header['time']:g} s. Allowed: 0.001 to 1")
-    frames = [numbers(words, f"{path}: line {number}", width) for number, words in rows]
+    frames = [numbers(line.split(), f"{path}: line {number}", width) for number, line in rows]
     if not frames or len(frames) < header["frames"]:
         raise InputError(
             f"{path}: line {len(lines)}: the file ends after {len(frames)} of {header['frames']:g} frames"

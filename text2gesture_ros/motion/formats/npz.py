@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.motion.formats.completion import body_size
-from text2gesture_ros.motion.formats.joint_names import map_joints
-from text2gesture_ros.motion.formats.joint_tree import axis_along, axis_name
+from text2gesture_ros.motion.formats.joint_names import check_mapped, map_joints
+from text2gesture_ros.motion.formats.joint_tree import axis_along, axis_name, trunk_of
 from text2gesture_ros.motion.formats.take import Take
 from text2gesture_ros.motion.motion import Motion, read_arrays
 from text2gesture_ros.skeleton import INDEX, JOINTS
@@ -29,11 +30,11 @@ _KEYS: Mapping[str, tuple[tuple[str, ...], int, str, str]] = {
 _Z = np.array([0.0, 0.0, 1.0])
 _SIZES = (0.3, 1.8)  # of a body whose file is in metres, the reference being 1: from toddlers to giants
 _AT_ORIGIN = 0.1  # of the pelvis, over a clip in the pelvis frame [m]
-# Many call the wrist hand, and the ankle foot. Where our name of such a joint is there, it is that joint.
-_OUR_WORDS = ("nose", "wrist", "hand", "thumb", "ankle")
 
 
-def read_npz(path: Path, frame_rate: float | None = None) -> Take | Motion:
+def read_npz(
+    path: Path, frame_rate: float | None = None, given: Mapping[str, str] = MappingProxyType({})
+) -> Take | Motion:
     """Read .npz: joint positions (T, J, 3), joint names (J,), frames per second; label and emotion if there.
 
     A file in the form of this package (its joint names, metres, pelvis frame, z up) is taken as it stands; it
@@ -43,6 +44,7 @@ def read_npz(path: Path, frame_rate: float | None = None) -> Take | Motion:
     Args:
         path: the file.
         frame_rate: frames per second, if the file does not say or is wrong [Hz].
+        given: which joint of ours some of its joints are, as `map_joints` takes it.
 
     Raises:
         InputError: it cannot be read, something is missing or of another form, a joint is named twice, or too
@@ -61,11 +63,13 @@ def read_npz(path: Path, frame_rate: float | None = None) -> Take | Motion:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise InputError(f"{path}: joint {twice[0]!r} is named twice")
-    ours = set(names) <= set(JOINTS)
-    columns = {name: names.index(name) for name in names} if ours else _columns(names)
+    ours = set(names) <= set(JOINTS) and not given
+    columns = {name: names.index(name) for name in names} if ours else map_joints(names, given)
+    if not ours:
+        check_mapped(names, columns)
     joints = tuple(name for name in JOINTS if name in columns)
     taken = positions[:, [columns[name] for name in joints]]
-    trunk = _trunk(taken, joints)
+    trunk = trunk_of(taken, joints)
     as_documented = ours and _as_documented(taken, joints, trunk)
     if as_documented and len(joints) == len(JOINTS) and np.isfinite(taken).all():
         pelvis = np.linalg.norm(taken[:, INDEX["pelvis"]].mean(axis=0))
@@ -73,11 +77,7 @@ def read_npz(path: Path, frame_rate: float | None = None) -> Take | Motion:
             return Motion(taken, rate, gesture, emotion)
     up = _Z if as_documented else axis_along(trunk) if trunk is not None else None
     if up is None:
-        raise InputError(
-            f"{path}: joints: {', '.join(names)[:200]}: which way is up? "
-            "Allowed: a trunk along an axis (pelvis or hips; neck, head or shoulders), joints named as by "
-            "CMU, Mixamo, SMPL, COCO, Unity, VRM, Unreal or Blender"
-        )
+        raise InputError(f"{path}: which way is up? Allowed: a trunk (from pelvis to neck) along an axis")
     used = set(columns.values())
     return Take(
         positions=taken,
@@ -111,29 +111,6 @@ def _array(path: Path, arrays: Mapping[str, NDArray[Any]], what: str) -> NDArray
 def _text(value: Any) -> str:
     value = value.item() if isinstance(value, np.ndarray) else value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _columns(names: Sequence[str]) -> dict[str, int]:
-    """Return for each joint of our skeleton that is among others' names its index."""
-    lowered = [name.lower() for name in names]
-    exact = {name: index for index, name in enumerate(lowered) if name in INDEX and name.endswith(_OUR_WORDS)}
-    for side in ("left", "right"):
-        if f"{side}_wrist" not in exact:
-            exact.pop(f"{side}_hand", None)  # it is the wrist
-    return map_joints(names) | exact
-
-
-def _trunk(positions: Array, names: Sequence[str]) -> Array | None:
-    """Return the median vector (3,) from pelvis to neck, or joints near these; None: they are not there."""
-    at = {name: positions[:, index] for index, name in enumerate(names)}
-    for side in ("shoulder", "hip"):
-        if {f"left_{side}", f"right_{side}"} <= set(at):
-            at[side] = (at[f"left_{side}"] + at[f"right_{side}"]) / 2.0
-    top = next((at[name] for name in ("neck", "head", "shoulder") if name in at), None)
-    bottom = next((at[name] for name in ("pelvis", "hip") if name in at), None)
-    if top is None or bottom is None or not np.isfinite(top - bottom).all(axis=1).any():
-        return None
-    return np.asarray(np.nanmedian(top - bottom, axis=0))
 
 
 def _as_documented(positions: Array, names: Sequence[str], trunk: Array | None) -> bool:

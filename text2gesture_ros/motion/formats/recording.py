@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +10,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import check_label
 from text2gesture_ros.motion.formats.asf import read_amc
 from text2gesture_ros.motion.formats.bvh import read_bvh
+from text2gesture_ros.motion.formats.gltf import read_gltf
 from text2gesture_ros.motion.formats.humanml import read_joints
 from text2gesture_ros.motion.formats.kinect import read_skeleton
 from text2gesture_ros.motion.formats.normalisation import normalise_take
@@ -19,7 +19,7 @@ from text2gesture_ros.motion.formats.qianim import read_qianim
 from text2gesture_ros.motion.formats.take import Take
 from text2gesture_ros.motion.motion import FRAME_RATE, Motion
 
-Reader = Callable[[Path], Take | Motion]
+Reader = Callable[..., Take | Motion]  # of a path, and of what else concerns its format
 
 READERS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
     {
@@ -28,12 +28,16 @@ READERS: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         ".skeleton": ("NTU RGB+D, Kinect v2", read_skeleton),
         ".npy": ("HumanML3D joints", read_joints),
         ".qianim": ("animation of Pepper", read_qianim),
+        **dict.fromkeys((".gltf", ".glb"), ("glTF 2.0 animation", read_gltf)),
+        ".vrma": ("animation of VRM", read_gltf),
         ".npz": ("motion of this package, or joint positions with names", read_npz),
     }
 )
 """The format of each suffix, and its reader."""
 
 FORMATS = tuple(READERS)
+GLTF = (".gltf", ".glb", ".vrma")
+_FIXED_NAMES = (".skeleton", ".npy", ".qianim")
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def read_recording(
     end: float | None = None,
     skeleton: Path | str | None = None,
     frame_rate: float | None = None,
+    names: Mapping[str, str] = MappingProxyType({}),
+    animation: str = "",
     gesture: str = "",
     emotion: str = "",
 ) -> Recording:
@@ -76,6 +82,9 @@ def read_recording(
         skeleton: the ASF file that belongs to an AMC file; None: one lies beside it.
         frame_rate: frames per second of the recording [Hz]; None: as the file says, or as is usual for its
             format where it does not (AMC 120, `.skeleton` 30, `.npy` 20).
+        names: which joint of ours some joints of the file are, by their names there (`read_map`); empty for
+            none of ours. The others are told by their names.
+        animation: which animation of a glTF file; empty: the first.
         gesture: what it shows; empty: what the file says.
         emotion: how it is done; empty: what the file says.
 
@@ -91,12 +100,19 @@ def read_recording(
         known = ", ".join(f"{known} ({what})" for known, (what, _) in READERS.items())
         raise InputError(f"{path}: unknown format {suffix!r}. Known: {known}")
     read = READERS[suffix][1]
+    options: dict[str, Any] = {}
+    if names:
+        options["given"] = names
+    if suffix == ".amc" and skeleton:
+        options["skeleton"] = Path(skeleton)
+    if suffix == ".npz":
+        options["frame_rate"] = frame_rate
+    if suffix in GLTF:
+        options["animation"] = animation
+    if names and suffix in _FIXED_NAMES:
+        raise InputError(f"{path}: joints of {suffix} files have no names of their own to map")
     try:
-        if suffix == ".amc" and skeleton:
-            read = partial(read_amc, skeleton=Path(skeleton))
-        elif suffix == ".npz":
-            read = partial(read_npz, frame_rate=frame_rate)
-        source = read(path)
+        source = read(path, **options)
         source = source if frame_rate is None else replace(source, frame_rate=frame_rate)
         source = _cut(source, start, end)
         if isinstance(source, Motion):

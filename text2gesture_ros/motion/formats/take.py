@@ -66,15 +66,16 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file.
+    """Return the lines of a text file: UTF-8, or else Latin-1, in which older programs write names.
 
     Raises:
         InputError: it cannot be read, is empty, too large or no text.
     """
+    data = read_bytes(path)
     try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text (UTF-8): {error.reason} at byte {error.start}") from None
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
     if "\0" in text:
         raise InputError(f"{path}: no text: a zero byte at {text.index(chr(0))}")
     return text.splitlines()

@@ -10,8 +10,8 @@ from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.model_directory import ModelDirectory
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.motion.candidates import Generated, ModelCandidate
+from text2gesture_ros.training.motion.clips import motion_clips
 from text2gesture_ros.training.motion.config import LossWeights, MotionTrainingConfig
-from text2gesture_ros.training.motion.train import motion_clips
 
 
 def training_clips(directory: ModelDirectory) -> list[Motion]:

@@ -15,12 +15,14 @@ from types import MappingProxyType
 from typing import Any
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.model_directory import ModelDirectory, open_model, write_file
+from text2gesture_ros.model_directory import ModelDirectory, open_model, unfinished, write_file
+from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.training.motion.baselines import NearestClipPlayer, training_clips
 from text2gesture_ros.training.motion.candidates import Candidate, ModelCandidate
+from text2gesture_ros.training.motion.clips import judging_clips
 from text2gesture_ros.training.motion.study import Study
-from text2gesture_ros.training.summary import Summary, Table
+from text2gesture_ros.training.summary import BETTER, Summary, Table
 
 logger = logging.getLogger(__name__)
 
@@ -63,10 +65,12 @@ def evaluate(
     output: Path | None = None,
     figures: Path | None = None,
     recogniser: str = "recogniser",
+    data: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Evaluate a motion model beside baselines and ablations; the same arguments give the same numbers.
 
-    Real clips come from the studio, of people none of the models was trained on, all put on the model's body.
+    Real clips come from the studio, of people none of the models was trained on, or are recordings of one's
+    own that were not trained on; all are put on the model's body.
     In each repetition half of them, drawn anew, are the real ones, and the other half is the row "real". A
     candidate generates as many clips with the same gestures and emotions, with new seeds.
 
@@ -81,20 +85,31 @@ def evaluate(
         output: the file of results, JSON; rows that stand in it stay.
         figures: folder for pictures of the model, see `figures.draw`.
         recogniser: name or path of the recogniser that judges; "" to leave it to the embedder alone.
+        data: folders of recordings to judge by instead of the studio's clips. Then rows is the model, and the
+            recordings themselves, unless it is given.
 
     Returns:
-        model, seed, clips, repetitions; judges: whose recognition it is, the first one's features are used;
-        paper: the paper's own figures and why they differ; missing: rows without model directory;
-        rows: name -> what (it is), seconds, and what `Study.measure` says.
+        notes: what is to be known of model and recordings; model, seed, clips, repetitions; judges: whose
+        recognition it is, the first one's features are used; paper: the paper's own figures and why they
+        differ; missing: rows without model directory; rows: name -> what (it is), seconds, and what
+        `Study.measure` says.
 
     Raises:
         ModelError: a model directory is wrong.
         InputError: a row is unknown, or the file of results is none.
     """
     ours = ModelCandidate(model)
+    notes = [stopped] if (stopped := unfinished(ours.directory.path)) else []
+    own: list[Motion] = []
+    if data:
+        training = ours.directory.config.get("training", {})
+        share, trained_on = float(training.get("held_out_share", 0.0)), training.get("data", ())
+        own, said = judging_clips(data, ours.frames, trained_on, share)
+        notes += said
+        rows = rows or (None if rows_from else [REAL, OURS])
     names, missing, folders = _resolved(rows, rows_from)
     before = _read(output) if output and output.exists() else {}
-    study = Study.of(ours, clips_per_gesture, repetitions, seed, recogniser)
+    study = Study.of(ours, clips_per_gesture, repetitions, seed, recogniser, own)
     makers: dict[str, Callable[[], Candidate | None]] = {
         REAL: lambda: None,
         OURS: lambda: ours,
@@ -106,6 +121,7 @@ def evaluate(
     found: dict[str, Any] = before["rows"] if before.get("study") == study.fingerprint else {}
     result: dict[str, Any] = {
         "model": ours.directory.name,
+        "notes": notes,
         "seed": seed,
         "clips": len(study.clips) // 2,
         "repetitions": repetitions,
@@ -142,19 +158,19 @@ def _digest(directory: ModelDirectory) -> str:
 
 _TABLES: tuple[Mapping[str, str], ...] = (
     {
-        "recognition": "#recognised",
-        "mmd_avg": "#MMDavg",
-        "mmd_seq": "#MMDseq",
-        "fid": "#FID",
-        "diversity": "#diversity, to real",
-        "multimodality": "#multimodality, to real",
+        "recognition": "#recognised ↑",
+        "mmd_avg": "#MMDavg ↓",
+        "mmd_seq": "#MMDseq ↓",
+        "fid": "#FID ↓",
+        "diversity": "#diversity, to real →1",
+        "multimodality": "#multimodality, to real →1",
     },
     {
-        "length_error": "length error [frames]",
-        "in_time": "#ends in time",
-        "variance_ratio": "#variance, to real",
-        "peak_jerk_ratio": "#peak jerk, to real",
-        "jump_ratio": "#jump, to real",
+        "length_error": "#length error ↓ [frames]",
+        "in_time": "#ends in time ↑",
+        "variance_ratio": "#variance, to real →1",
+        "peak_jerk_ratio": "#peak jerk, to real →1",
+        "jump_ratio": "#jump, to real ≤1",
     },
 )
 
@@ -170,6 +186,8 @@ def summary(result: Mapping[str, Any]) -> Summary:
         ]
         tables.append(("", ("row", *columns.values()), [paper, *rows]))
     notes = [
+        f"{BETTER}, →1: near 1 is better, ≤1: up to 1 is as real",
+        *result["notes"],
         f"{result['clips']} clips, {result['repetitions']} repetitions, judged by {result['judges'][0]}",
         f"paper's figures: {result['paper']['note']}",
     ]

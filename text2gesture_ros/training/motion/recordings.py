@@ -13,6 +13,7 @@ from text2gesture_ros.generation.generator import MIN_DURATION
 from text2gesture_ros.labels import GESTURES, NEUTRAL, check_label
 from text2gesture_ros.motion.formats import FORMATS, read_recording
 from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.training.pace import paced
 
 LABELS_FILE = "labels.csv"
 LEAST_CLIPS = 2  # of a gesture: a triplet needs two that are alike
@@ -23,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
     """A segment of a recording that shows a gesture.
 
     Attributes:
@@ -60,8 +61,7 @@ def load_recordings(folders: Sequence[str | Path], longest: int) -> list[Motion]
     """
     clips = [
         clip
-        for folder in folders
-        for entry in _entries(Path(folder))
+        for entry in paced(check_recordings(folders), "recordings")
         for clip in _windows(_read(entry), longest, entry.where)
     ]
     counts = Counter(clip.gesture for clip in clips)
@@ -75,13 +75,29 @@ def load_recordings(folders: Sequence[str | Path], longest: int) -> list[Motion]
     return clips
 
 
+def check_recordings(folders: Sequence[str | Path]) -> list[Entry]:
+    """Return what folders of recordings hold; it takes no time, nothing of them is read but labels.csv.
+
+    Raises:
+        InputError: as `load_recordings`, as far as it can be told by names.
+    """
+    entries = [entry for folder in folders for entry in _entries(Path(folder))]
+    for entry in entries:
+        if not entry.path.is_file():
+            raise InputError(f"{entry.where}: {entry.path}: no such file")
+        # A clip of this package says itself what it shows.
+        if not entry.gesture and entry.path.suffix.lower() != ".npz":
+            _check_named(entry.path.parent.name, entry.where)
+    return entries
+
+
 def missing_gestures(clips: Sequence[Motion]) -> list[str]:
     """Return the gestures that no clip shows."""
     shown = {clip.gesture for clip in clips}
     return [gesture for gesture in GESTURES if gesture not in shown]
 
 
-def _entries(folder: Path) -> Iterator[_Entry]:
+def _entries(folder: Path) -> Iterator[Entry]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of recordings")
     if (folder / LABELS_FILE).is_file():
@@ -91,10 +107,10 @@ def _entries(folder: Path) -> Iterator[_Entry]:
     if not files:
         raise InputError(f"{folder}: no recordings. Known formats: {', '.join(FORMATS)}")
     for path in files:
-        yield _Entry(path, str(path))
+        yield Entry(path, str(path))
 
 
-def _listed(folder: Path) -> Iterator[_Entry]:
+def _listed(folder: Path) -> Iterator[Entry]:
     """Yield what labels.csv lists."""
     file = folder / LABELS_FILE
     try:
@@ -118,12 +134,12 @@ def _listed(folder: Path) -> Iterator[_Entry]:
         if not values["file"]:
             raise InputError(f"{where}: file is empty")
         _check(values["gesture"], where)
-        yield _Entry(
+        yield Entry(
             folder / values["file"], where, values["gesture"], values.get("emotion", ""), start or 0.0, end
         )
 
 
-def _read(entry: _Entry) -> Motion:
+def _read(entry: Entry) -> Motion:
     """Return the clip of an entry with its labels."""
     try:
         motion = read_recording(entry.path, start=entry.start, end=entry.end).motion
@@ -133,7 +149,10 @@ def _read(entry: _Entry) -> Motion:
         ) from None
     if motion.duration < MIN_DURATION:
         raise InputError(f"{entry.where}: {motion.duration:.2f} s, at least {MIN_DURATION} s are needed")
-    gesture = entry.gesture or motion.gesture or entry.path.parent.name
+    gesture = entry.gesture or motion.gesture
+    if not gesture:
+        gesture = entry.path.parent.name
+        _check_named(gesture, entry.where)
     emotion = entry.emotion or motion.emotion or NEUTRAL
     _check(gesture, entry.where)
     try:
@@ -148,6 +167,17 @@ def _check(gesture: str, where: str) -> None:
         check_label("gesture", gesture)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def _check_named(folder: str, where: str) -> None:
+    """Refuse a recording of which nothing says what it shows; its folder's name might."""
+    if folder not in GESTURES:
+        raise InputError(
+            f"{where}: nothing says which gesture it shows. Ways to say it: clips that say it themselves"
+            f" (text2gesture import {where} --label GESTURE -o DIR); a folder named by the gesture, not"
+            f" {folder!r}; or {LABELS_FILE} in the folder given, with columns {', '.join(_COLUMNS)}"
+            f" (and {', '.join(_MORE_COLUMNS)}). Gestures: {', '.join(GESTURES)}"
+        )
 
 
 def _windows(clip: Motion, longest: int, where: str) -> list[Motion]:

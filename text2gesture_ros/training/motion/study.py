@@ -48,16 +48,31 @@ class Study:
 
     @classmethod
     def of(
-        cls, body: ModelCandidate, clips_per_gesture: int, repetitions: int, seed: int, recogniser: str
+        cls,
+        body: ModelCandidate,
+        clips_per_gesture: int,
+        repetitions: int,
+        seed: int,
+        recogniser: str,
+        own: Sequence[Motion] = (),
     ) -> "Study":
         """Make the clips and show them to the judges; arguments as `evaluate.evaluate`.
+
+        Args:
+            body: the model on whose body all are put.
+            clips_per_gesture: of the studio.
+            repetitions: how often.
+            seed: of all chance.
+            recogniser: name or path; empty: none.
+            own: clips to judge by instead of the studio's, an even number of each gesture.
 
         Raises:
             ModelError: the recogniser's directory is wrong.
             InputError: no judge is given.
         """
         # Whole gestures, from rest to rest: that is what is generated.
-        clips = [body.on_body(clip) for clip in dataset(seed, 2 * clips_per_gesture, candid_share=0.0)]
+        real = own or dataset(seed, 2 * clips_per_gesture, candid_share=0.0)
+        clips = [body.on_body(clip) for clip in real]
         judges: list[Judge] = [RecogniserJudge(recogniser)] if recogniser else []
         judges += [EmbedderJudge(body)] if body.embeds else []
         if not judges:
@@ -142,7 +157,7 @@ class Study:
                 right[clip.gesture].append(float(ok))
         result: dict[str, Any] = {
             "metrics": {key: estimate(numbers)._asdict() for key, numbers in values.items()},
-            "recognition_by_gesture": {gesture: float(np.mean(oks)) for gesture, oks in right.items()},
+            "recognition_by_gesture": {gesture: float(np.mean(oks)) for gesture, oks in right.items() if oks},
         }
         if isinstance(candidate, ModelCandidate):
             result["health"] = candidate.health([self.clips[index] for index in self.halves(0)[0]])
@@ -220,7 +235,7 @@ class Study:
             "jump": moves.jump,
             "jump_ratio": moves.jump / self.largest_jump,
             "variance_ratio": variance_ratio(poses, real_poses, real_lengths, truth),
-            "lively": _lively(shown),
+            **_lively(shown),
         }
 
     def draw(self, candidate: Candidate, folder: Path) -> None:
@@ -237,8 +252,10 @@ def _poses(frames: FloatArray) -> FloatArray:
     return frames.reshape(*frames.shape[:-1], len(JOINTS), 3)
 
 
-def _lively(clips: Sequence[Motion]) -> float:
-    positive, negative = (
-        kinematics([clip for clip in clips if clip.emotion == emotion]).speed for emotion in EMOTIONS[:2]
-    )
-    return positive / negative
+def _lively(clips: Sequence[Motion]) -> dict[str, float]:
+    """Return the figure `lively`, where there are positive and negative clips."""
+    sides = [[clip for clip in clips if clip.emotion == emotion] for emotion in EMOTIONS[:2]]
+    if not all(sides):
+        return {}
+    positive, negative = (kinematics(side).speed for side in sides)
+    return {"lively": positive / negative}

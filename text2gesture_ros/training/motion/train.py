@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
-from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.generation.motion_network import (
     WHOLE_CLIP_EVERY,
     Embedder,
@@ -22,17 +23,18 @@ from text2gesture_ros.generation.motion_network import (
 )
 from text2gesture_ros.labels import GESTURES, TASKS
 from text2gesture_ros.model_directory import Slots, open_model, save_model
-from text2gesture_ros.motion.motion import FRAME_RATE, Motion
+from text2gesture_ros.motion.motion import FRAME_RATE
 from text2gesture_ros.skeleton import JOINTS
 from text2gesture_ros.training.epochs import EpochTraining
+from text2gesture_ros.training.motion.clips import motion_clips, sources
 from text2gesture_ros.training.motion.config import MotionTrainingConfig, load_config
 from text2gesture_ros.training.motion.data import Batch, MotionClips, Normalisation, furthest_step, split
 from text2gesture_ros.training.motion.export import export_graphs
 from text2gesture_ros.training.motion.health import health
 from text2gesture_ros.training.motion.objective import GeneratorObjective, head_factors
-from text2gesture_ros.training.motion.recordings import load_recordings, missing_gestures
 from text2gesture_ros.training.motion.repertoire import Repertoire
-from text2gesture_ros.training.studio.synthesis import parts
+from text2gesture_ros.training.pace import Plan, Stage
+from text2gesture_ros.training.studio.synthesis import is_held_out
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 20  # batches
@@ -66,36 +68,38 @@ def train(
             or what there is does not fit.
         InputError: recordings cannot be used.
     """
+    MotionTraining(_values(config, data, studio), output, device).run(resume=resume)
+
+
+def plan(config: Path, *, device: str = "auto", data: Sequence[str] = (), studio: str | None = None) -> Plan:
+    """Return what `train` would do, by a few batches; arguments and errors as there."""
+    values = _values(config, data, studio)
+    start = time.monotonic()
+    own, wanted = sources(values)
+    read = time.monotonic() - start
+    training, held_out = split(own, values.held_out_share)
+    share = values.held_out_share if wanted else 0.0
+    performers = [is_held_out(index, share) for index in range(values.clips_per_gesture)]
+    counts = Counter(clip.gesture for clip in training)
+    counts.update({gesture: performers.count(False) for gesture in wanted})
+    # A few clips tell the time that a clip and a batch take; how many there are, the counts do.
+    least = -(-2 * values.batch_size // (len(GESTURES) * (1 + values.augmentations)))
+    few = replace(values, data=(), studio="all", clips_per_gesture=max(3, least))
+    start = time.monotonic()
+    rehearsal = MotionTraining(few, None, device)
+    per_clip = (time.monotonic() - start) / (few.clips_per_gesture * len(GESTURES))
+    batches = counts.total() * (1 + values.augmentations) // values.batch_size
+    stages = tuple(replace(stage, batches=batches) for stage in rehearsal.stages)
+    making = read + per_clip * values.clips_per_gesture * len(wanted)
+    held = len(held_out) + performers.count(True) * len(wanted)
+    return Plan(dict(counts), held, making, stages, rehearsal.rehearse())
+
+
+def _values(config: Path, data: Sequence[str], studio: str | None) -> MotionTrainingConfig:
     values = load_config(config)
     if data or studio:
         values = replace(values, data=(*values.data, *data), studio=studio or values.studio)
-    MotionTraining(values, output, device).run(resume=resume)
-
-
-def motion_clips(config: MotionTrainingConfig) -> tuple[list[Motion], list[Motion]]:
-    """Return the clips to train on and those held out: the studio's, recordings of one's own, or both.
-
-    Raises:
-        InputError: recordings cannot be used: which and why.
-    """
-    # No window fills all N frames: every clip is to show a stop.
-    longest = config.frames - max(1, config.frames // 16)
-    own = load_recordings(config.data, longest) if config.data else []
-    missing = missing_gestures(own)
-    if own and missing and config.studio == "none":
-        raise InputError(
-            f"{', '.join(config.data)}: no clips of {', '.join(missing)}."
-            " The studio's are taken where studio is 'missing' (--studio missing)"
-        )
-    training, held_out = split(own, config.held_out_share)
-    wanted = {"all": set(GESTURES), "missing": set(missing), "none": set[str]()}[config.studio]
-    if wanted:
-        if own and missing:
-            _LOG.info("from the studio alone: %s", ", ".join(missing))
-        made = parts(config.seed, config.clips_per_gesture, config.held_out_share, config.candid_share)
-        training += [clip for clip in made[0] if clip.gesture in wanted]
-        held_out += [clip for clip in made[1] if clip.gesture in wanted]
-    return training, held_out
+    return values
 
 
 def export(path: Path) -> None:
@@ -163,7 +167,7 @@ class MotionTraining(EpochTraining):
 
     Args:
         config: what the training depends on.
-        output: the model directory to write.
+        output: the model directory to write; None writes nothing.
         device: auto, cpu or cuda.
 
     Raises:
@@ -171,7 +175,7 @@ class MotionTraining(EpochTraining):
         InputError: recordings cannot be used.
     """
 
-    def __init__(self, config: MotionTrainingConfig, output: Path, device: str = "auto") -> None:
+    def __init__(self, config: MotionTrainingConfig, output: Path | None, device: str = "auto") -> None:
         super().__init__(config.seed, output, device, _LOG)
         self.config = config
         self.data = MotionData.of(config)
@@ -199,6 +203,15 @@ class MotionTraining(EpochTraining):
     def finished(self) -> bool:
         """Whether no epoch is left."""
         return self.epoch >= self.config.embedder_epochs + self.config.generator_epochs
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The embedder's epochs, then the generator's."""
+        count = len(self.loader)
+        return (
+            Stage("embedder", self.config.embedder_epochs, count),
+            Stage("generator", self.config.generator_epochs, count),
+        )
 
     def state(self) -> tuple[nn.Module, Mapping[str, torch.optim.Optimizer]]:
         """Return network and optimisers."""
@@ -269,7 +282,7 @@ class MotionTraining(EpochTraining):
         self.embedder.train()
         optimizer = self.optimizers["embedder_optimizer"]
         start = time.monotonic()
-        for index, batch in enumerate(self.loader):
+        for index, batch in enumerate(self.paced(self.loader)):
             loss = self.objective.triplet_loss(self.embedder(batch["frames"]), batch)
             optimizer.zero_grad()
             self.accelerator.backward(loss)
@@ -284,7 +297,7 @@ class MotionTraining(EpochTraining):
         total = self.config.generator_epochs * len(self.loader)
         first = (self.epoch - self.config.embedder_epochs) * len(self.loader)
         start = time.monotonic()
-        for index, batch in enumerate(self.loader):
+        for index, batch in enumerate(self.paced(self.loader)):
             passed = (first + index) / total
             self._set_rates(passed)
             with torch.set_grad_enabled(learns or self.config.network.condition == "class"):

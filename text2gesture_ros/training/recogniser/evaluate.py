@@ -11,7 +11,7 @@ from text2gesture_ros.labels import GESTURES, NEUTRAL
 from text2gesture_ros.model_directory import open_model
 from text2gesture_ros.training.recogniser.recordings import Labelled, read_recordings
 from text2gesture_ros.training.studio.synthesis import dataset, distractors
-from text2gesture_ros.training.summary import Summary, number
+from text2gesture_ros.training.summary import BETTER, Summary, number
 from text2gesture_ros.understanding.recogniser import LABELS, OTHER, Recogniser, Recognition
 
 # Added to the seed a model was trained with: the people of the evaluation are none of the training's.
@@ -117,10 +117,11 @@ def summary(report: dict[str, Any]) -> Summary:
         for key in ("by_source", "by_gesture") if span == "active" else ():
             parts |= {f"  {name}": found for name, found in report[span][key].items()}
     names = ("gestures", "top1", "top2", "top1_of_twelve", "false_reject", "others", "false_accept")
-    columns = ("", *(f"#{name.replace('_', ' ')}" for name in names))
+    ways = {"top1": "↑", "top2": "↑", "top1_of_twelve": "↑", "false_reject": "↓", "false_accept": "↓"}
+    columns = ("", *(f"#{name.replace('_', ' ')} {ways.get(name, '')}".rstrip() for name in names))
     rows = [(part, *(number(found[name]) for name in names)) for part, found in parts.items()]
     if "clips" not in report:
-        return Summary([("", columns, rows)])
+        return Summary([("", columns, rows)], [BETTER])
     reasons = {file: f" ({reason})" for file, reason in report["left_out"].items()}
     recordings = [
         (
@@ -146,7 +147,7 @@ def summary(report: dict[str, Any]) -> Summary:
         "#rank",
     )
     title = f"{' and '.join(report['part'])} recordings"
-    return Summary([("", columns, rows), (title, header, recordings)])
+    return Summary([("", columns, rows), (title, header, recordings)], [BETTER])
 
 
 def draw_confusion(path: Path, report: dict[str, Any], title: str) -> None:

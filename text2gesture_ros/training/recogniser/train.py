@@ -3,8 +3,9 @@
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import compress
 from operator import not_
 from pathlib import Path
@@ -23,6 +24,7 @@ from text2gesture_ros.model_directory import open_model, save_model
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.training.checks import check_values
 from text2gesture_ros.training.epochs import EpochTraining
+from text2gesture_ros.training.pace import Plan, Stage
 from text2gesture_ros.training.recogniser.data import Augmentation, Clips, IntArray, drawn
 from text2gesture_ros.training.recogniser.export import export_graphs
 from text2gesture_ros.training.recogniser.recordings import read_recordings
@@ -170,12 +172,52 @@ def train(
         InputError: a recording is missing or cannot be read.
     """
     values = load_config(config)
-    motions = []
+    motions = _motions(values, recordings, table, without)
+    RecogniserTraining(values, output, device, motions).run(resume=resume)
+
+
+def plan(
+    config: Path,
+    *,
+    device: str = "auto",
+    recordings: Path | None = None,
+    table: Path | None = None,
+    without: Collection[str] = (),
+) -> Plan:
+    """Return what `train` would do, by a few batches; arguments and errors as there."""
+    values = load_config(config)
+    start = time.monotonic()
+    motions = _motions(values, recordings, table, without)
+    read = time.monotonic() - start
+    # A few clips tell the time that a clip and a batch take.
+    few = replace(values, clips_per_gesture=4, held_out_share=0.25, distractors=8, wild=4, wild_others=8)
+    start = time.monotonic()
+    rehearsal = RecogniserTraining(few, None, device, motions)
+    per_clip = (time.monotonic() - start) / _made(few)
+    counts = Counter(motion.gesture or OTHER for motion in motions)
+    counts.update(dict.fromkeys(GESTURES, values.clips_per_gesture + values.wild))
+    counts[OTHER] += values.distractors + values.wild_others
+    held_out = round(values.held_out_share * _made(values))
+    making = read + per_clip * _made(values)
+    per_batch = rehearsal.rehearse()
+    return Plan(dict(counts), held_out, making, rehearsal.stages, per_batch)
+
+
+def _made(config: RecogniserTrainingConfig) -> int:
+    """Return how many clips the studio makes."""
+    return len(GESTURES) * (config.clips_per_gesture + config.wild) + config.distractors + config.wild_others
+
+
+def _motions(
+    config: RecogniserTrainingConfig, recordings: Path | None, table: Path | None, without: Collection[str]
+) -> list[Motion]:
+    """Return the recordings that join the training."""
+    motions: list[Motion] = []
     if recordings is not None and table is not None:
-        for part in ("train", "validation") if values.validation_joins else ("train",):
+        for part in ("train", "validation") if config.validation_joins else ("train",):
             found = read_recordings(recordings, table, part)
             motions += [each.motion for each in found if each.source not in without]
-    RecogniserTraining(values, output, device, motions).run(resume=resume)
+    return motions
 
 
 def export(path: Path) -> None:
@@ -193,7 +235,7 @@ class RecogniserTraining(EpochTraining):
 
     Args:
         config: what the training depends on.
-        output: the model directory to write.
+        output: the model directory to write; None writes nothing.
         device: auto, cpu or cuda.
         recordings: motions by others to train on, labelled; without a gesture they are `other`.
 
@@ -204,7 +246,7 @@ class RecogniserTraining(EpochTraining):
     def __init__(
         self,
         config: RecogniserTrainingConfig,
-        output: Path,
+        output: Path | None,
         device: str = "auto",
         recordings: list[Motion] | None = None,
     ) -> None:
@@ -237,6 +279,11 @@ class RecogniserTraining(EpochTraining):
     def finished(self) -> bool:
         """Whether no epoch is left."""
         return self.epoch >= self.config.epochs
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All epochs are alike."""
+        return (Stage("recogniser", self.config.epochs, self.config.batches),)
 
     def state(self) -> tuple[nn.Module, Mapping[str, torch.optim.Optimizer]]:
         """Return network and optimiser."""
@@ -276,7 +323,7 @@ class RecogniserTraining(EpochTraining):
         self.model.train()
         start = time.monotonic()
         right = shown = 0
-        for index, batch in enumerate(self.loader):
+        for index, batch in enumerate(self.paced(self.loader)):
             step = self.epoch * self.config.batches + index
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.learning_rate * self.config.rate_factor(step)

@@ -14,6 +14,7 @@ import numpy as np
 from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import GESTURES
 from text2gesture_ros.motion.motion import Motion
+from text2gesture_ros.training.pace import paced
 from text2gesture_ros.training.recogniser.forms import MORE
 from text2gesture_ros.training.studio.body import ARM_CHANNELS, CHANNEL, SIDES, reach
 from text2gesture_ros.training.studio.distractors import DISTRACTORS
@@ -64,10 +65,14 @@ def wild(seed: int, clips_per_label: int, others: int) -> list[Motion]:
         others: how many of no gesture; their label is empty.
     """
     counts = {**dict.fromkeys(GESTURES, clips_per_label), OTHER: others}
-    return [
-        _clip(label, np.random.default_rng([seed, 77, number, index]))
+    wanted = [
+        (label, number, index)
         for number, (label, count) in enumerate(counts.items())
         for index in range(count)
+    ]
+    return [
+        _clip(label, np.random.default_rng([seed, 77, number, index]))
+        for label, number, index in paced(wanted, "clips in the wild")
     ]
 
 

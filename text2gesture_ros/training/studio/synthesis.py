@@ -6,7 +6,7 @@ key postures, outer joints trailing the inner ones, eyes and head ahead of the h
 living body.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES, check_label
 from text2gesture_ros.motion.motion import FRAME_RATE, Motion
 from text2gesture_ros.skeleton import INDEX
+from text2gesture_ros.training.pace import paced
 from text2gesture_ros.training.studio.body import CHANNELS, SIDES
 from text2gesture_ros.training.studio.distractors import DISTRACTORS
 from text2gesture_ros.training.studio.performers import Performer, stance
@@ -93,7 +94,13 @@ def synthesise(gesture: str, emotion: str, generator: np.random.Generator, form:
     )
 
 
-def dataset(seed: int, clips_per_gesture: int = 100, candid_share: float = CANDID_SHARE) -> list[Motion]:
+def dataset(
+    seed: int,
+    clips_per_gesture: int = 100,
+    candid_share: float = CANDID_SHARE,
+    *,
+    gestures: Collection[str] = GESTURES,
+) -> list[Motion]:
     """Return clips of all gestures, every emotion among each gesture's, in the order of `labels.GESTURES`.
 
     Clip i of every gesture is done by performer i of this seed. A candid clip is caught in passing: the
@@ -103,12 +110,15 @@ def dataset(seed: int, clips_per_gesture: int = 100, candid_share: float = CANDI
         seed: of all chance; the same seed gives the same bytes, however many clips are asked for.
         clips_per_gesture: how many clips of each gesture.
         candid_share: part of the clips that are candid; 0 to learn whole gestures from rest to rest.
+        gestures: of which clips are made.
     """
-    return [
-        _clip(seed, label, index, candid_share)
-        for label in range(len(GESTURES))
+    wanted = [
+        (label, index)
+        for label, gesture in enumerate(GESTURES)
         for index in range(clips_per_gesture)
+        if gesture in gestures
     ]
+    return [_clip(seed, label, index, candid_share) for label, index in paced(wanted, "clips of the studio")]
 
 
 def parts(
@@ -116,6 +126,8 @@ def parts(
     clips_per_gesture: int,
     held_out_share: float = 0.05,
     candid_share: float = CANDID_SHARE,
+    *,
+    gestures: Collection[str] = GESTURES,
 ) -> tuple[list[Motion], list[Motion]]:
     """Return the clips of `dataset` in two parts, for training and held out; no performer is in both.
 
@@ -124,8 +136,9 @@ def parts(
         clips_per_gesture: how many clips of each gesture, both parts together.
         held_out_share: part of the performers to hold out; who is does not depend on how many there are.
         candid_share: see `dataset`.
+        gestures: see `dataset`.
     """
-    clips = dataset(seed, clips_per_gesture, candid_share)
+    clips = dataset(seed, clips_per_gesture, candid_share, gestures=gestures)
     held_out = [is_held_out(index % clips_per_gesture, held_out_share) for index in range(len(clips))]
     return (
         [clip for clip, out in zip(clips, held_out, strict=True) if not out],
@@ -151,7 +164,7 @@ def distractors(seed: int, count: int) -> list[Motion]:
         count: how many; each kind of `DISTRACTORS` has its turn.
     """
     clips = []
-    for index in range(count):
+    for index in paced(range(count), "clips of other motion"):
         generator = np.random.default_rng([seed, len(GESTURES) + 1, index])
         form = _drawn(DISTRACTORS, (index * _GOLDEN + 0.5) % 1.0)
         who = Performer.drawn(generator)

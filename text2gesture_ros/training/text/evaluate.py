@@ -11,7 +11,7 @@ from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import NEUTRAL, TASKS
 from text2gesture_ros.parameters import IntentClassifierParameters
 from text2gesture_ros.resources import share_directory
-from text2gesture_ros.training.summary import Summary, number
+from text2gesture_ros.training.summary import BETTER, Summary, number
 from text2gesture_ros.training.text.corpora import read_each
 from text2gesture_ros.training.text.data import default_data, read_outliers
 from text2gesture_ros.training.text.utterances import Utterance, read_utterances
@@ -300,11 +300,11 @@ def auroc(higher: Sequence[float], lower: Sequence[float]) -> float:
 
 
 _SCORES = {
-    "accuracy": "#accuracy",
-    "macro_f1": "#macro F1",
-    "accuracy_ok": "#accepted",
-    "ece": "#ECE",
-    "false_gesture_rate": "#false gestures",
+    "accuracy": "#accuracy ↑",
+    "macro_f1": "#macro F1 ↑",
+    "accuracy_ok": "#accepted ↑",
+    "ece": "#ECE ↓",
+    "false_gesture_rate": "#false gestures ↓",
     "n": "#scored",
     "not_scored": "#not scored",
 }
@@ -322,9 +322,10 @@ def summary(metrics: Mapping[str, Any]) -> Summary:
     return Summary(
         [
             ("", ("", *_SCORES.values()), [*_score_rows(metrics), _score_row("performed", performed)]),
-            ("", ("task", "label", "#recall", "#accepted", "#lines"), rows),
+            ("", ("task", "label", "#recall ↑", "#accepted ↑", "#lines"), rows),
         ],
         [
+            BETTER,
             "accepted: the choice is among the labels that the file accepts. "
             "false gestures: share of the plain lines with a gesture that no reader accepts.",
             f"performed: gestures with at least the confidence {performed['confidence_threshold']} "

@@ -4,13 +4,15 @@ import copy
 import json
 import logging
 import math
+import tempfile
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
@@ -29,6 +31,7 @@ from text2gesture_ros.model_directory import (
 )
 from text2gesture_ros.training.epochs import EpochTraining
 from text2gesture_ros.training.onnx_export import export_graph, export_int8_graph
+from text2gesture_ros.training.pace import Plan, Stage
 from text2gesture_ros.training.text.batches import Batch, Collator, EpochBatches, Utterances, class_weights
 from text2gesture_ros.training.text.data import IntentTrainingConfig, Lines, load_config, read_lines
 from text2gesture_ros.training.text.evaluate import evaluate
@@ -66,13 +69,7 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
         ConfigurationError: the training file, the PLM, the device or the checkpoint cannot be used.
         InputError: the data cannot be used.
     """
-    settings = load_config(config)
-    if missing := [task for task in TASKS if task not in settings.heads]:
-        raise ConfigurationError(f"{config}: a model needs the heads {', '.join(missing)} too")
-    if not settings.name.strip():  # before hours of training: no model directory opens without a name
-        raise ConfigurationError(f"{config}: a model needs a name")
-    lines = read_lines(settings, config.parent)
-    plm = find_plm(settings.plm, config.parent)
+    settings, lines, plm = _read(config)
     output.mkdir(parents=True, exist_ok=True)
     write_tokenizer(plm, settings.max_tokens, output / TOKENIZER_FILE)
     reader = TextReader(output / TOKENIZER_FILE)
@@ -83,6 +80,30 @@ def train(config: Path, output: Path, *, resume: bool = False, device: str = "au
         metrics = evaluate(IntentClassifier(str(output.resolve()), device="cpu"), data)
         write_file(output / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
     return output
+
+
+def plan(config: Path, *, device: str = "auto") -> Plan:
+    """Return what `train` would do, by a few batches; arguments and errors as there."""
+    start = time.monotonic()
+    settings, lines, plm = _read(config)
+    with tempfile.TemporaryDirectory() as folder:
+        write_tokenizer(plm, settings.max_tokens, Path(folder) / TOKENIZER_FILE)
+        training = IntentTraining(settings, plm, TextReader(Path(folder) / TOKENIZER_FILE), lines, device)
+    making = time.monotonic() - start
+    counts = Counter(
+        str(line.labels.get("gesture") or "no gesture label") for line in (*lines.training, *lines.corpora)
+    )
+    return Plan(dict(counts), len(lines.validation), making, training.stages, training.rehearse())
+
+
+def _read(config: Path) -> tuple[IntentTrainingConfig, Lines, Path]:
+    """Return the settings of a training file, its lines and its pre-trained language model."""
+    settings = load_config(config)
+    if missing := [task for task in TASKS if task not in settings.heads]:
+        raise ConfigurationError(f"{config}: a model needs the heads {', '.join(missing)} too")
+    if not settings.name.strip():  # before hours of training: no model directory opens without a name
+        raise ConfigurationError(f"{config}: a model needs a name")
+    return settings, read_lines(settings, config.parent), find_plm(settings.plm, config.parent)
 
 
 def export(model: Path) -> Path:
@@ -231,6 +252,11 @@ class IntentTraining(EpochTraining):
         waited = self.epoch - self.selection.epoch
         return self.epoch >= self.settings.epochs or waited >= self.settings.patience
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All epochs are alike."""
+        return (Stage("text", self.settings.epochs, len(self.batches)),)
+
     def epoch_seed(self) -> int:
         """Return the seed of the next epoch."""
         return self.settings.seed + 1000 * (self.epoch + 1)
@@ -260,13 +286,8 @@ class IntentTraining(EpochTraining):
         self.order.epoch = self.epoch
         self.network.train()
         total = 0.0
-        batches: Iterable[Batch] = track(
-            self.batches,
-            f"epoch {self.epoch + 1} of {self.settings.epochs}",
-            transient=True,
-            disable=not self.is_writer,
-        )
-        for number, (tokens, mask, labels) in enumerate(batches):
+        batches: Iterable[Batch] = self.batches
+        for number, (tokens, mask, labels) in enumerate(self.paced(batches)):
             self.set_rates(self.epoch + number / len(self.batches))
             loss = intent_loss(
                 self.network(tokens, mask),
