@@ -113,8 +113,6 @@ def test_the_speaker_may_choose_gesture_and_emotion(reader, text):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"gesture": "cartwheel"},
-        {"emotion": "\x01\U0001f600" * 1000},
         {"duration": math.nan},
         {"words": ["a"] * 1000},
         {"words": ["a"], "word_starts": [math.nan]},
@@ -180,6 +178,23 @@ def test_clauses_begin_with_their_words_and_all_have_the_emotion_asked_for(reade
     asked = reader.answer(given)
     assert (asked.gesture.chosen, asked.clause, asked.start) == ("shrug", 0, 0.0)
     assert asked.text[asked.span_start : asked.span_end] == given.text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"gesture": "salute"}, {"emotion": "bored"}, {"emotion": "\x01\U0001f600" * 1000}],
+    ids=["gesture", "emotion", "hostile"],
+)
+def test_a_label_that_does_not_exist_gets_no_gesture_and_the_reason_reaches_the_speaker(reader, wrong):
+    intent = reader.answer(Speech(text="Hello there!", **wrong))
+    check(intent)
+    assert not intent.accepted
+    (label,) = wrong.values()
+    assert repr(label[:10]).rstrip("'") in intent.reason
+    assert "Known: " in intent.reason
+    assert len(intent.reason) < 400
+    assert reader.node.rejected == 1
+    assert reader.answer(Speech(text="Hello there!")).accepted
 
 
 def test_a_gesture_that_comes_too_soon_is_held_back_unless_it_was_asked_for(graph):

@@ -4,6 +4,7 @@ joint_trajectory carries each new plan, the others carry each command. All descr
 needs only one of them.
 """
 
+from collections import Counter
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -33,6 +34,12 @@ class PublisherFactory(Protocol):
 
     def destroy_lifecycle_publisher(self, publisher: Any) -> bool:
         """Destroy a publisher."""
+
+    def get_publishers_info_by_topic(self, topic_name: str) -> list[Any]:
+        """Return who publishes on a topic, this node among them."""
+
+    def get_fully_qualified_name(self) -> str:
+        """Return the name of the node with its namespace."""
 
 
 class CommandOutputs:
@@ -71,9 +78,27 @@ class CommandOutputs:
 
     def close(self) -> None:
         """Destroy the publishers."""
-        for publisher in (self._trajectories, self._states, self._positions, self._speeds):
-            if publisher is not None:
-                self._node.destroy_lifecycle_publisher(publisher)
+        for publisher in self._publishers():
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def other_writers(self) -> list[str]:
+        """Return a line for each topic of commands on which somebody else publishes too."""
+        mine = self._node.get_fully_qualified_name()
+        lines = []
+        for topic in (publisher.topic_name for publisher in self._publishers()):
+            writers = Counter(
+                f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+                for info in self._node.get_publishers_info_by_topic(topic)
+            )
+            writers[mine] -= 1  # one of them is this node
+            others = [f"another {name}" if name == mine else name for name in +writers]
+            if others:
+                lines.append(f"{topic} is commanded by {', '.join(sorted(others))} too: stop one of them")
+        return lines
+
+    def _publishers(self) -> list[Any]:
+        every = (self._trajectories, self._states, self._positions, self._speeds)
+        return [publisher for publisher in every if publisher is not None]
 
     def publish_command(self, command: Command, offset: float) -> None:
         """Publish a command; `offset` is the ROS time minus the time of the loop [s]."""

@@ -26,7 +26,7 @@ from dataclasses import replace
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.wait_for_message import wait_for_message
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 from std_srvs.srv import SetBool, Trigger
 
 from text2gesture_ros.control.loop_statistics import LoopStatistics
@@ -36,6 +36,7 @@ from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
 from text2gesture_ros.retargeting.executor import MotionExecutor
+from text2gesture_ros.retargeting.planner_link import InlinePlanner
 from text2gesture_ros.retargeting.progress import Progress
 from text2gesture_ros.retargeting.statistics import UtteranceStatistics
 from text2gesture_ros.robots.robot import Robot
@@ -44,10 +45,12 @@ from text2gesture_ros.ros.action_server import PerformGestureServer
 from text2gesture_ros.ros.command_outputs import CommandOutputs, check_outputs
 from text2gesture_ros.ros.conversions import (
     MAX_ID_LENGTH,
+    MAX_REASON_LENGTH,
     read_frames,
     read_joint_states,
     to_seconds,
 )
+from text2gesture_ros.ros.decisions import Decisions
 from text2gesture_ros.ros.managed_node import ManagedNode, run
 from text2gesture_ros.ros.markers import MarkerDisplay
 from text2gesture_ros.ros.measured_pose import TOPIC, MeasuredPose
@@ -67,7 +70,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         super().__init__("gesture_retargeter", **options)
         self._outputs: CommandOutputs | None = None
         self._markers = MarkerDisplay(self)
-        self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 100)
+        self._decisions = Decisions(self)
         self._own_cancels: list[str] = []  # published, and not come back yet
         self._statistics = UtteranceStatistics(self._progress)
         self._goals = PerformGestureServer(self, self._progress, self._cancel, self.loop_now)
@@ -76,6 +79,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self.subscribe(String, "gesture_cancel", self._receive_cancel, 100)
         # Reliable and best-effort publishers are heard.
         self.subscribe(JointState, "joint_states", self._observe, qos_profile_sensor_data)
+        if not self.parameters.planner_process:
+            self.subscribe(Header, "plan_request", self._plan_at, 100)
         self.create_service(Trigger, "stop", self._serve_stop)
         self.create_service(SetBool, "hold", self._serve_hold)
         self._loop = LoopStatistics()
@@ -129,6 +134,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     def start(self) -> None:
         """Begin to command the robot, from where it is."""
         self._executor.configure(self.parameters)
+        self._hold(False)
         self._own_cancels.clear()
         self._pose.begin(self._executor.robot)
         if self._pose.awaited:
@@ -235,10 +241,20 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         times = message.start, message.stroke
         if len(message.utterance_id) > MAX_ID_LENGTH or not all(map(in_speech, times)):
             return  # cannot be right: nothing more will come of it
-        self._goals.on_intent(message.utterance_id, self.loop_now() + max(times))
+        refusal = "" if message.accepted else message.reason[:MAX_REASON_LENGTH]
+        self._goals.on_intent(message.utterance_id, self.loop_now() + max(times), refusal)
         if message.clause == 0:
             arrival = to_seconds(message.header.stamp) - self.clock_offset()
             self._statistics.on_text(message.utterance_id, arrival)
+
+    def _plan_at(self, message: Header) -> None:
+        """Make a plan when a recording tells, see `InlinePlanner.plan_at`."""
+        clock, planner = self._executor.loop.clock, self._executor.planner
+        begin = to_seconds(message.stamp) - self.clock_offset()
+        if isinstance(planner, InlinePlanner) and clock.begun:
+            planner.plan_at(round((begin - clock.origin) / clock.period))
+        self._executor.prepare()
+        self._announce(self.loop_now())
 
     def _observe(self, message: JointState) -> None:
         now = self.loop_now()
@@ -275,7 +291,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """End an utterance, all if the id is empty, here and in the generator."""
         self._end(utterance_id)
         self._own_cancels.append(utterance_id)
-        self._cancels.publish(String(data=utterance_id))
+        self._decisions.cancel(utterance_id)
 
     def _end(self, utterance_id: str) -> None:
         self._executor.cancel(utterance_id or None)
@@ -290,16 +306,20 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if self.active:
             response.message = "the robot goes to rest" if self._loop.moving else "the robot is at rest"
             self._cancel("")
-            self._executor.hold(False)
+            self._hold(False)
         return response
 
     def _serve_hold(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         response.success = self.active
         response.message = "the node is not active"
         if self.active:
-            self._executor.hold(request.data)
+            self._hold(request.data)
             response.message = "the robot stands still until hold is false" if request.data else "it goes on"
         return response
+
+    def _hold(self, on: bool) -> None:
+        self._executor.hold(on)
+        self._decisions.hold(on)
 
     # The loop
 
@@ -345,6 +365,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Publish the trajectory ahead if there is a new plan."""
         if self._executor.loop.buffer.number == self._announced[0]:
             return
+        buffer, offset = self._executor.loop.buffer, self.clock_offset()
+        if buffer.number > 0:
+            begin = self._executor.loop.clock.time(buffer.commit_row)
+            self._decisions.plan(begin, offset)
         announcement = self._executor.look_ahead(now)
         if announcement.utterance_id != self._announced[1]:
             self._statistics.on_announced(announcement.utterance_id, self.loop_now())
@@ -371,6 +395,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         counts: dict[str, object] = {
             "robot": self.parameters.robot,
             "goals under way": len(self._goals.utterance_ids),
+            "held": self.configured and self._executor.held,
         }
         figures, warnings = self._statistics.report(self.loop_now())
         loop_figures, loop_warnings = self._loop.report()
@@ -386,6 +411,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             warnings.append("no trajectory to rest is within limits and clear: the robot stands still")
         if self.active and self._pose.awaited:
             warnings.append(self._pose.waiting_for())
+        if self._outputs is not None:
+            counts["conflicts"] = self._outputs.other_writers()
         return counts | {"warning": "; ".join(warnings)}
 
 
