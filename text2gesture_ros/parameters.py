@@ -190,7 +190,7 @@ class GestureGeneratorParameters(ModelParameters):
         0.5, "How early before its due time a block may be sent.", (0.05, 5.0), "s", live=True
     )
     start_delay: float = parameter(
-        0.08, "Time from the arrival of an intent to the first frame.", (0.0, 5.0), "s", live=True
+        0.05, "Time from the arrival of an intent to the first frame.", (0.0, 5.0), "s", live=True
     )
     speed_scale: float = parameter(1.0, "Playback speed; 1 is human speed.", (0.5, 2.0), live=True)
     variation: float = parameter(

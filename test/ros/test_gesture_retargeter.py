@@ -313,7 +313,7 @@ def test_the_robot_is_started_from_where_joint_states_tells_it_is(graph, gesture
             "joint_states",
             "no joint of pepper (HeadYaw, ...) has come on /joint_states",
         ),
-        ({"HeadYaw": 3.0}, "auto", "HeadYaw is at 3 rad"),
+        ({"HeadYaw": 3.0}, "joint_states", "HeadYaw is at 3 rad"),
     ],
 )
 def test_until_it_is_known_where_the_robot_is_it_is_not_commanded(

@@ -38,6 +38,7 @@ _LOGGER = logging.getLogger(__name__)
 _REPLAN_TIME = 0.3
 _BLEND_AFTER = 0.1  # a clip whose frames were missing for this long blends in anew [s]
 _RETRY_TIME = 0.1  # a clip that could not be continued is tried again after this time [s]
+_HELD = "the robot was told to hold still, and hold was not ended in time"
 # Rows for which targets are recorded at once: it is much faster than one by one.
 _TARGET_BATCH = 20
 _REST_TIME = 0.5  # before breathing begins [s]
@@ -324,10 +325,7 @@ class Planner:
             return
         ended = playing is None or (before.complete and time > before.end)
         if ended and not self._comes_again(before):
-            reason = (
-                "the robot was told to hold still, and hold was not ended in time" if self._mode.held else ""
-            )
-            self._events.on_clause_end(before.clause, reason)
+            self._events.on_clause_end(before.clause, _HELD if self._mode.held else "")
         if playing is not None:  # also where neither of them is performed
             self._events.on_preempted(before.clause[0], playing.clause[0])
 
@@ -445,9 +443,7 @@ class Planner:
         elif self.reference.playing is None and not self._mode.stuck:
             self._mode.stuck = True
             self.search.counts["stuck"] += 1
-            _LOGGER.error(
-                "no trajectory to rest is within limits and clear: the robot stands still where it is"
-            )
+            _LOGGER.error("no trajectory to rest is within limits and clear: the robot stands still")
 
 
 _AT_ONCE = ("gesture_scale", "forearm_weight", "idle_motion", "waist", "head", "left_arm", "right_arm")
