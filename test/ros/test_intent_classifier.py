@@ -26,6 +26,11 @@ TEXTS = {
 }
 
 
+def follows(intent):
+    """Return whether another clause of the text follows."""
+    return bool(intent.text[intent.span_end :].strip())
+
+
 class Reader:
     """A classifier and the intents it sends."""
 
@@ -38,6 +43,13 @@ class Reader:
         """Return the one intent that answers a message."""
         (intent,) = self.answers(message, 1)
         return intent
+
+    def clauses(self, message):
+        """Return the intents that answer a message, up to that of its last clause."""
+        before = len(self.intents)
+        self.answers(message, 1)
+        self.graph.spin_until(lambda: not follows(self.intents[-1]))
+        return self.intents[before:]
 
     def answers(self, message, count):
         """Return the intents that answer a message, when there are so many."""
@@ -76,9 +88,13 @@ def test_every_text_is_answered_once_and_whole(reader, topic):
     ids = set()
     for text in [*TEXTS.values(), TEXTS["sentence"]]:
         before = reader.node.now()
-        intent = reader.answer(topic(data=text) if topic is String else topic(text=text))
-        check(intent)
-        assert before - 1e-6 <= to_seconds(intent.header.stamp) <= reader.node.now()
+        intents = reader.clauses(topic(data=text) if topic is String else topic(text=text))
+        for clause, intent in enumerate(intents):
+            check(intent)
+            assert before - 1e-6 <= to_seconds(intent.header.stamp) <= reader.node.now()
+            assert intent.clause == clause
+            assert follows(intent) == (intent is not intents[-1])
+        assert len({intent.utterance_id for intent in intents}) == 1
         ids.add(intent.utterance_id)
     assert len(ids) == len(TEXTS) + 1
     assert intent.text == TEXTS["sentence"]
