@@ -112,6 +112,8 @@ class PlannerWorker:
     def on_block(self, block: FrameMessage) -> None:
         """Frames, or the end of a clause."""
         self._follow()
+        if block.sequence == 0:
+            self._extra_rows = 0  # the way home took long to plan, perhaps: that says nothing of this
         self._planner.receive(block)
 
     def on_abandon(self, utterance_ids: "frozenset[str] | None") -> None:
