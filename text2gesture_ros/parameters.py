@@ -253,7 +253,7 @@ class GestureRetargeterParameters(NodeParameters):
     outputs: str = parameter(
         "joint_trajectory, joint_command",
         "Topics on which commands are published, separated by commas.",
-        choices=("joint_trajectory", "joint_command", "joint_positions", "joint_angles"),
+        choices=("joint_trajectory", "joint_command", "joint_positions", "joint_angles", "arm_sdk"),
         several=True,
     )
     position_joints: str = parameter(

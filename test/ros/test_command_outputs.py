@@ -108,11 +108,15 @@ def test_joint_angles_name_only_our_joints_and_may_always_move():
         ({"outputs": "joint_positions", "position_joints": "HeadYaw, Nose"}, "'Nose'. Known: Head"),
         ({"outputs": "joint_positions", "position_joints": "HeadYaw,HeadYaw"}, "stands twice"),
         ({"outputs": "joint_positions", "head": "when_used"}, "head must be always but is when_used"),
+        ({"outputs": "arm_sdk"}, "arm_sdk needs the key arm_sdk in the robot file of nao"),
+        ({"outputs": "arm_sdk", "robot": "g1"}, "arm_sdk needs the ROS package unitree_hg, which cannot be"),
+        ({"outputs": "arm_sdk", "robot": "h1_2", "waist": "never"}, "waist must be always but is never"),
+        ({"outputs": "arm_sdk", "robot": "g1", "rate": 25.0}, "rate must be at least that but is 25"),
     ],
 )
 def test_what_is_not_possible_is_said_when_configuring(graph, given, complaint):
     diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
-    node = graph.add(GestureRetargeterNode, wait=False, autostart=False, robot="nao", **given)
+    node = graph.add(GestureRetargeterNode, wait=False, autostart=False, **{"robot": "nao", **given})
     assert not graph.transition(node, Transition.TRANSITION_CONFIGURE)
     graph.spin_until(lambda: any(complaint in status.message for m in diagnostics for status in m.status))
     with pytest.raises(

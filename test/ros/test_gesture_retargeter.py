@@ -504,9 +504,7 @@ def test_the_urdf_may_come_from_the_topic(graph, described):
     ],
 )
 def test_without_a_urdf_on_the_topic_it_is_not_configured(graph, described, monkeypatch, text, complaint):
-    monkeypatch.setattr(
-        "text2gesture_ros.ros.gesture_retargeter._DESCRIPTION_WAIT", 0.5 if text is None else 5.0
-    )
+    monkeypatch.setattr("text2gesture_ros.ros.robot_description._WAIT", 0.5 if text is None else 5.0)
     diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
     if text is not None:
         describe(graph, text)
