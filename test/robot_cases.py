@@ -6,13 +6,13 @@ import numpy as np
 
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.gestures import needs_of
+from text2gesture_ros.legibility.body import human_like
 from text2gesture_ros.motion import frame_block
 from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameBlock
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.retargeting.executor import DEFAULTS, MotionExecutor
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
-from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
 
 ROBOT_FILES = sorted((share_directory() / "config" / "robots").glob("*.yaml"))
 # At their quickest: what is done to the slow sets of limits of standing robots has tests of its own.
@@ -20,35 +20,10 @@ ROBOTS = [
     load_robot(path.stem + (":fixed_base" if "fixed_base:" in path.read_text() else ""))
     for path in ROBOT_FILES
 ]
-# Human bones from their start to their end, all of an arm.
-ARM = (("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "hand"), ("wrist", "thumb"))
-TRUNK = [INDEX[name] for name in JOINTS if not name.endswith(("pelvis", "hip", "knee", "ankle"))]
-NOSE = REFERENCE[INDEX["nose"]] - REFERENCE[INDEX["head"]]
 
 
 def name_of(robot: Robot) -> str:
     return robot.name
-
-
-def human_like(robot: Robot, angles: Array) -> Array:
-    """Return humans (T, K, 3) whose trunk, arms and gaze point as the robot's do at `angles` (T, N)."""
-    points, positions = robot.points(angles), np.tile(REFERENCE, (len(angles), 1, 1))
-    if robot.waist:
-        last, (turns, _), (upright, _) = (
-            robot.waist.joints[-1],
-            robot.frames(angles),
-            robot.frames(0.0 * robot.rest),
-        )
-        lean = robot.axes @ turns[:, last] @ upright[last].T @ robot.axes.T
-        positions[:, TRUNK] = REFERENCE[TRUNK] @ lean.swapaxes(1, 2)
-    for side in (arm.removesuffix("arm") for arm in robot.arms):
-        for start, end in ARM:
-            bone = (points[side + end] - points[side + start]) @ robot.axes.T
-            positions[:, INDEX[side + end]] = positions[:, INDEX[side + start]] + bone
-    if robot.head:
-        gaze = robot.bone_directions(angles)["head"] @ robot.axes.T
-        positions[:, INDEX["nose"]] = positions[:, INDEX["head"]] + np.linalg.norm(NOSE) * gaze
-    return positions
 
 
 def random_angles(robot: Robot, count: int, seed: int = 0) -> Array:

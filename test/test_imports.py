@@ -10,12 +10,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "text2gesture_ros"
 GROUND = "ground"  # the modules that stand in no package
-CORE = {GROUND, "robots", "motion", "understanding", "generation"}
+CORE = {GROUND, "robots", "motion", "legibility", "understanding", "generation"}
 ALLOWED = {
     GROUND: set(),
     "robots": {GROUND},
     "control": {GROUND, "robots"},
     "motion": {GROUND, "robots"},
+    "legibility": {GROUND, "robots", "motion"},
     "understanding": {GROUND, "robots", "motion"},
     "generation": {GROUND, "robots", "motion", "understanding"},
     "retargeting": {GROUND, "robots", "motion", "control"},
@@ -31,6 +32,7 @@ FORBIDDEN = {
     "robots": {*RUNTIMES, *SOLVERS, "ruckig", "rclpy"},
     "control": {*RUNTIMES, *SOLVERS, "rclpy"},
     "motion": {*RUNTIMES, *SOLVERS, "ruckig", "rclpy"},
+    "legibility": {*RUNTIMES, *SOLVERS, "ruckig", "rclpy"},
     "understanding": {"torch", "transformers", "rclpy", *SOLVERS, "ruckig"},
     "generation": {"torch", "transformers", "rclpy", *SOLVERS, "ruckig"},
     "retargeting": {*RUNTIMES, "rclpy"},

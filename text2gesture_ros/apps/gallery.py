@@ -45,7 +45,7 @@ def save_gallery(directory: Path, robots: Sequence[str], gestures: Sequence[str]
         motion = generator.generate(gesture, seed=0, variation=0.0)
         clips = [Scene("human", motion), *(_performed(robot, motion) for robot in loaded)]
         files.append(directory / f"{gesture}.gif")
-        _save_gif(files[-1], painters, clips)
+        save_side_by_side(files[-1], painters, clips)
         at = stroke(motion)
         columns.append(
             [
@@ -70,7 +70,8 @@ def _performed(robot: Robot, motion: Motion) -> Scene:
     return Scene(robot.title.split(" (")[0], motion, times, angles)
 
 
-def _save_gif(path: Path, painters: Sequence[Painter], clips: Sequence[Scene]) -> None:
+def save_side_by_side(path: Path, painters: Sequence[Painter], clips: Sequence[Scene]) -> None:
+    """Write one endless GIF of clips side by side, each with its caption below, if it has one."""
     count = int(np.ceil((clips[0].duration + _AFTERWARDS) * _RATE))
     width, height = _CELL
     pictures = []

@@ -5,6 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
+from text2gesture_ros.apps.commands.legibility import add_blind, add_legibility
 from text2gesture_ros.apps.commands.verbs import (
     RECOGNISER,
     Outcome,
@@ -29,13 +30,16 @@ def add(verbs: Verbs) -> None:
     """Add the verbs."""
     what = verbs.group(
         "evaluate",
-        "Measure a model (text, motion or recogniser) or the data it learns from.",
+        "Measure a model (text, motion or recogniser), the data it learns from, or how well people read "
+        "gestures on robots.",
         ["evaluate text --data labelled.jsonl", "evaluate data"],
     )
     _add_text(what)
     _add_data(what)
     _add_motion(what)
     _add_recogniser(what)
+    add_legibility(what)
+    add_blind(what)
 
 
 def _add_text(what: Verbs) -> None:

@@ -1,0 +1,160 @@
+"""A blind test of gestures on robots: unlabelled strips and GIFs, an answer form, and the key kept apart."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from text2gesture_ros.apps.gallery import save_side_by_side
+from text2gesture_ros.apps.legibility import Performance, performed
+from text2gesture_ros.apps.rendering import Painter, Scene
+from text2gesture_ros.errors import InputError
+from text2gesture_ros.generation.generator import GestureGenerator
+from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.labels import EMOTIONS, GESTURES
+from text2gesture_ros.legibility.answers import FORM, KEY, MOST_LEGIBLE
+from text2gesture_ros.robots.robot import Robot
+from text2gesture_ros.training.summary import Summary, Table
+
+FORM_FILE, KEY_FILE = "answers.csv", "key.csv"
+MOMENTS = 10
+_CELL = (150, 170)
+_GAP = 4
+_SEEDS = 100_000  # of performances
+_HEAD_WEIGHT = 4.0  # a face moves by centimetres where hands move by half a metre
+_STILLNESS = 0.25  # weight of time beside movement: what is held is shown too
+
+_INSTRUCTIONS = f"""\
+# Which gesture is it?
+
+Every strip shows one gesture by a robot, {MOMENTS} moments from left to right, its own left arm in orange,
+its right arm in green; the GIF of the same number shows it moving. Every one is one of these twelve:
+
+{", ".join(GESTURES)}
+
+Fill in `{FORM_FILE}`, a line for each strip, without talking to others: in `first` the gesture you take it
+for, in `second` your second guess, in `legibility` how clearly it shows, from 1 (not at all) to
+{MOST_LEGIBLE} (at once). Remarks are welcome.
+"""
+
+
+def save_blind_test(
+    directory: Path,
+    key_directory: Path,
+    robots: Sequence[Robot],
+    gestures: Sequence[str],
+    *,
+    count: int,
+    seed: int,
+    generator: GestureGenerator,
+) -> int:
+    """Write strips, GIFs, instructions and an empty form into one folder, the key into another.
+
+    The same arguments make the same test. Robots and emotions take turns; who performs how is drawn.
+
+    Args:
+        directory: for the viewers; made if missing.
+        key_directory: for the one who scores; made if missing.
+        robots: who performs.
+        gestures: which may occur.
+        count: strips of each gesture.
+        seed: of performances and order.
+        generator: of the human motion.
+
+    Returns:
+        How many strips there are.
+
+    Raises:
+        InputError: there is a form or a key already, which may be filled in.
+    """
+    for path in (directory / FORM_FILE, key_directory / KEY_FILE):
+        if path.exists():
+            raise InputError(f"{path} is there already: give another folder, or move it away")
+    for folder in (directory / "strips", directory / "gifs", key_directory):
+        folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    turns = [(gesture, turn) for gesture in gestures for turn in range(count)]
+    painters = {robot.name: Painter(robot) for robot in robots}
+    key = []
+    for number, index in enumerate(random.permutation(len(turns)).tolist(), start=1):
+        gesture, turn = turns[index]
+        robot = robots[turn % len(robots)]
+        emotion = EMOTIONS[(turn // len(robots) + GESTURES.index(gesture)) % len(EMOTIONS)]
+        own = int(random.integers(_SEEDS))
+        performance = performed(robot, generator.generate(gesture, emotion, seed=own), own)
+        strip = f"{number:03d}"
+        scene = Scene("", performance.motion, performance.times, performance.angles)
+        save_strip(directory / "strips" / f"{strip}.png", painters[robot.name], performance, scene)
+        save_side_by_side(directory / "gifs" / f"{strip}.gif", [painters[robot.name]], [scene])
+        key.append((strip, gesture, emotion, robot.name, own))
+    _write(directory / FORM_FILE, FORM, [(row[0], "", "", "", "") for row in key])
+    _write(key_directory / KEY_FILE, KEY, key)
+    (directory / "README.md").write_text(_INSTRUCTIONS, encoding="utf-8")
+    return len(key)
+
+
+def save_strip(path: Path, painter: Painter, performance: Performance, scene: Scene) -> None:
+    """Write one PNG: moments of a performance side by side, without a word."""
+    width, height = _CELL
+    strip = Image.new("RGB", (MOMENTS * (width + _GAP) - _GAP, height), "white")
+    for column, time in enumerate(moments(performance)):
+        strip.paste(painter.portrait(scene, time, _CELL), (column * (width + _GAP), 0))
+    strip.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def moments(performance: Performance, count: int = MOMENTS) -> list[float]:
+    """Return when a performance is shown [s]: where it moves much, more often."""
+    robot, times = performance.robot, np.asarray(performance.times)
+    points = robot.points(performance.angles)
+    arms = [arm.removesuffix("arm") for arm in robot.arms]
+    path = sum((_travelled(points[f"{side}hand"]) for side in arms), np.zeros(len(times)))
+    if robot.head is not None:
+        path = path + _HEAD_WEIGHT * _travelled(points["nose"])
+    path = path / max(float(path[-1]), 1e-9) + _STILLNESS * times / max(float(times[-1]), 1e-9)
+    shares = (np.arange(count) + 0.5) / count  # at rest, before and after, there is nothing to see
+    return [float(time) for time in np.interp(shares * path[-1], path, times)]
+
+
+def _travelled(points: FloatArray) -> FloatArray:
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
+    return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+
+
+def summary(report: Mapping[str, Any]) -> Summary:
+    """Return tables of scored answers, see `answers.score`."""
+    rows = [("together", report["together"])]
+    rows += [(f"viewer {number}", row) for number, row in enumerate(report["viewers"], start=1)]
+    columns = ("#answers", "#first right", "#95 %", "#first or second", "#legibility of 5")
+    tables: list[Table] = [("Answers", ("", *columns), [(name, *_cells(row)) for name, row in rows])]
+    for name in ("gesture", "robot", "emotion"):
+        found = sorted(report[name].items(), key=lambda each: -each[1]["first"])
+        tables.append((f"By {name}", (name, *columns), [(each, *_cells(row)) for each, row in found]))
+    wrong = [(row["shown"], row["said"], str(row["count"])) for row in report["confused"][:12]]
+    tables.append(("Most often taken for another", ("shown", "said", "#times"), wrong))
+    agreement = report["agreement"]
+    notes = (
+        [f"viewers agree on {agreement['same_first']:.2f} of first choices, kappa {agreement['kappa']:.2f}"]
+        if agreement
+        else []
+    )
+    return Summary(tables, notes)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    low, high = row["interval"]
+    legibility = "" if row["legibility"] is None else f"{row['legibility']:.1f}"
+    return [
+        str(row["answers"]),
+        f"{row['first']:.2f}",
+        f"{low:.2f} to {high:.2f}",
+        f"{row['first_or_second']:.2f}",
+        legibility,
+    ]
