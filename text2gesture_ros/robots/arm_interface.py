@@ -7,10 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from text2gesture_ros.geometry import Array
+from text2gesture_ros.parameters import MAX_FADE_TIME
 from text2gesture_ros.robots.checked_values import CheckedValues
-
-MAX_FADE_TIME = 5.0
-"""Longest time in which the weight may go from one end to the other [s]."""
 
 MOTORS = 35
 """Motors in a command of the interface (unitree_hg/LowCmd)."""

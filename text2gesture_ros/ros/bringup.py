@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.parameters import LONGEST_RETURN
-from text2gesture_ros.robots.arm_interface import MAX_FADE_TIME
+from text2gesture_ros.parameters import LONGEST_RETURN, MAX_FADE_TIME
 from text2gesture_ros.ros.params_file import NODES, check_values
 
 _NAMESPACE = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")

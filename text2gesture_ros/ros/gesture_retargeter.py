@@ -38,12 +38,11 @@ from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
-from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
+from text2gesture_ros.parameters import LONGEST_RETURN, MAX_FADE_TIME, GestureRetargeterParameters
 from text2gesture_ros.retargeting.executor import MotionExecutor
 from text2gesture_ros.retargeting.planner_link import InlinePlanner
 from text2gesture_ros.retargeting.progress import Progress
 from text2gesture_ros.retargeting.statistics import UtteranceStatistics
-from text2gesture_ros.robots.arm_interface import MAX_FADE_TIME
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.ros.action_server import PerformGestureServer
