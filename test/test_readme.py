@@ -33,7 +33,7 @@ def test_topic_table_names_every_topic_and_type_of_the_nodes():
     table = dict(re.findall(r"^\| `([\w/]+)` \| `(\w+/\w+)` \| (?:in|out|between) \|", README, re.MULTILINE))
     source = "".join(path.read_text() for path in (ROOT / "text2gesture_ros/ros").glob("*.py"))
     calls = r"(?:create_(?:lifecycle_)?publisher|subscribe|wait_for_message)"
-    used = re.findall(calls + r"\(\s*(\w+),\s*(?:self,\s*)?\"([\w/]+)\"", source)
+    used = re.findall(calls + r"\(\s*(\w+),\s*(?:node,\s*)?\"([\w/]+)\"", source)
     assert {topic: kind.split("/")[1] for topic, kind in table.items()} == {t: kind for kind, t in used}
 
 

@@ -53,6 +53,9 @@ ClauseId = tuple[str, int]
 """What names a clause everywhere: the id of its utterance, and its number within that."""
 
 
+_MAX_SHOWN = 40  # characters of an unknown label that an error quotes
+
+
 def check_label(task: str, label: str) -> str:
     """Return `label` if `task` knows it.
 
@@ -62,5 +65,6 @@ def check_label(task: str, label: str) -> str:
     if task not in TASKS:
         raise InputError(f"unknown task {task!r}. Known: {', '.join(TASKS)}")
     if label not in TASKS[task]:
-        raise InputError(f"unknown {task} {label!r}. Known: {', '.join(TASKS[task])}")
+        shown = label if len(label) <= _MAX_SHOWN else f"{label[:_MAX_SHOWN]}..."
+        raise InputError(f"unknown {task} {shown!r}. Known: {', '.join(TASKS[task])}")
     return label

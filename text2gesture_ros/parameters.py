@@ -17,6 +17,9 @@ ALWAYS, WHEN_USED, NEVER = MODES = ("always", "when_used", "never")
 LONGEST_RETURN = 10.0
 """Longest time the retargeter takes to bring the robot to rest when the node is stopped [s]."""
 
+MAX_FADE_TIME = 5.0
+"""Longest time in which the weight of an arm interface may go from one end to the other [s]."""
+
 
 @dataclass(frozen=True)
 class Specification:
@@ -253,7 +256,7 @@ class GestureRetargeterParameters(NodeParameters):
     outputs: str = parameter(
         "joint_trajectory, joint_command",
         "Topics on which commands are published, separated by commas.",
-        choices=("joint_trajectory", "joint_command", "joint_positions", "joint_angles"),
+        choices=("joint_trajectory", "joint_command", "joint_positions", "joint_angles", "arm_sdk"),
         several=True,
     )
     position_joints: str = parameter(

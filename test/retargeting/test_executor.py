@@ -296,6 +296,14 @@ class TestPerforming:
             executor.receive(blocks_of(positions, 0.0, size=len(positions))[0], 0.0)
         assert not any(command.moving for command in perform(executor, [], 0.5))
 
+    def test_a_body_that_was_changed_after_its_block_was_made_is_refused(self, robot):
+        (block,) = blocks_of(lively(robot, 1.0), 0.0, size=60)
+        block.positions[-1, 0, 0] = np.nan
+        executor = executor_for(robot)
+        with pytest.raises(InputError, match="not finite"):
+            executor.receive(block, 0.0)
+        assert not any(command.moving for command in perform(executor, [], 0.5))
+
     @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(seed=st.integers(0, 2**32 - 1))
     def test_whatever_order_blocks_and_orders_come_in_limits_are_kept_and_it_ends_at_rest(self, robot, seed):

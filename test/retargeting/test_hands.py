@@ -5,7 +5,7 @@ from robot_cases import ROBOTS, name_of
 from text2gesture_ros.control.verification import verify
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.retargeting.executor import retarget_motion
-from text2gesture_ros.retargeting.hands import with_hands
+from text2gesture_ros.retargeting.hands import opening_of, with_hands
 from text2gesture_ros.skeleton import INDEX, REFERENCE
 
 HANDED = [robot for robot in ROBOTS if robot.hands]
@@ -43,3 +43,15 @@ def test_the_hand_that_gestures_opens_or_closes_within_the_limits_and_comes_back
     assert abs(course[np.abs(course - rest).argmax()] - end) < 0.02 * abs(hand.open - hand.closed)
     assert abs(course[-1] - rest) < 1e-6
     assert not verify(robot, times, angles).violations
+
+
+@pytest.mark.parametrize("opening", [None, 0.0, 0.6, 1.0])
+def test_the_opening_of_a_motion_is_told_from_its_hands(robot, opening):
+    raised = np.tile(robot.rest, (20, 1))
+    raised[:, list(robot.arms["left_arm"].joints)] += np.linspace(0.0, 0.6, 20)[:, None]
+    wanted = with_hands(robot, raised, opening)
+    again = with_hands(robot, raised, opening_of(robot, wanted))
+    for hand in robot.hands.values():
+        off = np.abs(again - wanted)[:, hand.joint].max()
+        assert off <= 0.1 * abs(hand.open - hand.closed)
+    assert opening is not None or opening_of(robot, wanted) is None

@@ -9,7 +9,7 @@ from lifecycle_msgs.msg import Transition
 from rclpy.action import ActionClient
 from stages import SimulatedStage
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.msg import GestureFrames, GestureIntent, Speech
 
@@ -60,9 +60,19 @@ class Client:
         end = ClauseEnd(ClauseHeader(utterance_id), 0, self.stage.node.now(), reason)
         self.graph.publish("gesture_frames", frames_message(end, 0.0))
 
-    def answer(self, utterance_id):
-        """Send the intent of a goal as the classifier does."""
-        message = GestureIntent(utterance_id=utterance_id, text="hello")
+    def refusal(self, handle):
+        """Return why a goal was refused, which the client knows without time going by."""
+        future = handle.get_result_async()
+        self.graph.spin_until(future.done)
+        answer = future.result()
+        assert (answer.status, answer.result.outcome) == (GoalStatus.STATUS_ABORTED, "refused")
+        return answer.result.reason
+
+    def answer(self, utterance_id, reason="", clause=0):
+        """Send the intent of a clause of a goal as the classifier does."""
+        message = GestureIntent(
+            utterance_id=utterance_id, text="hello", clause=clause, accepted=not reason, reason=reason
+        )
         message.header.stamp = to_time(self.stage.node.now())
         self.graph.publish("gesture_intent", message)
 
@@ -212,21 +222,50 @@ def test_a_goal_whose_frames_stop_coming_fails(client):
         ({"text": "hi", "utterance_id": "x" * 1000}, "utterance_id"),
     ],
 )
-def test_a_goal_that_cannot_be_right_is_rejected_and_the_reason_logged(client, capfd, speech, complaint):
+def test_a_goal_that_cannot_be_right_is_refused_and_the_client_is_told_why(client, speech, complaint):
     handle, _ = client.send(**speech)
-    assert not handle.accepted
+    assert client.refusal(handle).count(complaint) == 1
     assert not client.said
-    logged = capfd.readouterr().err
-    assert "goal rejected" in logged
-    assert complaint in logged
 
 
-def test_an_utterance_id_is_accepted_once(client):
+def test_an_utterance_id_is_taken_once(client):
     handle, _, _ = client.accepted(text="hi", utterance_id="mine")
-    assert not client.send(text="hi", utterance_id="mine")[0].accepted
+    assert "used already" in client.refusal(client.send(text="hi", utterance_id="mine")[0])
     client.perform("mine")
     assert client.result(handle)[1].utterance_id == "mine"
-    assert not client.send(text="hi", utterance_id="mine")[0].accepted
+    assert "used already" in client.refusal(client.send(text="hi", utterance_id="mine")[0])
+
+
+@pytest.mark.parametrize("second", ["", "a gesture of the same kind was before"])
+def test_why_a_text_gets_no_gesture_is_told_unless_a_clause_has_one(client, second):
+    handle, _, name = client.accepted(text="Guten Tag! Hello!")
+    client.answer(name, reason="not English speech")
+    client.answer(name, reason=second, clause=1)
+    client.perform(name)
+    result = client.result(handle)[1]
+    assert result.outcome == "completed"
+    assert result.reason == ("no gesture: not English speech" if second else "")
+
+
+def test_a_refusal_by_the_generator_is_not_told_twice(client):
+    handle, _, name = client.accepted(text="Guten Tag!")
+    client.answer(name, reason="not English speech")
+    client.refuse(name, "not English speech")
+    assert client.result(handle)[1].reason == "not English speech"
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_goal_in_a_hold_is_performed_if_the_hold_ends_in_time_else_the_reason_is_told(client, ends):
+    assert client.graph.call(SetBool, "hold", SetBool.Request(data=True)).success
+    handle, _, name = client.accepted(gesture="wave")
+    client.perform(name, frames=180)
+    client.stage.commands_for(0.5)
+    assert not client.stage.performing()
+    if ends:
+        assert client.graph.call(SetBool, "hold", SetBool.Request(data=False)).success
+    result = client.result(handle)[1]
+    assert (result.duration > 0.0) == ends
+    assert ("hold" in result.reason) == (not ends)
 
 
 def test_deactivation_ends_every_goal_and_further_ones_are_rejected(graph, client, stage):
@@ -244,7 +283,7 @@ def test_deactivation_ends_every_goal_and_further_ones_are_rejected(graph, clien
         assert result.reason
     graph.spin_for(0.1)
     assert stage.at_rest()
-    assert not client.send(text="Hello!")[0].accepted
+    assert "not active" in client.refusal(client.send(text="Hello!")[0])
     assert graph.transition(stage.node, Transition.TRANSITION_ACTIVATE)
     handle, _, name = client.accepted(text="Hello!")
     client.perform(name)

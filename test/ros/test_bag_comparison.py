@@ -18,6 +18,7 @@ from text2gesture_ros.ros.bag_comparison import (
     SOURCES,
     compare,
     control_rate,
+    differences,
     read_commands,
     robot_of,
     source_topics,
@@ -53,19 +54,22 @@ def test_a_golden_bag_is_small_and_holds_what_a_replay_needs(robot, path):
     assert robot_of(parts) == robot
     assert control_rate(parts) == 100.0
     assert any(part.utterance_id for part in parts)
-    assert compare(parts, parts)
+    assert compare(parts, parts).deviations
 
 
 def test_what_is_the_same_is_not_apart(commands):
-    assert {item.largest for item in compare(commands, commands)} == {0.0}
+    same = compare(commands, commands)
+    assert {item.largest for item in same.deviations} == {0.0}
+    assert same.largest == 0.0
+    assert differences(same, commands, {}, {}, 0.0) == []
 
 
 @pytest.mark.parametrize("change", [lambda x: x + 0.03, lambda x: 1.3 * x], ids=["shifted", "scaled"])
 def test_what_was_changed_is_apart_both_ways(commands, change):
     other = changed(commands, change)
-    apart = max(item.largest for item in compare(commands, other))
+    apart = compare(commands, other).largest
     assert apart >= 0.03
-    assert apart == max(item.largest for item in compare(other, commands))
+    assert apart == compare(other, commands).largest
 
 
 def test_what_comes_later_or_stops_early_is_apart(commands):
@@ -79,7 +83,7 @@ def test_what_comes_later_or_stops_early_is_apart(commands):
         for part in commands
     ]
     for other in (late, cut):
-        assert max(item.largest for item in compare(commands, other)) > 0.05
+        assert compare(commands, other).largest > 0.05
 
 
 def test_every_joint_counts_and_every_utterance(commands):
@@ -88,9 +92,44 @@ def test_every_joint_counts_and_every_utterance(commands):
         replace(part, positions={name: v for name, v in part.positions.items() if name != joint})
         for part in commands
     ]
-    assert {item.joint for item in compare(commands, less) if not np.isfinite(item.largest)} == {joint}
-    with pytest.raises(InputError, match="utterances"):
-        compare(commands, commands[:-1])
+    deviations = compare(commands, less).deviations
+    assert {item.joint for item in deviations if not np.isfinite(item.largest)} == {joint}
+
+
+def test_an_utterance_that_is_in_one_of_both_is_named_with_the_reason(commands):
+    spoken = [part for part in commands if part.utterance_id]
+    one, *others = spoken
+    added = [*others, replace(one, utterance_id="new")]
+    compared = compare(spoken, added)
+    assert compared.missing == [1]
+    assert compared.added == ["new"]
+    assert not np.isfinite(compared.largest)
+    lines = differences(
+        compared, spoken, {one.utterance_id: "Hello!", "new": "x" * 100}, {one.utterance_id: "refused"}, 0.02
+    )
+    assert lines[0] == "utterance 1 ('Hello!'): was performed, now it is not: refused"
+    assert "is performed now, and was not before" in lines[-1]
+    assert len(lines) == 2  # of the same name, the others are compared with themselves
+
+
+def test_where_no_name_is_in_both_the_place_counts(commands):
+    spoken = [part for part in commands if part.utterance_id]
+    renamed = [replace(part, utterance_id=f"new {part.utterance_id}") for part in spoken]
+    assert compare(commands, renamed).largest == 0.0
+
+
+def test_what_is_apart_is_told_by_utterance_joint_and_time(commands):
+    joint = next(iter(commands[-1].positions))
+    bent = [
+        replace(
+            part,
+            positions={**part.positions, joint: part.positions[joint] + 0.1 * (part.times > 0.5)},
+        )
+        for part in commands
+    ]
+    lines = differences(compare(commands, bent), commands, {}, {}, 0.02)
+    assert lines
+    assert all(f": {joint} 0.100 rad apart, " in line for line in lines)
 
 
 def write(path, plugin, messages, types=None):

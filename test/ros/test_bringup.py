@@ -1,14 +1,18 @@
 """One description of the nodes: what is started, with which arguments, by whichever way."""
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import tomllib
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import rclpy
 import yaml
+from rclpy.context import Context
 
 from text2gesture_ros import __version__
 from text2gesture_ros.errors import ConfigurationError
@@ -199,10 +203,79 @@ def test_whole_numbers_count_where_floats_are_asked(tmp_path):
     assert ros_arguments("gesture_retargeter", {"params_file": str(file)})
 
 
-@pytest.mark.parametrize("key", ["gesture_generater", "/stage/gesture_retargetter"])
-def test_a_misspelt_node_is_refused(tmp_path, key):
-    line = refusal(tmp_path, f"{key}: {{ros__parameters: {{}}}}")
-    assert all(part in line for part in (key, *NODES))
+@pytest.mark.parametrize(
+    "content",
+    [
+        "gesture_generater: {ros__parameters: {}}",
+        "/stage/gesture_retargetter: {ros__parameters: {}}",
+        "retargeter: {ros__parameters: {}}",
+        "classifier: {ros__parameters: {threads: 2}}",
+        "/**/retarget_node: {ros__parameters: {}}",
+        "arms: {ros__parameters: {robot: nao, rate: 50.0}}",  # has what only ours have
+        "camera: {ros__parameters: {exposure: 1}}",
+        "/**: {ros__parameters: {exposure: 1}}",
+        "/*/gesture_retargeter: {ros__parameters: {robot: nao}}",
+        "/stage/**: {ros__parameters: {robot: nao}}",
+        "/stage/gesture_retargeter: {ros__parameters: {robot: nao}}",
+        "stage: {gesture_retargeter: {ros__parameters: {robot: nao}}}",
+    ],
+)
+def test_what_is_for_a_node_that_is_not_started_is_refused_with_those_that_are(tmp_path, content):
+    for beside in ("", "\ngesture_generator: {ros__parameters: {seed: 1}}"):
+        if beside and content.startswith(("camera", "/**:", "/stage/**", "/*")):
+            continue  # other packages' and other robots' nodes may stand beside ours
+        line = refusal(tmp_path, content + beside)
+        assert all(f"/{node}" in line for node in NODES)
+        assert content.partition(":")[0] in line or "nothing in it" in line
+
+
+@pytest.mark.parametrize(
+    ("key", "namespaces"),
+    [
+        ("gesture_retargeter", [""]),
+        ("/gesture_retargeter", [""]),
+        ("/**", ["", "a", "/a/b"]),
+        ("/*", [""]),
+        ("/**/gesture_retargeter", ["", "a", "/a/b"]),
+        ("/*/gesture_retargeter", ["a"]),
+        ("a/gesture_retargeter", ["a"]),
+        ("/a/**", ["a", "/a/b"]),
+        ("/a/*", ["a"]),
+        ("/a/b/gesture_retargeter", ["/a/b"]),
+    ],
+)
+def test_a_section_is_for_the_nodes_that_ros_takes_it_for(tmp_path, key, namespaces):
+    file = tmp_path / "params.yaml"
+    file.write_text(f'"{key}": {{ros__parameters: {{rate: 50.0}}}}')
+    for namespace in ("", "a", "/a/b"):
+        given = {"params_file": str(file), "namespace": namespace}
+        context = Context()
+        rclpy.init(context=context, args=["--ros-args", "--params-file", str(file)])
+        node = rclpy.create_node("gesture_retargeter", namespace=namespace, context=context)
+        assert bool(node._parameter_overrides) == (namespace in namespaces)
+        node.destroy_node()
+        context.try_shutdown()
+        if namespace in namespaces:
+            assert ros_arguments("gesture_retargeter", given)
+        else:
+            with pytest.raises(ConfigurationError, match="There are: "):
+                ros_arguments("gesture_retargeter", given)
+
+
+def test_the_file_of_several_robots_may_hold_each_of_them(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text(
+        "\n".join(f"/{n}/gesture_retargeter: {{ros__parameters: {{robot: nao}}}}" for n in ("a", "b"))
+    )
+    for namespace in ("a", "b"):
+        assert ros_arguments("gesture_retargeter", {"params_file": str(file), "namespace": namespace})
+
+
+@pytest.mark.skipif("TEXT2GESTURE_FAULTS" not in os.environ, reason="needs the folder of faulty files")
+def test_the_file_of_a_user_who_named_no_node_is_refused():
+    file = Path(os.environ["TEXT2GESTURE_FAULTS"]) / "params_for_a_node_that_is_not_there.yaml"
+    with pytest.raises(ConfigurationError, match="retargeter: no such node"):
+        ros_arguments("gesture_retargeter", {"params_file": str(file)})
 
 
 @every_node
@@ -215,9 +288,9 @@ def test_a_misspelt_node_is_refused(tmp_path, key):
         "gesture_generator: {ros__parameters: {qos_overrides: {/a: {publisher: {depth: 1}}}}}",
         "gesture_generator: {ros__parameters: {qos_overrides./a.publisher.depth: 1}}",
         "gesture_generator: {ros__parameters: {variation: 1e-1, neutral_motion: y, model: 2024-01-01}}",
-        "stage: {gesture_generator: {ros__parameters: {seed: 1}}, camera: {ros__parameters: {a: 1}}}",
-        "camera: {ros__parameters: {exposure: 1}}",
-        "/**: {ros__parameters: {exposure: 1}}",
+        "/**: {gesture_generator: {ros__parameters: {seed: 1}}, camera: {ros__parameters: {a: 1}}}",
+        "camera: {ros__parameters: {rate: 3, a: 1}}\n/**: {ros__parameters: {rate: 50.0, a: 1}}",
+        "/stage/**: {ros__parameters: {robot: nao}}\n/*: {ros__parameters: {robot: nao}}",
     ],
 )
 def test_what_ros_and_the_table_allow_is_let_through(tmp_path, node, content):

@@ -6,11 +6,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
 from stages import SimulatedStage
 from std_msgs.msg import Float64MultiArray, Header
+from trajectory_msgs.msg import JointTrajectory
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.parameters import GestureRetargeterParameters
@@ -106,17 +108,63 @@ def test_joint_angles_name_only_our_joints_and_may_always_move():
         ({"outputs": "joint_positions", "position_joints": "HeadYaw, Nose"}, "'Nose'. Known: Head"),
         ({"outputs": "joint_positions", "position_joints": "HeadYaw,HeadYaw"}, "stands twice"),
         ({"outputs": "joint_positions", "head": "when_used"}, "head must be always but is when_used"),
+        ({"outputs": "arm_sdk"}, "arm_sdk needs the key arm_sdk in the robot file of nao"),
+        ({"outputs": "arm_sdk", "robot": "g1"}, "arm_sdk needs the ROS package unitree_hg, which cannot be"),
+        ({"outputs": "arm_sdk", "robot": "h1_2", "waist": "never"}, "waist must be always but is never"),
+        ({"outputs": "arm_sdk", "robot": "g1", "rate": 25.0}, "rate must be at least that but is 25"),
     ],
 )
 def test_what_is_not_possible_is_said_when_configuring(graph, given, complaint):
     diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
-    node = graph.add(GestureRetargeterNode, wait=False, autostart=False, robot="nao", **given)
+    node = graph.add(GestureRetargeterNode, wait=False, autostart=False, **{"robot": "nao", **given})
     assert not graph.transition(node, Transition.TRANSITION_CONFIGURE)
     graph.spin_until(lambda: any(complaint in status.message for m in diagnostics for status in m.status))
     with pytest.raises(
         ConfigurationError, match="outputs must be one or more of joint_trajectory, joint_comm"
     ):
         GestureRetargeterParameters(outputs="joint_command, joint_torques")
+
+
+def test_another_writer_of_our_commands_is_reported_and_logged_until_it_is_gone(graph, capfd):
+    diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
+
+    def warning():
+        """Return the newest message of the first retargeter."""
+        diagnostics.clear()
+        graph.spin_until(lambda: diagnostics)
+        return diagnostics[0].status[0].message
+
+    graph.add(GestureRetargeterNode, robot="nao", outputs="joint_trajectory,joint_positions")
+    graph.tester.create_publisher(JointState, "joint_command", 1)  # is not among the outputs
+    assert warning() == "active"
+    other = graph.tester.create_publisher(JointTrajectory, "joint_trajectory", 1)
+    expected = "/joint_trajectory is commanded by /tester too"
+    graph.spin_until(lambda: expected in warning())
+    graph.tester.destroy_publisher(other)
+    graph.spin_until(lambda: warning() == "active")
+    assert capfd.readouterr().err.count(expected) == 1
+
+
+def test_a_second_node_of_the_same_name_is_reported_by_both_and_in_a_namespace_it_is_none(graph, capfd):
+    diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
+    graph.add(GestureRetargeterNode, robot="nao")
+    graph.add(GestureRetargeterNode, robot="nao", namespace="stage")
+    graph.spin_for(1.2)
+    assert {m.status[0].message for m in diagnostics} <= {"active", "inactive", "unconfigured"}
+    graph.add(GestureRetargeterNode, robot="pepper")
+    diagnostics.clear()
+    graph.spin_for(1.2)
+    told = [message.status[0] for message in diagnostics]
+    for status in told:
+        alone = status.name.startswith("/stage")
+        assert alone or status.level == DiagnosticStatus.WARN
+        assert ("2 nodes are called /gesture_retargeter" in status.message) != alone
+        assert ("/joint_command is commanded by another /gesture_retargeter" in status.message) != alone
+    assert {item.value for status in told for item in status.values if item.key == "robot"} == {
+        "nao",
+        "pepper",
+    }
+    assert "2 nodes are called /gesture_retargeter" in capfd.readouterr().err
 
 
 def test_a_forward_controller_gets_every_command_in_its_order(graph, gesture):

@@ -212,6 +212,7 @@ def test_what_is_wrong_in_a_speech_is_named_and_left_out(wrong, left_out):
     assert len(complaints) == 1
     assert {name: getattr(read, name) for name in left_out} == left_out
     assert read.text == "see you"
+    assert read.refusal == (complaints[0] if {"gesture", "emotion"} & set(wrong) else "")
 
 
 @pytest.mark.parametrize("robot", ROBOTS, ids=name_of)

@@ -313,7 +313,7 @@ def test_the_robot_is_started_from_where_joint_states_tells_it_is(graph, gesture
             "joint_states",
             "no joint of pepper (HeadYaw, ...) has come on /joint_states",
         ),
-        ({"HeadYaw": 3.0}, "auto", "HeadYaw is at 3 rad"),
+        ({"HeadYaw": 3.0}, "joint_states", "HeadYaw is at 3 rad"),
     ],
 )
 def test_until_it_is_known_where_the_robot_is_it_is_not_commanded(
@@ -504,9 +504,7 @@ def test_the_urdf_may_come_from_the_topic(graph, described):
     ],
 )
 def test_without_a_urdf_on_the_topic_it_is_not_configured(graph, described, monkeypatch, text, complaint):
-    monkeypatch.setattr(
-        "text2gesture_ros.ros.gesture_retargeter._DESCRIPTION_WAIT", 0.5 if text is None else 5.0
-    )
+    monkeypatch.setattr("text2gesture_ros.ros.robot_description._WAIT", 0.5 if text is None else 5.0)
     diagnostics = graph.collect_later(DiagnosticArray, "/diagnostics")
     if text is not None:
         describe(graph, text)

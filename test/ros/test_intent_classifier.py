@@ -26,6 +26,11 @@ TEXTS = {
 }
 
 
+def follows(intent):
+    """Return whether another clause of the text follows."""
+    return bool(intent.text[intent.span_end :].strip())
+
+
 class Reader:
     """A classifier and the intents it sends."""
 
@@ -38,6 +43,13 @@ class Reader:
         """Return the one intent that answers a message."""
         (intent,) = self.answers(message, 1)
         return intent
+
+    def clauses(self, message):
+        """Return the intents that answer a message, up to that of its last clause."""
+        before = len(self.intents)
+        self.answers(message, 1)
+        self.graph.spin_until(lambda: not follows(self.intents[-1]))
+        return self.intents[before:]
 
     def answers(self, message, count):
         """Return the intents that answer a message, when there are so many."""
@@ -76,9 +88,13 @@ def test_every_text_is_answered_once_and_whole(reader, topic):
     ids = set()
     for text in [*TEXTS.values(), TEXTS["sentence"]]:
         before = reader.node.now()
-        intent = reader.answer(topic(data=text) if topic is String else topic(text=text))
-        check(intent)
-        assert before - 1e-6 <= to_seconds(intent.header.stamp) <= reader.node.now()
+        intents = reader.clauses(topic(data=text) if topic is String else topic(text=text))
+        for clause, intent in enumerate(intents):
+            check(intent)
+            assert before - 1e-6 <= to_seconds(intent.header.stamp) <= reader.node.now()
+            assert intent.clause == clause
+            assert follows(intent) == (intent is not intents[-1])
+        assert len({intent.utterance_id for intent in intents}) == 1
         ids.add(intent.utterance_id)
     assert len(ids) == len(TEXTS) + 1
     assert intent.text == TEXTS["sentence"]
@@ -113,8 +129,6 @@ def test_the_speaker_may_choose_gesture_and_emotion(reader, text):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"gesture": "cartwheel"},
-        {"emotion": "\x01\U0001f600" * 1000},
         {"duration": math.nan},
         {"words": ["a"] * 1000},
         {"words": ["a"], "word_starts": [math.nan]},
@@ -180,6 +194,23 @@ def test_clauses_begin_with_their_words_and_all_have_the_emotion_asked_for(reade
     asked = reader.answer(given)
     assert (asked.gesture.chosen, asked.clause, asked.start) == ("shrug", 0, 0.0)
     assert asked.text[asked.span_start : asked.span_end] == given.text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"gesture": "salute"}, {"emotion": "bored"}, {"emotion": "\x01\U0001f600" * 1000}],
+    ids=["gesture", "emotion", "hostile"],
+)
+def test_a_label_that_does_not_exist_gets_no_gesture_and_the_reason_reaches_the_speaker(reader, wrong):
+    intent = reader.answer(Speech(text="Hello there!", **wrong))
+    check(intent)
+    assert not intent.accepted
+    (label,) = wrong.values()
+    assert repr(label[:10]).rstrip("'") in intent.reason
+    assert "Known: " in intent.reason
+    assert len(intent.reason) < 400
+    assert reader.node.rejected == 1
+    assert reader.answer(Speech(text="Hello there!")).accepted
 
 
 def test_a_gesture_that_comes_too_soon_is_held_back_unless_it_was_asked_for(graph):

@@ -12,7 +12,7 @@ from text2gesture_ros.ros.intent_classifier import IntentClassifierNode
 # What is there only for a while, or with a package that no wheel has.
 AT_TIMES = {
     ("gesture_retargeter", "topic", "subscribe"): {"robot_description"},
-    ("gesture_retargeter", "topic", "publish"): {"joint_angles"},
+    ("gesture_retargeter", "topic", "publish"): {"joint_angles", "arm_sdk"},
 }
 
 

@@ -23,17 +23,23 @@ from text2gesture_ros.apps.commands import (
     export,
     gallery,
     generate,
+    hold,
     import_,
+    param,
+    play,
     recognize,
     record,
     replay,
     retarget,
     robot,
+    say,
+    status,
+    stop,
     studio,
     train,
     verify,
 )
-from text2gesture_ros.apps.commands.verbs import PROGRAM, Verbs
+from text2gesture_ros.apps.commands.verbs import INTERRUPTED, PROGRAM, Verbs
 from text2gesture_ros.errors import Text2GestureError
 
 BAD_INPUT = 2
@@ -48,6 +54,8 @@ Step by step, each result a file:
   text2gesture verify wave.csv --robot pepper
 All at once, through the three ROS 2 nodes:
   text2gesture demo
+Sentence by sentence, in a second terminal beside `text2gesture bringup`:
+  text2gesture say "Hello, nice to see you!"
 """
 
 
@@ -67,7 +75,8 @@ def build_parser() -> argparse.ArgumentParser:
     for module in (
         *(classify, generate, import_, retarget, verify, robot, recognize),
         *(evaluate, train, studio, ablation, export, docs),
-        *(bringup, record, replay, demo, gallery, bench),
+        *(bringup, say, play, stop, hold, param, status),
+        *(record, replay, demo, gallery, bench),
     ):
         module.add(verbs)
     return parser
@@ -107,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(args, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return int(outcome.status)
 
 

@@ -184,7 +184,7 @@ def converse(
         pace: time given to each sentence [s]; None: as long as it takes to say.
         bag: the .mcap file to write.
         console: where progress is shown.
-        domain: ROS domain of the nodes; None: one at random.
+        domain: ROS domain of the nodes; None: one of their own.
 
     Raises:
         ConfigurationError: the robot is unknown, or the nodes do not come up or do not stay up.

@@ -36,13 +36,14 @@ class PlanBuffer:
         row: the row that was sent last, -1 before the first.
         sent: the sample of that row.
         number: number of the plan in force, larger for each one; negative where the loop itself made it.
+        commit_row: the first row of the plan that was installed last.
         history: positions (N,) of the rows sent last, at most three [rad].
     """
 
     def __init__(self, position: Array, period: float) -> None:
         """Make a buffer whose robot stands still at `position` (N,) [rad], rows `period` [s] apart."""
         self.row = -1
-        self.number = 0
+        self.number = self.commit_row = 0
         self.history: deque[Array] = deque(maxlen=_HISTORY)
         self._trail: deque[JointSample] = deque(maxlen=max(4, round(_TRAIL / period)))
         self._snapshot_rows = round(_SNAPSHOT_TRAIL / period)
@@ -104,7 +105,7 @@ class PlanBuffer:
         past = [span for span in spans if span.row <= self.row][:-1]
         self._spans = spans[len(past) :]
         self._spans += [replace(span, row=plan.commit_row + span.row) for span in plan.spans]
-        self.number = plan.number
+        self.number, self.commit_row = plan.number, plan.commit_row
 
     def forget(self, utterance_ids: Iterable[str]) -> None:
         """Perform nothing where some utterances would be performed; the trajectory stays."""

@@ -3,6 +3,8 @@
 import ctypes
 import gc
 import os
+import time
+from collections.abc import Iterator
 
 _LOCK_ALL = 3  # MCL_CURRENT | MCL_FUTURE of mlockall
 
@@ -23,6 +25,20 @@ def request_realtime(priority: int) -> str:
     failed = ctypes.CDLL(None, use_errno=True).mlockall(_LOCK_ALL)
     memory = "no locked memory (the user needs a memlock limit)" if failed else "memory locked"
     return f"real time: {scheduling}; {memory}"
+
+
+def control_periods(now: float, period: float, longest: float) -> Iterator[float]:
+    """Yield the time of each control period when it comes, in this thread.
+
+    Args:
+        now: the time on the clock that counts [s]; it need not run.
+        period: the control period [s].
+        longest: after so long there are no more [s].
+    """
+    beginning = time.monotonic()
+    for step in range(1, round(longest / period)):
+        yield now + step * period
+        time.sleep(max(0.0, beginning + step * period - time.monotonic()))
 
 
 def disable_garbage_collector() -> None:

@@ -1,15 +1,17 @@
 """Requests in, frames in time with speech out."""
 
 import math
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import count
 
+from text2gesture_ros.bounded_dict import BoundedDict
 from text2gesture_ros.generation.generator import Frame, GestureGenerator
 from text2gesture_ros.generation.request import GestureRequest
 from text2gesture_ros.generation.schedule import Schedule
 from text2gesture_ros.generation.stream import GestureStream, Playback
-from text2gesture_ros.labels import NEUTRAL
-from text2gesture_ros.motion.frame_block import ClauseEnd, FrameMessage
+from text2gesture_ros.labels import NEUTRAL, ClauseId
+from text2gesture_ros.motion.frame_block import ClauseEnd, ClauseHeader, FrameMessage
 from text2gesture_ros.parameters import GestureGeneratorParameters
 
 POLL_PERIOD = 0.025
@@ -18,6 +20,9 @@ POLL_PERIOD = 0.025
 # A poll hands out about this much motion [s]: the look-ahead fills up soon, and the retargeter has time to
 # plan between the blocks.
 _HANDED_OUT = 0.1
+
+
+_MAX_BEGUN = 256  # clauses that are remembered
 
 
 class GesturePlayer:
@@ -37,6 +42,7 @@ class GesturePlayer:
         self._schedule = Schedule(POLL_PERIOD)
         self._stream: GestureStream | None = None
         self._cut: list[ClauseEnd] = []  # of streams that were cut, still to be handed out
+        self._begun: BoundedDict[ClauseId, int] = BoundedDict(_MAX_BEGUN)  # how often before
 
     @property
     def waiting(self) -> int:
@@ -112,10 +118,11 @@ class GesturePlayer:
         if request.times.estimated and not header.clause:
             # An estimate is as good when counted from the motion, and one text always looks the same.
             request = request.delayed(start - request.begin)
-        talk = (self._generate(NEUTRAL, header.emotion, number) for number in count(1))
+        self._begun[header.name] = self._begun.get(header.name, -1) + 1
+        talk = (self._generate(NEUTRAL, header, number) for number in count(1))
         self._stream = GestureStream(
             request,
-            self._generate(header.gesture, header.emotion, 0),
+            self._generate(header.gesture, header, 0),
             start=start,
             playback=Playback(
                 frame_rate=self._generator.frame_rate * settings.speed_scale,
@@ -126,13 +133,17 @@ class GesturePlayer:
             talk=talk if settings.neutral_motion else None,
         )
 
-    def _generate(self, gesture: str, emotion: str, number: int) -> Iterator[Frame]:
-        """Return the frames of a gesture, in another variant for each number."""
+    def _generate(self, gesture: str, header: ClauseHeader, number: int) -> Iterator[Frame]:
+        """Return the frames of a gesture, in another variant for each number.
+
+        Without a seed the name of the clause is one, so that a recording can be performed once more.
+        """
         settings = self.settings
+        name = f"{header.utterance_id} {header.clause} {self._begun[header.name]}"
         return self._generator.frames(
             gesture,
-            emotion,
-            seed=None if settings.seed < 0 else settings.seed + number,
+            header.emotion,
+            seed=(zlib.crc32(name.encode()) if settings.seed < 0 else settings.seed) + number,
             variation=settings.variation,
             max_duration=settings.max_duration * settings.speed_scale,  # of playback -> of the model
         )

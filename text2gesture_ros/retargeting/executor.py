@@ -14,7 +14,7 @@ from text2gesture_ros.control.trajectory import IDLE
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.geometry import Array, FloatArray
 from text2gesture_ros.gestures import needs_of
-from text2gesture_ros.motion.frame_block import ClauseHeader, FrameMessage, blocks_of
+from text2gesture_ros.motion.frame_block import ClauseHeader, FrameBlock, FrameMessage, blocks_of
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting.block_filter import BlockFilter
@@ -22,6 +22,7 @@ from text2gesture_ros.retargeting.planner_link import InlinePlanner, PlannerLink
 from text2gesture_ros.retargeting.planner_process import PlannerProcess
 from text2gesture_ros.retargeting.progress import CANCELLED, FAILED, Progress, UtteranceTracker
 from text2gesture_ros.robots.robot import Robot
+from text2gesture_ros.skeleton import check_positions
 
 DEFAULTS = GestureRetargeterParameters()
 
@@ -208,7 +209,12 @@ class MotionExecutor:
         Args:
             block: `due` on the clock of `now`.
             now: the present [s].
+
+        Raises:
+            InputError: a position is not finite or is no human body.
         """
+        if isinstance(block, FrameBlock):  # once more: an array may have been changed since it was made
+            check_positions(block.positions, "frames")
         verdict = self._filter.admits(block, now)
         if verdict not in ("accepted", "empty"):
             return False

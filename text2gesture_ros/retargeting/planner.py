@@ -36,14 +36,12 @@ _LOGGER = logging.getLogger(__name__)
 # With more frames a plan is made anew from this long before the end of its reference [s]: about there it
 # begins to stop. With 0.2 s, fast joints have begun before; with 0.4 s, planning takes a fourth longer.
 _REPLAN_TIME = 0.3
-# A clip whose frames were missing for this long blends in anew [s].
-_BLEND_AFTER = 0.1
-# A clip that could not be continued is tried again after this time [s].
-_RETRY_TIME = 0.1
+_BLEND_AFTER = 0.1  # a clip whose frames were missing for this long blends in anew [s]
+_RETRY_TIME = 0.1  # a clip that could not be continued is tried again after this time [s]
+_HELD = "the robot was told to hold still, and hold was not ended in time"
 # Rows for which targets are recorded at once: it is much faster than one by one.
 _TARGET_BATCH = 20
-# Time at rest before breathing begins [s].
-_REST_TIME = 0.5
+_REST_TIME = 0.5  # before breathing begins [s]
 
 
 class PlanningEvents(Protocol):
@@ -327,8 +325,7 @@ class Planner:
             return
         ended = playing is None or (before.complete and time > before.end)
         if ended and not self._comes_again(before):
-            reason = "the robot was told to hold still" if self._mode.held else ""
-            self._events.on_clause_end(before.clause, reason)
+            self._events.on_clause_end(before.clause, _HELD if self._mode.held else "")
         if playing is not None:  # also where neither of them is performed
             self._events.on_preempted(before.clause[0], playing.clause[0])
 
@@ -350,23 +347,31 @@ class Planner:
                 mode.rest_rows = 0
                 self._request.ask(self.view.row)
 
+    def retarget_waiting(self) -> None:
+        """Begin another control period: retarget as many of the frames that wait as it has time for."""
+        self._queue.reset_budget()
+        if self._queue.ready:
+            self._retarget()
+
     # Plans
 
-    def plan(self) -> Plan | None:
+    def plan(self, commit_row: int | None = None) -> Plan | None:
         """Make one attempt at the plan that is wanted, else retarget waiting frames; return a verified plan.
 
-        The plan counts as in force from then on, unless `rejected` says otherwise.
+        It counts as in force unless `rejected` says otherwise. With `commit_row` one is wanted from there on.
         """
         request, mode = self._request, self._mode
+        if commit_row is not None:
+            request.ask(self.view.row)
         if request.row is None or not self._clock.begun:
-            self._queue.reset_budget()
-            if self._queue.ready:
-                self._retarget()
+            self.retarget_waiting()
             return None
         base = max(self.view.row + self.lead, request.row, 0)  # the first command is where the robot stands
+        if commit_row is not None:
+            base = max(self.view.row, commit_row - 1, 0)
         clip, upcoming = self.reference.active_and_next(self._clock.time(base) + self._clock.period)
         follows = clip is not None and not mode.held
-        base = self._well_begun(base) if follows else base
+        base = self._well_begun(base) if follows and commit_row is None else base
         start = self.view.sample(base)
         if mode.held and base >= self.view.end and start.still:
             request.row = None
@@ -438,9 +443,7 @@ class Planner:
         elif self.reference.playing is None and not self._mode.stuck:
             self._mode.stuck = True
             self.search.counts["stuck"] += 1
-            _LOGGER.error(
-                "no trajectory to rest is within limits and clear: the robot stands still where it is"
-            )
+            _LOGGER.error("no trajectory to rest is within limits and clear: the robot stands still")
 
 
 _AT_ONCE = ("gesture_scale", "forearm_weight", "idle_motion", "waist", "head", "left_arm", "right_arm")

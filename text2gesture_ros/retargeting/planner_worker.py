@@ -40,9 +40,8 @@ _FIRST_PLANNING_TIME = 0.02
 # One row passes until the loop takes a plan over, another until a trajectory controller has the announcement:
 # it plays exactly what is planned only if it knows of it before the plan in force is left.
 _MIN_LEAD = 2
-# Rows that the commit row lies further ahead after a plan came too late, at most; and plans in time for each
-# row less.
-_MAX_EXTRA_ROWS, _PLANS_IN_TIME = 20, 20
+# Rows that the commit row lies further ahead after plans came too late, at most: each in time halves them.
+_MAX_EXTRA_ROWS = 20
 # The state is told this often at most [s].
 _STATE_INTERVAL = 0.05
 
@@ -113,6 +112,8 @@ class PlannerWorker:
     def on_block(self, block: FrameMessage) -> None:
         """Frames, or the end of a clause."""
         self._follow()
+        if block.sequence == 0:
+            self._extra_rows = 0  # the way home took long to plan, perhaps: that says nothing of this
         self._planner.receive(block)
 
     def on_abandon(self, utterance_ids: "frozenset[str] | None") -> None:
@@ -173,6 +174,7 @@ class PlannerWorker:
         if pending is not None and status.number == pending.number:
             view.install(pending)
             self._pending = None
+            self._extra_rows //= 2
         elif status.number != view.number:
             return False  # the loop has changed it; how, is on its way
         elif pending is not None and status.row >= pending.commit_row:
@@ -199,8 +201,6 @@ class PlannerWorker:
         self._exchange.offer(plan)
         self._pending = plan
         self._times.append(time.perf_counter() - begin)
-        if self._planner.search.counts["begun"] % _PLANS_IN_TIME == 0:
-            self._extra_rows = max(0, self._extra_rows - 1)
 
     def _tell(self) -> None:
         """Tell the state where it has changed, not too often."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from text2gesture_ros.geometry import Array, Axis, normalise, rotation
 from text2gesture_ros.gestures import ARMS
+from text2gesture_ros.robots.arm_interface import ArmInterface
 
 BASE = -1
 """Stands for the base where a joint is asked for."""
@@ -128,6 +129,7 @@ class Robot:
         lines: polylines for drawing, each a tuple of names of `points`.
         fixed_points: points (3,) of the base that `points` gives too [m].
         limit_set: which of the file's sets of limits these are; empty where it has one only.
+        arm_interface: how its maker's arm interface commands it; None: it has none.
     """
 
     name: str
@@ -151,6 +153,7 @@ class Robot:
     lines: tuple[tuple[str, ...], ...]
     fixed_points: Mapping[str, Array]
     limit_set: str = ""
+    arm_interface: ArmInterface | None = None
 
     @cached_property
     def groups(self) -> dict[str, tuple[int, ...]]:

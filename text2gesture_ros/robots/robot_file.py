@@ -14,6 +14,7 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, dot, normalise, rotation_from_rpy
 from text2gesture_ros.gestures import ARMS, GROUPS
 from text2gesture_ros.resources import find_robot_file, read_limited
+from text2gesture_ros.robots.arm_interface import read_arm_interface
 from text2gesture_ros.robots.checked_values import CheckedValues, label
 from text2gesture_ros.robots.robot import BASE, Capsule, Chain, Hand, Robot
 from text2gesture_ros.robots.urdf import Description, load_urdf, read_urdf
@@ -41,7 +42,7 @@ _LANDMARKS = {
 _JOINT_KEYS = ("name", "xyz", "rpy", "axis", "lower", "upper", "velocity")
 _OWN_LIMITS = ("acceleration", "jerk")
 _KEYS = ("name", "title", "source", "base", "limits", "rest")
-_MORE_KEYS = ("urdf", "axes", *_CHAINS, "hands", "capsules", "ignored_pairs", "drawing")
+_MORE_KEYS = ("urdf", "axes", *_CHAINS, "hands", "arm_sdk", "capsules", "ignored_pairs", "drawing")
 
 
 def load_robot(robot: str, description: str | None = None) -> Robot:
@@ -151,6 +152,7 @@ class _RobotFile(CheckedValues):
             acceleration=_frozen([most(joint, "acceleration") for joint in joints]),
             jerk=_frozen([most(joint, "jerk") for joint in joints]),
             limit_set=limit_set,
+            arm_interface=read_arm_interface(self, top["arm_sdk"], names) if "arm_sdk" in top else None,
             rest=column("rest"),
             waist=chains.get("waist"),
             head=chains.get("head"),

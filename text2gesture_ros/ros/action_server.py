@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.lifecycle import LifecycleNode
 
@@ -25,6 +25,7 @@ from text2gesture_ros.retargeting.progress import (
     DEGRADED,
     FAILED,
     OVER,
+    REFUSED,
     WAITING,
     Progress,
 )
@@ -52,6 +53,7 @@ class _Goal:
     missing: str = _NO_SUBSCRIBER
     queued_behind: str = ""  # utterance whose frames came last when the intent of this one came
     cancelled: bool = False
+    no_gesture: str = ""  # why the text got talking motion at most; empty: a clause has a gesture
 
 
 class PerformGestureServer:
@@ -82,7 +84,6 @@ class PerformGestureServer:
             PerformGesture,
             "perform_gesture",
             self._execute,
-            goal_callback=self._on_goal,
             handle_accepted_callback=self._on_accepted,
             cancel_callback=self._on_cancel_request,
             result_timeout=_RESULT_TIMEOUT,
@@ -110,12 +111,22 @@ class PerformGestureServer:
 
     # Messages about goals
 
-    def on_intent(self, utterance_id: str, begin: float) -> None:
-        """Record the intent of a clause; its motion may wait until `begin` [s]."""
+    def on_intent(self, utterance_id: str, begin: float, no_gesture: str) -> None:
+        """Record the intent of a clause.
+
+        Args:
+            utterance_id: of which utterance.
+            begin: until when its motion may wait [s].
+            no_gesture: why the clause gets no gesture; empty: it gets one.
+        """
         goal = self._goals.get(utterance_id)
-        if goal is not None and goal.missing in (_NO_SUBSCRIBER, _NO_INTENT):  # the first clause counts
+        if goal is None:
+            return
+        if goal.missing in (_NO_SUBSCRIBER, _NO_INTENT):  # the first clause counts
             goal.last_heard, goal.missing = max(begin, self._clock()), _NO_FRAMES
-            goal.queued_behind = self._latest
+            goal.queued_behind, goal.no_gesture = self._latest, no_gesture
+        elif not no_gesture:
+            goal.no_gesture = ""
 
     def on_frames(self, block: FrameMessage) -> None:
         """Record frames of any utterance: goals may be waiting for the end of that one."""
@@ -171,15 +182,8 @@ class PerformGestureServer:
 
     # Callbacks of the action server
 
-    def _on_goal(self, request: Any) -> GoalResponse:
-        reason = self._rejection(request.speech)
-        if not reason:
-            return GoalResponse.ACCEPT
-        self._node.get_logger().warning(f"perform_gesture: goal rejected: {reason}")
-        return GoalResponse.REJECT
-
-    def _rejection(self, speech: Speech) -> str:
-        """Return why a goal is rejected, empty if it is not."""
+    def _refusal(self, speech: Speech) -> str:
+        """Return why a goal is refused, empty if it is not."""
         utterance, complaints = read_speech(speech)
         if not self._accepting:
             return "the node is not active"
@@ -196,6 +200,11 @@ class PerformGestureServer:
 
     def _on_accepted(self, handle: ServerGoalHandle) -> None:
         speech = handle.request.speech
+        # A rejection in the sense of ROS could not say why: what is refused is accepted and ends at once.
+        if reason := self._refusal(speech):
+            self._node.get_logger().warning(f"perform_gesture: goal refused: {reason}")
+            self._end(handle, PerformGesture.Result(outcome=REFUSED, reason=reason))
+            return
         speech.utterance_id = speech.utterance_id or f"goal-{uuid.uuid4().hex[:12]}"
         goal = self._goals[speech.utterance_id] = _Goal(handle, speech, self._clock())
         self._publish_speech(goal)
@@ -209,8 +218,10 @@ class PerformGestureServer:
         fidelity: Fidelity = NOTHING_MEASURED,
     ) -> None:
         """Store the result of a goal and let the action server send it."""
-        handle = self._goals.pop(name).handle
-        self._results[bytes(handle.goal_id.uuid)] = PerformGesture.Result(
+        goal = self._goals.pop(name)
+        if goal.no_gesture and goal.no_gesture not in reason:
+            reason = "; ".join(filter(None, (reason, f"no gesture: {goal.no_gesture}")))
+        result = PerformGesture.Result(
             utterance_id=name,
             outcome=outcome,
             reason=reason,
@@ -218,6 +229,10 @@ class PerformGestureServer:
             performed_share=fidelity.share if duration else 0.0,
             deviation=fidelity.deviation,
         )
+        self._end(goal.handle, result)
+
+    def _end(self, handle: ServerGoalHandle, result: PerformGesture.Result) -> None:
+        self._results[bytes(handle.goal_id.uuid)] = result
         # Not before: from here on rclpy awaits the result, and an executor that awaits never sleeps.
         handle.execute()
 

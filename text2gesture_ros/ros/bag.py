@@ -39,6 +39,9 @@ TYPES: Mapping[str, str] = {
     "gesture_frames": f"{PACKAGE}/msg/GestureFrames",
     "gesture_cancel": "std_msgs/msg/String",
     "joint_command": "sensor_msgs/msg/JointState",
+    "held": "std_msgs/msg/Bool",
+    "plan_commit": "std_msgs/msg/Header",
+    "parameter_events": "rcl_interfaces/msg/ParameterEvent",
 }
 """The topics that are read from bags, and their types."""
 
@@ -296,10 +299,12 @@ class Bag:
                     raise ValueError(f"a message on {link.topic} has {len(data)} bytes")
                 yield topics[link.topic], stamp, types[link.id].deserialize_cdr(data, link.msgtype)
 
-    def _types(self, link: Connection, expected: str) -> Typestore:
+    def _types(self, link: Connection, expected: str) -> "Typestore | _RosTypes":
         """Return what reads the messages of a topic: today's definitions, or those kept in the bag."""
         if link.msgtype != expected:
             raise InputError(f"{self.path}: {link.topic} has type {link.msgtype}, expected {expected}")
+        if expected == TYPES["parameter_events"]:
+            return _RosTypes()
         types = message_types()
         known = types.fielddefs[expected][1]
         if not expected.startswith(f"{PACKAGE}/") or link.msgdef.format != MessageDefinitionFormat.MSG:
@@ -341,6 +346,17 @@ class Bag:
         except Exception as error:  # noqa: BLE001  # there is no list of what damage can raise
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             raise InputError(f"{self.path}: no readable bag: {reason}") from None
+
+
+class _RosTypes:
+    """Reads parameter events: of empty sequences of numbers rosbags and ROS have different ideas."""
+
+    def deserialize_cdr(self, data: bytes, _: str) -> Any:
+        """Return the message."""
+        from rcl_interfaces.msg import ParameterEvent
+        from rclpy.serialization import deserialize_message
+
+        return deserialize_message(bytes(data), ParameterEvent)
 
 
 def _check_definition(name: str, fields: Any) -> None:

@@ -20,6 +20,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
 """What can be replayed, and the topics it is made of."""
 
 _AT_REST = 1e-3  # [rad]
+_MAX_TEXT = 40  # characters of a sentence that names an utterance
 _MAX_COMMANDS = 2_000_000  # 5 hours at 100 Hz
 
 
@@ -46,12 +47,14 @@ class Deviation:
         utterance: which, counted from 1.
         joint: its name.
         largest, rms: over time [rad]; infinite where only one of both commands it.
+        time: when they are furthest apart, after the first command of the utterance [s].
     """
 
     utterance: int
     joint: str
     largest: float
     rms: float
+    time: float = 0.0
 
 
 def source_topics(bag: Bag, source: str) -> list[str]:
@@ -137,23 +140,50 @@ def robot_of(commands: Sequence[Commands]) -> str:
     )
 
 
-def compare(golden: Sequence[Commands], found: Sequence[Commands]) -> list[Deviation]:
-    """Return the deviation of each joint, utterance by utterance.
+@dataclass(frozen=True)
+class Comparison:
+    """What two recordings of a robot have in common, and what only one of them has.
 
-    Times count from the first command of each utterance. Positions are linear between commands
-    and constant before the first and after the last one.
+    Attributes:
+        deviations: of each joint in each utterance that both have.
+        missing: the utterances of the golden recording, counted from 1, that the other one lacks.
+        added: ids of the utterances that only the other one has.
+    """
 
-    Raises:
-        InputError: one performs another number of utterances than the other.
+    deviations: Sequence[Deviation]
+    missing: Sequence[int] = ()
+    added: Sequence[str] = ()
+
+    @property
+    def largest(self) -> float:
+        """The largest deviation [rad]; infinite where an utterance is in one of both only."""
+        if self.missing or self.added:
+            return float("inf")
+        return max((item.largest for item in self.deviations), default=0.0)
+
+
+def compare(golden: Sequence[Commands], found: Sequence[Commands]) -> Comparison:
+    """Compare the joint commands of two recordings, utterance by utterance.
+
+    Utterances are those of the same id; where no id is in both, those in the same place. Times count from the
+    first command of each. Positions are linear between commands and constant before the first and after the
+    last one.
     """
     golden, found = ([part for part in parts if part.utterance_id] for parts in (golden, found))
-    if len(golden) != len(found):
-        raise InputError(f"{len(found)} utterances were performed, {len(golden)} in the golden bag")
-    return [
-        _deviation(number, joint, one, other)
-        for number, (one, other) in enumerate(zip(golden, found, strict=True), start=1)
-        for joint in dict.fromkeys([*one.positions, *other.positions])
-    ]
+    names = {part.utterance_id: part for part in found}
+    if not any(part.utterance_id in names for part in golden):
+        names = {one.utterance_id: other for one, other in zip(golden, found, strict=False)}
+    deviations, missing = [], []
+    for number, one in enumerate(golden, start=1):
+        other = names.get(one.utterance_id)
+        if other is None:
+            missing.append(number)
+            continue
+        joints = dict.fromkeys([*one.positions, *other.positions])
+        deviations += [_deviation(number, joint, one, other) for joint in joints]
+    used = [names[part.utterance_id] for part in golden if part.utterance_id in names]
+    added = [part.utterance_id for part in found if not any(part is other for other in used)]
+    return Comparison(deviations, missing, added)
 
 
 def _deviation(utterance: int, joint: str, one: Commands, other: Commands) -> Deviation:
@@ -165,4 +195,57 @@ def _deviation(utterance: int, joint: str, one: Commands, other: Commands) -> De
         there = np.isfinite(part.positions[joint])
         curves.append(np.interp(times, part.times[there], part.positions[joint][there]))
     apart = np.abs(curves[0] - curves[1])
-    return Deviation(utterance, joint, float(apart.max()), float(np.sqrt(np.mean(apart**2))))
+    worst = int(apart.argmax())
+    rms = float(np.sqrt(np.mean(apart**2)))
+    return Deviation(utterance, joint, float(apart[worst]), rms, float(times[worst]))
+
+
+def utterance_texts(bag: Bag) -> dict[str, str]:
+    """Return the text of each utterance, by its id."""
+    return {m.utterance_id: m.text for _, _, m in bag.messages(["gesture_intent"])}
+
+
+def reasons_of(bag: Bag) -> dict[str, str]:
+    """Return why utterances got no motion, or not all of it, by their id."""
+    frames = (message for _, _, message in bag.messages(["gesture_frames"]))
+    return {m.utterance_id: m.reason for m in frames if not len(m.stop_probabilities) and m.reason}
+
+
+def differences(
+    compared: Comparison,
+    golden: Sequence[Commands],
+    texts: Mapping[str, str],
+    reasons: Mapping[str, str],
+    tolerance: float,
+) -> list[str]:
+    """Return in words what differs by more than a tolerance [rad], one line for each utterance.
+
+    Args:
+        compared: the comparison.
+        golden: the commands that it was made with.
+        texts: of the utterances, by id.
+        reasons: why utterances are without motion now, by id.
+        tolerance: largest difference of a joint position that does not count [rad].
+    """
+    names = [part.utterance_id for part in golden if part.utterance_id]
+    lines = []
+    for number, name in enumerate(names, start=1):
+        title = f"utterance {number} ({_shortened(texts.get(name, name))!r})"
+        apart = [d for d in compared.deviations if d.utterance == number and d.largest > tolerance]
+        if number in compared.missing:
+            why = reasons.get(name, "nothing says why")
+            lines.append(f"{title}: was performed, now it is not: {why}")
+        elif apart:
+            worst = max(apart, key=lambda item: item.largest)
+            far = f"{worst.largest:.3f} rad apart" if np.isfinite(worst.largest) else "only in one of both"
+            others = f", and {len(apart) - 1} more joints" if len(apart) > 1 else ""
+            lines.append(f"{title}: {worst.joint} {far}, {worst.time:.2f} s after its beginning{others}")
+    lines += [
+        f"utterance ({_shortened(texts.get(name, name))!r}) is performed now, and was not before"
+        for name in compared.added
+    ]
+    return lines
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.parameters import LONGEST_RETURN
+from text2gesture_ros.parameters import LONGEST_RETURN, MAX_FADE_TIME
 from text2gesture_ros.ros.params_file import NODES, check_values
 
 _NAMESPACE = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
 
-STOP_TIMEOUT = LONGEST_RETURN + 5.0
-"""A node that was asked to end is killed after this; it may bring its robot to rest first [s]."""
+STOP_TIMEOUT = LONGEST_RETURN + MAX_FADE_TIME + 5.0
+"""A node that was asked to end is killed after this; it may bring its robot to rest, and give it back [s]."""
 
 
 @dataclass(frozen=True)

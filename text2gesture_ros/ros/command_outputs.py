@@ -4,6 +4,7 @@ joint_trajectory carries each new plan, the others carry each command. All descr
 needs only one of them.
 """
 
+from collections import Counter
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -13,8 +14,10 @@ from trajectory_msgs.msg import JointTrajectory
 
 from text2gesture_ros.control.command import Announcement, Command
 from text2gesture_ros.errors import ConfigurationError
+from text2gesture_ros.geometry import Array
 from text2gesture_ros.parameters import ALWAYS, GestureRetargeterParameters, listed
 from text2gesture_ros.robots.robot import Robot
+from text2gesture_ros.ros.arm_sdk import ArmSdk
 from text2gesture_ros.ros.conversions import (
     joint_angles_message,
     joint_state_message,
@@ -33,6 +36,12 @@ class PublisherFactory(Protocol):
 
     def destroy_lifecycle_publisher(self, publisher: Any) -> bool:
         """Destroy a publisher."""
+
+    def get_publishers_info_by_topic(self, topic_name: str) -> list[Any]:
+        """Return who publishes on a topic, this node among them."""
+
+    def get_fully_qualified_name(self) -> str:
+        """Return the name of the node with its namespace."""
 
 
 class CommandOutputs:
@@ -54,8 +63,12 @@ class CommandOutputs:
         self._position_indices = [
             robot.joint_names.index(name) for name in _position_joints(robot, parameters)
         ]
-        self._speed_type = _naoqi_type() if "joint_angles" in chosen else None
-        self._trajectories = self._states = self._positions = self._speeds = None
+        self._speed_type = self._arms = motors_type = None
+        if "joint_angles" in chosen:
+            self._speed_type = _message_type("joint_angles", "naoqi_bridge_msgs", "JointAnglesWithSpeed")
+        if "arm_sdk" in chosen:
+            motors_type = _message_type("arm_sdk", "unitree_hg", "LowCmd")
+        self._trajectories = self._states = self._positions = self._speeds = self._motors = None
         if "joint_trajectory" in chosen:
             self._trajectories = node.create_lifecycle_publisher(
                 JointTrajectory, "joint_trajectory", _QUEUE_DEPTH
@@ -68,12 +81,33 @@ class CommandOutputs:
             )
         if JointAnglesWithSpeed := self._speed_type:
             self._speeds = node.create_lifecycle_publisher(JointAnglesWithSpeed, "joint_angles", _QUEUE_DEPTH)
+        if robot.arm_interface is not None and (LowCmd := motors_type):
+            self._motors = node.create_lifecycle_publisher(LowCmd, "arm_sdk", _QUEUE_DEPTH)
+            self._arms = ArmSdk(self._motors.publish, LowCmd, robot.arm_interface)
 
     def close(self) -> None:
         """Destroy the publishers."""
-        for publisher in (self._trajectories, self._states, self._positions, self._speeds):
-            if publisher is not None:
-                self._node.destroy_lifecycle_publisher(publisher)
+        for publisher in self._publishers():
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def other_writers(self) -> list[str]:
+        """Return a line for each topic of commands on which somebody else publishes too."""
+        mine = self._node.get_fully_qualified_name()
+        lines = []
+        for topic in (publisher.topic_name for publisher in self._publishers()):
+            writers = Counter(
+                f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+                for info in self._node.get_publishers_info_by_topic(topic)
+            )
+            writers[mine] -= 1  # one of them is this node
+            others = [f"another {name}" if name == mine else name for name in +writers]
+            if others:
+                lines.append(f"{topic} is commanded by {', '.join(sorted(others))} too: stop one of them")
+        return lines
+
+    def _publishers(self) -> list[Any]:
+        every = (self._trajectories, self._states, self._positions, self._speeds, self._motors)
+        return [publisher for publisher in every if publisher is not None]
 
     def publish_command(self, command: Command, offset: float) -> None:
         """Publish a command; `offset` is the ROS time minus the time of the loop [s]."""
@@ -87,6 +121,30 @@ class CommandOutputs:
         if self._speeds is not None:
             limits = self._robot.velocity
             self._speeds.publish(joint_angles_message(self._speed_type, names, command, limits, offset))
+        if self._arms is not None:
+            self._arms.send(command.position, command.time, 1.0)
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the robot does what is commanded; else it does so in part, or not yet, or no more."""
+        return self._arms is None or self._arms.weight == 1.0
+
+    def fade_in(self, position: Array, now: float) -> bool:
+        """Take the robot over little by little, where it stands; return whether commands are in force.
+
+        Args:
+            position: (N,) where it stands [rad].
+            now: time of this control period [s].
+        """
+        if self._arms is not None and not self.in_force:
+            self._arms.send(position, now, 1.0)
+        return self.in_force
+
+    def fade_out(self, position: Array, now: float) -> bool:
+        """Give the robot back little by little, as `fade_in` took it; return whether that is done."""
+        if self._arms is not None and self._arms.weight > 0.0:
+            self._arms.send(position, now, 0.0)
+        return self._arms is None or self._arms.weight == 0.0
 
     def publish_plan(self, plan: Announcement, start: float) -> None:
         """Publish the trajectory of a plan that starts at `start` [s], ROS time."""
@@ -95,15 +153,33 @@ class CommandOutputs:
 
 
 def check_outputs(robot: Robot, parameters: GestureRetargeterParameters) -> None:
-    """Raise ConfigurationError if joint_positions names a joint that is not always commanded."""
-    if "joint_positions" not in listed(parameters.outputs):
+    """Raise ConfigurationError if an output is not possible with this robot and these parameters."""
+    chosen, interface = listed(parameters.outputs), robot.arm_interface
+    if "joint_positions" in chosen:
+        wanted = {robot.joint_names.index(name) for name in _position_joints(robot, parameters)}
+        _check_commanded(
+            robot, parameters, wanted, "joint_positions", ", or position_joints must leave its joints out"
+        )
+    if "arm_sdk" not in chosen:
         return
-    wanted = {robot.joint_names.index(name) for name in _position_joints(robot, parameters)}
+    if interface is None:
+        raise ConfigurationError(f"outputs: arm_sdk needs the key arm_sdk in the robot file of {robot.name}")
+    _check_commanded(robot, parameters, set(range(len(robot.joint_names))), "arm_sdk")
+    if parameters.rate < interface.rate:
+        raise ConfigurationError(
+            f"arm_sdk is sent at {interface.rate:g} Hz: rate must be at least that but is {parameters.rate:g}"
+        )
+
+
+def _check_commanded(
+    robot: Robot, parameters: GestureRetargeterParameters, wanted: set[int], output: str, otherwise: str = ""
+) -> None:
+    """Raise ConfigurationError if one of the wanted joints is not always commanded."""
     for group, joints in robot.groups.items():
         if wanted & set(joints) and getattr(parameters, group) != ALWAYS:
             raise ConfigurationError(
-                f"joint_positions always names the same joints: {group} must be {ALWAYS} but is "
-                f"{getattr(parameters, group)}, or position_joints must leave its joints out"
+                f"{output} always names the same joints: {group} must be {ALWAYS} but is "
+                f"{getattr(parameters, group)}{otherwise}"
             )
 
 
@@ -120,11 +196,11 @@ def _position_joints(robot: Robot, parameters: GestureRetargeterParameters) -> t
     return joints
 
 
-def _naoqi_type() -> Any:
-    # Imported only here: only SoftBank's robots need the package, and it is not on PyPI.
+def _message_type(output: str, package: str, name: str) -> Any:
+    # Imported only here: only the robots of one maker need the package, and it is not on PyPI.
     try:
-        return import_module("naoqi_bridge_msgs.msg").JointAnglesWithSpeed
+        return getattr(import_module(f"{package}.msg"), name)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(
-            f"outputs: joint_angles needs the ROS package naoqi_bridge_msgs, which cannot be used: {error}"
+            f"outputs: {output} needs the ROS package {package}, which cannot be used: {error}"
         ) from None

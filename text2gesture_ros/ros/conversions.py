@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from text2gesture_ros.geometry import Array, BoolArray
 
 MAX_ID_LENGTH = 128  # characters of an utterance id
-_MAX_REASON = 400  # characters that are kept of why there is no motion
+MAX_REASON_LENGTH = 400  # characters that are kept of why there is no gesture or no motion
 _HANDS_AT_REST = -1.0  # hand opening of a motion that says nothing of hands
 _MAX_TRANSPORT_TIME = 5.0  # of a message; a stamp that is older is of another clock [s]
 
@@ -69,6 +69,7 @@ def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
             return ""
 
     gesture, emotion = label("gesture", message.gesture), label("emotion", message.emotion)
+    refusal = "; ".join(complaints)  # another gesture than the one that was asked for would be a surprise
     utterance_id = message.utterance_id
     if len(utterance_id) > MAX_ID_LENGTH:
         complaints.append(f"utterance_id has {len(utterance_id)} characters, allowed {MAX_ID_LENGTH}")
@@ -85,6 +86,7 @@ def read_speech(message: Speech) -> tuple[Utterance, list[str]]:
         gesture,
         emotion,
         int(message.priority),
+        refusal,
     )
     return utterance, complaints
 
@@ -161,7 +163,7 @@ def read_intent(message: GestureIntent, now: float, clock_offset: float) -> Gest
         gesture=_read_prediction(message.gesture),
         emotion=_read_prediction(message.emotion),
         accepted=bool(message.accepted),
-        reason=message.reason[:_MAX_REASON],
+        reason=message.reason[:MAX_REASON_LENGTH],
         model=message.model,
     )
     return request_of(
@@ -238,7 +240,7 @@ def read_frames(message: GestureFrames, clock_offset: float) -> FrameMessage:
     if not count:
         if not message.last:
             raise InputError("frames: a block without frames must be the last of its clause")
-        return ClauseEnd(header, int(message.sequence), due, message.reason[:_MAX_REASON])
+        return ClauseEnd(header, int(message.sequence), due, message.reason[:MAX_REASON_LENGTH])
     positions = np.asarray(message.positions, dtype=np.float32).reshape(count, len(JOINTS), 3)
     return FrameBlock(
         header=header,

@@ -19,23 +19,28 @@ lets the robot stand still where it is, to listen.
 """
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
-from rclpy.wait_for_message import wait_for_message
+from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 from std_srvs.srv import SetBool, Trigger
 
 from text2gesture_ros.control.loop_statistics import LoopStatistics
-from text2gesture_ros.control.realtime import collect_garbage, disable_garbage_collector, request_realtime
+from text2gesture_ros.control.realtime import (
+    collect_garbage,
+    control_periods,
+    disable_garbage_collector,
+    request_realtime,
+)
 from text2gesture_ros.errors import ConfigurationError, InputError
+from text2gesture_ros.geometry import Array
 from text2gesture_ros.motion.frame_block import FrameBlock
 from text2gesture_ros.msg import GestureFrames, GestureIntent
-from text2gesture_ros.parameters import LONGEST_RETURN, GestureRetargeterParameters
+from text2gesture_ros.parameters import LONGEST_RETURN, MAX_FADE_TIME, GestureRetargeterParameters
 from text2gesture_ros.retargeting.executor import MotionExecutor
+from text2gesture_ros.retargeting.planner_link import InlinePlanner
 from text2gesture_ros.retargeting.progress import Progress
 from text2gesture_ros.retargeting.statistics import UtteranceStatistics
 from text2gesture_ros.robots.robot import Robot
@@ -44,19 +49,21 @@ from text2gesture_ros.ros.action_server import PerformGestureServer
 from text2gesture_ros.ros.command_outputs import CommandOutputs, check_outputs
 from text2gesture_ros.ros.conversions import (
     MAX_ID_LENGTH,
+    MAX_REASON_LENGTH,
     read_frames,
     read_joint_states,
     to_seconds,
 )
+from text2gesture_ros.ros.decisions import Decisions
 from text2gesture_ros.ros.managed_node import ManagedNode, run
 from text2gesture_ros.ros.markers import MarkerDisplay
 from text2gesture_ros.ros.measured_pose import TOPIC, MeasuredPose
+from text2gesture_ros.ros.robot_description import robot_description
 from text2gesture_ros.understanding.clauses import MAX_CLAUSES
 from text2gesture_ros.understanding.word_times import in_speech
 
 _MARKER_RATE = 15.0  # [Hz]
 _FEEDBACK_RATE = 10.0  # of the action [Hz]
-_DESCRIPTION_WAIT = 5.0  # [s]
 _COLLECTION = 10.0  # time between two garbage collections, at rest [s]
 
 
@@ -65,9 +72,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def __init__(self, **options: object) -> None:
         super().__init__("gesture_retargeter", **options)
-        self._outputs: CommandOutputs | None = None
         self._markers = MarkerDisplay(self)
-        self._cancels = self.create_lifecycle_publisher(String, "gesture_cancel", 100)
+        self._decisions = Decisions(self)
         self._own_cancels: list[str] = []  # published, and not come back yet
         self._statistics = UtteranceStatistics(self._progress)
         self._goals = PerformGestureServer(self, self._progress, self._cancel, self.loop_now)
@@ -76,6 +82,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self.subscribe(String, "gesture_cancel", self._receive_cancel, 100)
         # Reliable and best-effort publishers are heard.
         self.subscribe(JointState, "joint_states", self._observe, qos_profile_sensor_data)
+        if not self.parameters.planner_process:
+            self.subscribe(Header, "plan_request", self._plan_at, 100)
         self.create_service(Trigger, "stop", self._serve_stop)
         self.create_service(SetBool, "hold", self._serve_hold)
         self._loop = LoopStatistics()
@@ -85,7 +93,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def load(self) -> None:
         """Read the robot file."""
-        description = self._description() if self.parameters.robot_description else None
+        description = robot_description(self) if self.parameters.robot_description else None
         robot = load_robot(self.parameters.robot, description)
         self._executor = self._new_executor(robot, description)
         try:
@@ -105,30 +113,15 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             raise
         return executor
 
-    def _description(self) -> str:
-        """Return the URDF that robot_state_publisher, say, has published."""
-        kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        came, message = wait_for_message(
-            String, self, "robot_description", qos_profile=kept, time_to_wait=_DESCRIPTION_WAIT
-        )
-        if not came:
-            topic = self.resolve_topic_name("robot_description")
-            raise ConfigurationError(
-                f"no robot description came on {topic} (std_msgs/String, transient local) within "
-                f"{_DESCRIPTION_WAIT:g} s: start what publishes it first, or set robot_description to false"
-            )
-        return str(message.data)
-
     def unload(self) -> None:
         """Give the publishers of the commands and the planner up."""
         self._executor.close()
-        if self._outputs is not None:
-            self._outputs.close()
-            self._outputs = None
+        self._outputs.close()
 
     def start(self) -> None:
         """Begin to command the robot, from where it is."""
         self._executor.configure(self.parameters)
+        self._hold(False)
         self._own_cancels.clear()
         self._pose.begin(self._executor.robot)
         if self._pose.awaited:
@@ -140,11 +133,18 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._timer = self.create_timer(self._executor.period, self._tick_now, clock=self.loop_clock)
 
     def _begin(self, how: str) -> None:
-        """Command the robot from now on."""
+        """Command the robot from now on; one that is taken over little by little, where it stands."""
         self._pose.awaited = False
+        self.get_logger().info(how)
+        if self._outputs.in_force:
+            self._open()
+        else:
+            self.get_logger().info("takes the arms over little by little, and performs nothing before")
+
+    def _open(self) -> None:
+        """Perform what comes from now on."""
         self._goals.open()
         self._loop.begin(self.loop_now())
-        self.get_logger().info(how)
 
     def _begin_from_pose(self) -> None:
         """Command the robot from where it is, once that is known."""
@@ -161,26 +161,39 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._begin(f"starts from where {TOPIC} tells that the robot is")
 
     def stop(self) -> None:
-        """Bring the robot to rest, and only then fall silent."""
+        """Bring the robot to rest, give it back, and only then fall silent.
+
+        The loop's own clock may stand still meanwhile: simulated time needs the executor, which waits for us.
+        """
         self.destroy_timer(self._timer)
-        if not self._pose.awaited:
-            self._bring_to_rest()
+        period = self._executor.period
+        if self._commanding:
+            self._executor.configure(replace(self.parameters, idle_motion=0.0))
+            self._executor.to_rest()
+            for now in control_periods(self.loop_now(), period, LONGEST_RETURN):
+                self._tick(now)
+                if not self._loop.moving or self._executor.planner.stuck:
+                    break  # it is at rest, or stands still and no trajectory there is safe
+        for now in control_periods(self.loop_now(), period, 2.0 * MAX_FADE_TIME):
+            if self._outputs.fade_out(self._place, now):
+                break
         self._goals.close()
 
-    def _bring_to_rest(self) -> None:
-        self._executor.configure(replace(self.parameters, idle_motion=0.0))
-        self._executor.to_rest()
-        # The loop's own clock may stand still here: simulated time needs the executor, which waits for us.
-        now, beginning, period = self.loop_now(), time.monotonic(), self._executor.period
-        for step in range(1, round(LONGEST_RETURN / period)):
-            self._tick(now + step * period)
-            if not self._loop.moving or self._executor.planner.stuck:
-                break  # it is at rest, or stands still and no trajectory there is safe
-            time.sleep(max(0.0, beginning + step * period - time.monotonic()))
+    @property
+    def _commanding(self) -> bool:
+        """Whether commands are sent and the robot does them."""
+        return not self._pose.awaited and self._outputs.in_force
+
+    @property
+    def _place(self) -> Array:
+        """Where the joints were commanded last (N,) [rad], or stand before the first command."""
+        return self._executor.loop.buffer.sent.position
 
     def check(self, new: GestureRetargeterParameters) -> None:
         """Refuse another rate while the robot performs: every sample sent so far was made for the old one."""
-        if self._loop.moving and new.rate != self.parameters.rate and not self._executor.planner.breathing:
+        taking_over = self.active and not self._outputs.in_force
+        moving = self._loop.moving and not self._executor.planner.breathing
+        if new.rate != self.parameters.rate and (moving or taking_over):
             raise ConfigurationError("rate can be changed only while the robot is at rest, and it moves")
         if self.configured:
             check_outputs(self._executor.robot, new)
@@ -213,8 +226,9 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
     # What arrives
 
     def _receive(self, message: GestureFrames) -> None:
-        if self._pose.awaited:
-            raise InputError("no frames are taken before it is known where the robot is")
+        if not self._commanding:
+            missing = "it is known where the robot is" if self._pose.awaited else "the arms are taken over"
+            raise InputError(f"no frames are taken before {missing}")
         now = self.loop_now()
         block = read_frames(message, self.clock_offset())
         self._goals.on_frames(block)
@@ -235,10 +249,20 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         times = message.start, message.stroke
         if len(message.utterance_id) > MAX_ID_LENGTH or not all(map(in_speech, times)):
             return  # cannot be right: nothing more will come of it
-        self._goals.on_intent(message.utterance_id, self.loop_now() + max(times))
+        refusal = "" if message.accepted else message.reason[:MAX_REASON_LENGTH]
+        self._goals.on_intent(message.utterance_id, self.loop_now() + max(times), refusal)
         if message.clause == 0:
             arrival = to_seconds(message.header.stamp) - self.clock_offset()
             self._statistics.on_text(message.utterance_id, arrival)
+
+    def _plan_at(self, message: Header) -> None:
+        """Make a plan when a recording tells, see `InlinePlanner.plan_at`."""
+        clock, planner = self._executor.loop.clock, self._executor.planner
+        begin = to_seconds(message.stamp) - self.clock_offset()
+        if isinstance(planner, InlinePlanner) and clock.begun:
+            planner.plan_at(round((begin - clock.origin) / clock.period))
+        self._executor.prepare()
+        self._announce(self.loop_now())
 
     def _observe(self, message: JointState) -> None:
         now = self.loop_now()
@@ -252,8 +276,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         # a robot that tells for the first time where it is may be anywhere.
         tolerance = self.parameters.pose_tolerance
         if 0.0 < tolerance < distance and (first or self._pose.stands(now)):
-            sent = self._executor.loop.buffer.sent.position.tolist()
-            known = dict(zip(self._executor.robot.joint_names, sent, strict=True))
+            known = dict(zip(self._executor.robot.joint_names, self._place.tolist(), strict=True))
             self._executor.begin_from(known | self._pose.positions)
             self._pose.on_moving(now)
             self.get_logger().warning(
@@ -275,7 +298,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """End an utterance, all if the id is empty, here and in the generator."""
         self._end(utterance_id)
         self._own_cancels.append(utterance_id)
-        self._cancels.publish(String(data=utterance_id))
+        self._decisions.cancel(utterance_id)
 
     def _end(self, utterance_id: str) -> None:
         self._executor.cancel(utterance_id or None)
@@ -290,16 +313,20 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if self.active:
             response.message = "the robot goes to rest" if self._loop.moving else "the robot is at rest"
             self._cancel("")
-            self._executor.hold(False)
+            self._hold(False)
         return response
 
     def _serve_hold(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         response.success = self.active
         response.message = "the node is not active"
         if self.active:
-            self._executor.hold(request.data)
+            self._hold(request.data)
             response.message = "the robot stands still until hold is false" if request.data else "it goes on"
         return response
+
+    def _hold(self, on: bool) -> None:
+        self._executor.hold(on)
+        self._decisions.hold(on)
 
     # The loop
 
@@ -311,11 +338,14 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if self._pose.awaited:
             self._begin_from_pose()
             return
+        if not self._outputs.in_force:
+            if self._outputs.fade_in(self._place, now):
+                self._open()
+            return
         command = self._executor.step(now)
         if command.moving:
             self._pose.on_moving(now)
-        if self._outputs is not None:
-            self._outputs.publish_command(command, self.clock_offset())
+        self._outputs.publish_command(command, self.clock_offset())
         self._loop.on_tick(now, self._executor.period, command)
         self._executor.prepare()
         self._announce(now)
@@ -338,19 +368,22 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             self.executor.create_task(self._take_over)
 
     def _take_over(self) -> None:
-        if self.active and self._executor.prepare():
+        if self.active and self._commanding and self._executor.prepare():
             self._announce(self.loop_now())
 
     def _announce(self, now: float) -> None:
         """Publish the trajectory ahead if there is a new plan."""
         if self._executor.loop.buffer.number == self._announced[0]:
             return
+        buffer, offset = self._executor.loop.buffer, self.clock_offset()
+        if buffer.number > 0:
+            begin = self._executor.loop.clock.time(buffer.commit_row)
+            self._decisions.plan(begin, offset)
         announcement = self._executor.look_ahead(now)
         if announcement.utterance_id != self._announced[1]:
             self._statistics.on_announced(announcement.utterance_id, self.loop_now())
         self._announced = self._executor.loop.buffer.number, announcement.utterance_id
-        if self._outputs is not None:
-            self._outputs.publish_plan(announcement, now + self.clock_offset())
+        self._outputs.publish_plan(announcement, now + self.clock_offset())
 
     def _is_turn(self, rate: float) -> bool:
         """Return whether this tick is one of about `rate` per second."""
@@ -371,6 +404,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         counts: dict[str, object] = {
             "robot": self.parameters.robot,
             "goals under way": len(self._goals.utterance_ids),
+            "held": self.configured and self._executor.held,
         }
         figures, warnings = self._statistics.report(self.loop_now())
         loop_figures, loop_warnings = self._loop.report()
@@ -386,6 +420,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             warnings.append("no trajectory to rest is within limits and clear: the robot stands still")
         if self.active and self._pose.awaited:
             warnings.append(self._pose.waiting_for())
+        elif self.active and not self._outputs.in_force:
+            warnings.append("the arms of the robot are being taken over: nothing is performed yet")
+        if self.configured:
+            counts["conflicts"] = self._outputs.other_writers()
         return counts | {"warning": "; ".join(warnings)}
 
 

@@ -13,6 +13,7 @@ The nodes live in a ROS domain of their own, on this machine only: several clien
 
 import os
 import random
+import socket
 import tempfile
 import threading
 import time
@@ -37,6 +38,7 @@ from text2gesture_ros.ros.processes import ended, start_processes, stop_processe
 
 _WARM_UP = "warm-up"  # begins the utterance ids of the sentences that show that the nodes are ready
 _READY_TIMEOUT = 60.0  # [s]
+_DOMAINS, _FIRST_PORT = range(1, 101), 32768  # as in domain_coordinator
 
 
 class Closing:
@@ -58,7 +60,7 @@ class GraphClient(Closing):
         robot: name or path of the robot.
         device: where the models run.
         params_file: parameters of the nodes, empty: the defaults.
-        domain: ROS domain to use; None: one at random.
+        domain: ROS domain to use; None: one that nobody else on this machine has claimed.
         on_message: called with every message of `TOPICS` as it comes, from another thread.
         clock: makes what publishes /clock while it is entered, of the context and the ids of the nodes'
             processes; None: the nodes use real time.
@@ -90,7 +92,7 @@ class GraphClient(Closing):
             given["use_sim_time"] = "true"
         self._start = partial(start_processes, given, prefixes=prefixes, arguments=arguments)
         self._clock, self._environment = clock, environment
-        self._domain = random.SystemRandom().randint(1, 101) if domain is None else domain
+        self._domain = domain
         self._with_markers = on_message is not None
         self.log = ConversationLog(on_message)
 
@@ -101,9 +103,10 @@ class GraphClient(Closing):
             ConfigurationError: a node cannot start or be configured, or all are not ready within a minute.
         """
         with ExitStack() as stack:
+            domain = stack.enter_context(own_domain()) if self._domain is None else self._domain
             log = stack.enter_context(tempfile.TemporaryDirectory(prefix="text2gesture_"))
             isolation = {
-                "ROS_DOMAIN_ID": str(self._domain),
+                "ROS_DOMAIN_ID": str(domain),
                 "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
                 "ROS_LOG_DIR": log,
                 "FASTRTPS_DEFAULT_PROFILES_FILE": str(share_directory() / "config" / "fastdds.xml"),
@@ -118,7 +121,7 @@ class GraphClient(Closing):
             self.processes = self._start()
             stack.callback(stop_processes, self.processes)
             with _environment(isolation):
-                self._connect(stack)
+                self._connect(stack, domain)
             self._warm_up()
             self._stack = stack.pop_all()
         return self
@@ -162,9 +165,9 @@ class GraphClient(Closing):
                     return False
         return True
 
-    def _connect(self, stack: ExitStack) -> None:
+    def _connect(self, stack: ExitStack, domain: int) -> None:
         context = Context()
-        rclpy.init(context=context, args=[], domain_id=self._domain)
+        rclpy.init(context=context, args=[], domain_id=domain)
         stack.callback(context.try_shutdown)
         node = rclpy.create_node("text2gesture_client", context=context, use_global_arguments=False)
         stack.callback(node.destroy_node)
@@ -205,6 +208,28 @@ class GraphClient(Closing):
     def _last_error(self) -> str:
         lines = self._output.read_text(errors="replace").splitlines()
         return next((line for line in reversed(lines) if "ERROR" in line or "Error" in line), "")
+
+
+@contextmanager
+def own_domain() -> Iterator[int]:
+    """Claim a ROS domain for a while; whoever else claims one on this machine gets another.
+
+    It is claimed by a port that is bound, as ROS's own package domain_coordinator does it.
+
+    Raises:
+        ConfigurationError: all are claimed.
+    """
+    domains = list(_DOMAINS)
+    random.SystemRandom().shuffle(domains)
+    for domain in domains:
+        with socket.socket() as claim:
+            try:
+                claim.bind(("", _FIRST_PORT + domain))
+            except OSError:
+                continue
+            yield domain
+            return
+    raise ConfigurationError("every ROS domain is in use by another replay, demo or test on this machine")
 
 
 @contextmanager

@@ -91,6 +91,7 @@ class ManagedNode(ClockedNode, Generic[P]):
         self.configured = False
         self.rejected = 0  # messages that could not be used
         self._error = ""  # of the latest transition
+        self._conflicts: list[str] = []  # with others in the ROS graph, at present
         self.parameters: P = self._declare_parameters(name)
         self.add_pre_set_parameters_callback(self._as_floats)
         self.add_on_set_parameters_callback(self._check_parameters)
@@ -123,7 +124,11 @@ class ManagedNode(ClockedNode, Generic[P]):
         """React to new `self.parameters`, which have replaced `old`."""
 
     def report(self) -> Mapping[str, object]:
-        """Return values for /diagnostics; a `warning` that is not empty raises the level."""
+        """Return values for /diagnostics.
+
+        A `warning` that is not empty raises the level; so does each line of `conflicts` (with other nodes),
+        which is logged too.
+        """
         return {}
 
     # What a node uses
@@ -315,10 +320,23 @@ class ManagedNode(ClockedNode, Generic[P]):
 
     # Diagnostics
 
+    def _namesakes(self) -> list[str]:
+        """Return a line if another node has the name of this one: both do what is asked of one."""
+        mine = self.get_fully_qualified_name()
+        nodes = [f"{space.rstrip('/')}/{name}" for name, space in self.get_node_names_and_namespaces()]
+        if nodes.count(mine) <= 1:
+            return []
+        return [f"{nodes.count(mine)} nodes are called {mine}: stop all but one, or give each a namespace"]
+
     def _publish_diagnostics(self) -> None:
         state = "active" if self.active else "inactive" if self.configured else "unconfigured"
-        values = {"state": state, "messages rejected": self.rejected, **self.report()}
-        warning = str(values.pop("warning", ""))
+        values: dict[str, Any] = {"state": state, "messages rejected": self.rejected, **self.report()}
+        conflicts = [*self._namesakes(), *values.pop("conflicts", ())]
+        for line in conflicts:
+            if line not in self._conflicts:
+                self.get_logger().warning(line)
+        self._conflicts = conflicts
+        warning = "; ".join(filter(None, (str(values.pop("warning", "")), *conflicts)))
         level = DiagnosticStatus.WARN if warning else DiagnosticStatus.OK
         status = DiagnosticStatus(
             level=DiagnosticStatus.ERROR if self._error else level,

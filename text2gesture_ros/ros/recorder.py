@@ -6,8 +6,10 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 import rclpy
+from rcl_interfaces.msg import ParameterEvent
 from rclpy.context import Context
-from std_msgs.msg import String
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import Bool, Header, String
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import Speech
@@ -15,9 +17,18 @@ from text2gesture_ros.ros.conversation_log import TOPICS, OnMessage
 from text2gesture_ros.ros.graph_client import Closing, spinning
 from text2gesture_ros.ros.stepped_clock import Clock, RealClock
 
-TOPIC_TYPES: Mapping[str, Any] = {"speech": Speech, "gesture_cancel": String, **TOPICS}
+TOPIC_TYPES: Mapping[str, Any] = {
+    "speech": Speech,
+    "gesture_cancel": String,
+    **TOPICS,
+    "held": Bool,
+    "plan_commit": Header,
+    "plan_request": Header,
+    "/parameter_events": ParameterEvent,
+}
 """What can be recorded and published: topic -> type."""
 
+_KEPT = ("held",)  # whose latest message comes to those who join later
 _QUEUE_SIZE = 1000  # messages: 10 s of commands, on a busy machine
 _SUBSCRIBER_TIMEOUT = 10.0  # [s]
 _TRANSPORT_TIME = 0.2  # without a message for this long, all that was sent has come [s]
@@ -90,7 +101,9 @@ class Recorder(Closing):
                 except Exception as error:  # noqa: BLE001  # raised in this thread it would be lost
                     self.error = error
 
-        self._node.create_subscription(kind, topic, receive, _QUEUE_SIZE, raw=True)
+        kept = DurabilityPolicy.TRANSIENT_LOCAL if topic in _KEPT else DurabilityPolicy.VOLATILE
+        quality = QoSProfile(depth=_QUEUE_SIZE, durability=kept)
+        self._node.create_subscription(kind, topic, receive, quality, raw=True)
 
     def finish(self) -> None:
         """Record what was sent so far, however long a busy machine takes for it.

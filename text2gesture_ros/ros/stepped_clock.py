@@ -13,6 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rosgraph_msgs.msg import Clock as ClockMessage
 
+from text2gesture_ros.generation.player import POLL_PERIOD
 from text2gesture_ros.ros.graph_client import Closing, spinning
 from text2gesture_ros.ros.params_file import NODES
 
@@ -23,6 +24,7 @@ _START_RASTER = 100_000_000
 # Simulated time begins early: a float of seconds since 1970 has steps of 240 ns today, which can decide what
 # a tick sees [ns].
 _START_TIME = 1000 * 10**9
+_POLL = round(POLL_PERIOD * 1e9)  # period of the generator's timer [ns]
 _STARTUP_STEP_TIME = 0.01  # real time of a step while the nodes start [s]
 _WORK_TIMEOUT = 10.0  # real time that the work of one step may take [s]
 _POLL_PERIOD = 1e-3  # of the state of the nodes' threads [s]
@@ -67,7 +69,7 @@ class SteppedClock(Closing):
         self._context = context
         self._processes = processes
         self._period = round(period * 1e9)
-        self._time = _START_TIME
+        self._time = self._raster = _START_TIME
         self._active: set[str] = set()
         self._started = threading.Event()
 
@@ -90,11 +92,23 @@ class SteppedClock(Closing):
         return self._time
 
     def run_until(self, end: int) -> None:
-        """Advance to the step nearest to `end` [ns]."""
+        """Advance to the step nearest to `end` [ns], if it is ahead."""
         self._end_start()
         self.wait_until_idle()
-        while self._time + self._period // 2 < end:
+        while self._raster + self._period // 2 < end:
             self._step(self._period)
+
+    def visit(self, time: int) -> None:
+        """Advance to exactly this time [ns]; the step after it ends where it would without this one."""
+        self._end_start()
+        self.wait_until_idle()
+        while self._raster + self._period <= time:
+            self._step(self._period)
+        if time > self._time:
+            poll = time // _POLL * _POLL
+            if self._time < poll:
+                self._publish(poll)
+            self._publish(time)
 
     def align(self) -> None:
         """Advance to the next multiple of the start raster, where timers have the same phase in every run."""
@@ -143,9 +157,17 @@ class SteppedClock(Closing):
         self._starting.join()
 
     def _step(self, step: int) -> None:
-        self._time += step
+        # The generator's timer would be late by up to a step otherwise.
+        poll = -(-(self._raster + 1) // _POLL) * _POLL
+        if self._time < poll < self._raster + step and step == self._period:
+            self._publish(poll)
+        self._raster += step
+        self._publish(self._raster)
+
+    def _publish(self, time: int) -> None:
+        self._time = time
         message = ClockMessage()
-        message.clock.sec, message.clock.nanosec = divmod(self._time, 10**9)
+        message.clock.sec, message.clock.nanosec = divmod(time, 10**9)
         for publisher in self._publishers:
             publisher.publish(message)
             if self._active.issuperset(NODES):

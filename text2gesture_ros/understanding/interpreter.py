@@ -33,6 +33,8 @@ class Interpreter:
             now: when the speech starts [s], on a clock that is the same for all utterances.
         """
         intents = self._classifier.read(utterance, settings)
+        if utterance.refusal:
+            return [intent.held_back(utterance.refusal) for intent in intents]
         if not utterance.gesture:
             intents = self._cool_down.apply(intents, settings, now)
         elif utterance.gesture != NEUTRAL:  # nothing holds back what the speaker has chosen

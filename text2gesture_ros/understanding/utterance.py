@@ -18,6 +18,7 @@ class Utterance:
         gesture: the one to make whatever the text says; empty: what the text says.
         emotion: the same for the emotion.
         priority: in [0, 255].
+        refusal: why it gets no gesture, whatever the text says; empty: it may get one.
     """
 
     text: str
@@ -28,3 +29,4 @@ class Utterance:
     gesture: str = ""
     emotion: str = ""
     priority: int = PRIORITY
+    refusal: str = ""

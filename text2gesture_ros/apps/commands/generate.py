@@ -4,7 +4,14 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, add_parameters, check_suffix, parameters
+from text2gesture_ros.apps.commands.verbs import (
+    CLIPS,
+    Outcome,
+    Verbs,
+    add_parameters,
+    check_suffix,
+    parameters,
+)
 from text2gesture_ros.apps.tables import show_pairs
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import EMOTIONS, GESTURES, NEUTRAL, check_label
@@ -28,6 +35,7 @@ def add(verbs: Verbs) -> None:
             "generate wave -o wave.npz",
             "generate shrug --emotion negative --seed 7 -o shrug.npz --gif shrug.gif",
             "generate wave --mix shrug:0.4 -o mixed.npz",
+            "generate wave -o wave.bvh",
             'generate --text "Look over there!" -o clip.npz --gif clip.gif',
         ],
     )
@@ -45,7 +53,9 @@ def add(verbs: Verbs) -> None:
         default=[],
         help="mix this share of another gesture in, as shrug:0.4; may be repeated for further gestures",
     )
-    verb.add_argument("-o", "--output", required=True, metavar="CLIP.npz", help="where the motion goes")
+    verb.add_argument(
+        "-o", "--output", required=True, metavar="CLIP", help="where the motion goes: .npz, or .bvh"
+    )
     verb.add_argument("--gif", metavar="FILE.gif", help="also draw it")
     verb.add_argument("--robot", metavar="ROBOT", help="beside --gif: draw this robot beside the human")
     add_parameters(
@@ -56,6 +66,7 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Generate the motion of a gesture and write it, as a GIF too if wanted."""
     from text2gesture_ros.generation.generator import GestureGenerator
+    from text2gesture_ros.motion.formats.bvh_export import save_motion
     from text2gesture_ros.robots.robot_file import load_robot
 
     given = parameters(GestureGeneratorParameters, args)
@@ -64,7 +75,7 @@ def run(args: argparse.Namespace) -> Outcome:
         if label is not None:
             check_label(task, label)
     mix = _mix(args.mix)
-    output = check_suffix(args.output, ".npz")
+    output = check_suffix(args.output, *CLIPS)
     gif = check_suffix(args.gif, ".gif") if args.gif else None
     if args.robot and gif is None:
         raise InputError("--robot says who is drawn: give --gif too")
@@ -85,7 +96,7 @@ def run(args: argparse.Namespace) -> Outcome:
         max_duration=given.max_duration,
         mix=mix,
     )
-    motion.save(output)
+    save_motion(output, motion)
     if gif is not None:
         from text2gesture_ros.apps.rendering import Painter, Scene
         from text2gesture_ros.retargeting.executor import retarget_motion

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, add_cut, check_suffix
+from text2gesture_ros.apps.commands.verbs import CLIPS, Outcome, Verbs, add_cut, check_suffix
 from text2gesture_ros.apps.tables import show_recordings
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.labels import EMOTIONS, GESTURES
@@ -20,6 +20,7 @@ def add(verbs: Verbs) -> None:
         "Says which joints were filled by proportion and which it could not map.",
         [
             "import walk.bvh -o walk.npz",
+            "import wave.npz -o wave.bvh",
             "import 11_01.amc --skeleton 11.asf --start 1.5 --end 4 -o kick.npz --gif",
             "import recordings/*.bvh hello.qianim --label wave --emotion positive -o my_clips",
             "import odd_names.bvh --map names.yaml -o odd.npz",
@@ -31,7 +32,7 @@ def add(verbs: Verbs) -> None:
         "--output",
         required=True,
         metavar="OUT",
-        help="CLIP.npz, or a directory that gets a clip per recording",
+        help="a clip, .npz or .bvh, or a directory that gets a .npz per recording",
     )
     add_cut(verb)
     verb.add_argument("--label", metavar="GESTURE", help=f"what they show: one of {', '.join(GESTURES)}")
@@ -53,6 +54,7 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Turn recordings into clips, as GIFs too if wanted."""
     from text2gesture_ros.motion.formats import GLTF, read_map, read_recording
+    from text2gesture_ros.motion.formats.bvh_export import save_motion
 
     files = [Path(file) for file in args.files]
     if args.skeleton and not any(file.suffix.lower() == ".amc" for file in files):
@@ -61,10 +63,10 @@ def run(args: argparse.Namespace) -> Outcome:
         raise InputError("--animation belongs to glTF files, of which none is given")
     names = read_map(Path(args.map)) if args.map else {}
     output = Path(args.output)
-    if output.suffix == ".npz":
+    if output.suffix in CLIPS:
         if len(files) > 1:
             raise InputError(f"{output}: {len(files)} recordings go into a directory, not into one file")
-        targets = [check_suffix(args.output, ".npz")]
+        targets = [check_suffix(args.output, *CLIPS)]
     else:
         targets = [output / f"{file.stem}.npz" for file in files]
     for index, (file, target) in enumerate(zip(files, targets, strict=True)):
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> Outcome:
         )
         motion = recording.motion
         target.parent.mkdir(parents=True, exist_ok=True)
-        motion.save(target)
+        save_motion(target, motion)
         gif = target.with_suffix(".gif") if args.gif else None
         if gif is not None:
             from text2gesture_ros.apps.rendering import Painter, Scene

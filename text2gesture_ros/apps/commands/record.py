@@ -3,9 +3,15 @@
 import argparse
 import sys
 import time
-from pathlib import Path
 
-from text2gesture_ros.apps.commands.verbs import Outcome, Verbs
+from text2gesture_ros.apps.commands.verbs import (
+    Outcome,
+    Verbs,
+    add_namespace,
+    add_overwrite,
+    check_bag,
+    namespace,
+)
 from text2gesture_ros.apps.tables import show_table
 from text2gesture_ros.errors import InputError
 
@@ -29,28 +35,35 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument("--topics", nargs="+", metavar="TOPIC", help="which (default: all of the package's)")
     verb.add_argument("--duration", type=float, metavar="TIME", help="end by itself after so long [s]")
-    verb.add_argument("--namespace", default="", help="of the nodes")
+    add_overwrite(verb)
+    add_namespace(verb)
 
 
 def run(args: argparse.Namespace) -> Outcome:
     """Record until Ctrl-C, SIGTERM or the end of the duration."""
     from text2gesture_ros.ros.bag import BagWriter
-    from text2gesture_ros.ros.bringup import check_namespace
     from text2gesture_ros.ros.processes import asked_to_end
 
     if args.duration is not None and not 0.0 < args.duration <= 1e7:
         raise InputError(f"--duration must be in (0, 1e7] s but is {args.duration}")
-    namespace = check_namespace(args.namespace) if args.namespace else ""
-    writer = BagWriter(Path(args.output))
+    within = namespace(args)
+    writer = BagWriter(check_bag(args))
+
+    from rcl_interfaces.msg import ParameterEvent
+    from rclpy.serialization import serialize_message
 
     from text2gesture_ros.ros.recorder import TOPIC_TYPES, Recorder
+    from text2gesture_ros.ros.running_nodes import parameters_of
 
     topics = args.topics or list(TOPIC_TYPES)
     unknown = [topic for topic in topics if topic not in TOPIC_TYPES]
     if unknown:
         raise InputError(f"--topics: unknown topic {unknown[0]!r}. Known: {', '.join(TOPIC_TYPES)}")
     began = time.monotonic()
-    with asked_to_end() as asked, writer, Recorder(topics, writer.write, namespace=namespace) as recorder:
+    with asked_to_end() as asked, writer, Recorder(topics, writer.write, namespace=within) as recorder:
+        if "/parameter_events" in topics:
+            for event in parameters_of(within):
+                writer.write("/parameter_events", ParameterEvent, time.time_ns(), serialize_message(event))
         sys.stderr.write(f"recording {', '.join(topics)} to {args.output}, until Ctrl-C\n")
         while not asked and recorder.error is None:
             left = 0.1 if args.duration is None else began + args.duration - time.monotonic()

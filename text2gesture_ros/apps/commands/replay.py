@@ -2,15 +2,23 @@
 
 import argparse
 import math
-import signal
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from text2gesture_ros.apps.commands.verbs import Outcome, Verbs
+from text2gesture_ros.apps.commands.verbs import (
+    Outcome,
+    Verbs,
+    add_namespace,
+    add_overwrite,
+    check_bag,
+    interruptible,
+    namespace,
+)
 from text2gesture_ros.apps.tables import show_table
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.parameters import GestureGeneratorParameters, GestureRetargeterParameters
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
 
 _SOURCES = ("text", "intents", "frames")
 _TOLERANCE = 0.02
+_PROGRESS_INTERVAL = 2.0  # [s]
 
 
 def add(verbs: Verbs) -> None:
@@ -31,16 +40,17 @@ def add(verbs: Verbs) -> None:
         run,
         "Replay a bag into the nodes and compare the joint commands. "
         "What was said in it (or the intents or frames of it) is sent with the timing of then: to nodes that "
-        "are started for it, in a ROS domain of their own and with a clock that waits for them, so that a "
-        "busy machine changes nothing; or, with --live, to nodes that run already. Exit code 1 if a joint is "
-        "further than the tolerance from where it was. Reads .mcap and sqlite3.",
+        "are started for it with the parameters of then, in a ROS domain of their own and with a clock that "
+        "waits for them, so that a busy machine changes nothing; or, with --live, to nodes that run already. "
+        "Exit code 1 if a joint is further than the tolerance from where it was, or an utterance is missing. "
+        "Reads .mcap and sqlite3.",
         [
             "replay data/golden/pepper.mcap",
             "replay data/golden/nao --json",
             "replay talk.mcap --from frames --robot nao --output talk_nao.mcap",
             "replay talk.mcap --golden before.mcap --tolerance 0.05",
             "replay talk.mcap --live --namespace robot1",
-            "replay data/golden/pepper.mcap --output data/golden/pepper.mcap   # make a golden bag anew",
+            "replay data/golden/pepper.mcap --output data/golden/pepper.mcap --overwrite   # make it anew",
         ],
     )
     verb.add_argument("bag", metavar="BAG", help="a .mcap or .db3 file, or the folder of a bag")
@@ -53,6 +63,7 @@ def add(verbs: Verbs) -> None:
         "(default: %(default)s)",
     )
     verb.add_argument("--output", metavar="OUT", help="record the outcome: .mcap, or a folder")
+    add_overwrite(verb)
     verb.add_argument(
         "--golden", metavar="GOLDEN", help="bag to compare with (default: BAG, if it has joint commands)"
     )
@@ -63,16 +74,10 @@ def add(verbs: Verbs) -> None:
         metavar="RAD",
         help="largest difference of a joint position [rad] (default: %(default)s)",
     )
-    verb.add_argument(
-        "--robot", help="name or path of the robot (default: the one with the joints of the golden bag)"
-    )
-    verb.add_argument(
-        "--seed", type=int, default=0, help="seed of the generator, as the golden bag had it (default: 0)"
-    )
+    verb.add_argument("--robot", help="name or path of the robot (default: that of the bag)")
+    verb.add_argument("--seed", type=int, help="seed of the generator (default: as the bag tells, else 0)")
     verb.add_argument("--live", action="store_true", help="speak to nodes that run already")
-    verb.add_argument(
-        "--namespace", default="", help="of the nodes, with --live; of the topics, if the bag has several"
-    )
+    add_namespace(verb, "of the nodes, with --live; of the topics, if the bag has several")
 
 
 def run(args: argparse.Namespace) -> Outcome:
@@ -82,52 +87,62 @@ def run(args: argparse.Namespace) -> Outcome:
     from text2gesture_ros.ros.bag_comparison import (
         compare,
         control_rate,
+        differences,
         read_commands,
+        reasons_of,
         robot_of,
         source_topics,
+        utterance_texts,
     )
-    from text2gesture_ros.ros.bringup import check_namespace
 
     if not 0.0 <= args.tolerance <= math.pi:
         raise InputError(f"--tolerance must be in [0, {math.pi:.4f}] rad but is {args.tolerance}")
-    GestureGeneratorParameters(seed=args.seed)
+    if args.seed is not None:
+        GestureGeneratorParameters(seed=args.seed)
     if args.live and args.robot:
         raise InputError("--robot: with --live it is the robot of the nodes that run")
-    namespace = check_namespace(args.namespace) if args.namespace else ""
+    within = namespace(args)
     with ExitStack() as stack:
-        # As Ctrl-C: the nodes must not be left behind.
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        stack.callback(signal.signal, signal.SIGTERM, before)
-        bag = stack.enter_context(Bag(Path(args.bag), namespace))
+        stack.enter_context(interruptible())  # the nodes must not be left behind
+        bag = stack.enter_context(Bag(Path(args.bag), within))
         if bag.cut_off:
             sys.stderr.write(f"{args.bag}: its recording was cut off; replayed as far as it goes\n")
         topics = source_topics(bag, args.source)
-        golden = []
-        with Bag(Path(args.golden or args.bag), namespace) as other:
-            golden = read_commands(other)
+        with Bag(Path(args.golden or args.bag), within) as other:
+            golden, texts = read_commands(other), utterance_texts(other)
             if args.golden and not golden:
                 raise InputError(f"{args.golden}: no joint commands to compare with")
-        robot = args.robot
-        if not (args.live or robot):
-            robot = robot_of(golden) if golden else GestureRetargeterParameters().robot
         rate = control_rate(golden) or GestureRetargeterParameters().rate
         GestureRetargeterParameters(rate=rate)
-        if robot:
-            load_robot(robot)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="text2gesture_"))
-        # Replacing the golden bag itself is allowed: it has been read by then.
-        output = Path(args.output) if args.output else Path(folder) / "outcome.mcap"
+        output = check_bag(args) if args.output else Path(folder) / "outcome.mcap"
         BagWriter(output)
 
+        from text2gesture_ros.ros.recorded_session import RecordedSession
         from text2gesture_ros.ros.replay import replay, stage
 
-        own = None if args.live else stack.enter_context(stage(robot, rate, args.seed))
-        played = replay(bag, topics, output, namespace=namespace, own=own)
-        with Bag(output, namespace) as made:
-            found = read_commands(made)
-    deviations = compare(golden, found) if golden else []
-    largest = max((item.largest for item in deviations), default=0.0)
+        session = RecordedSession(bag, topics, rate)
+        parameters = {node: dict(values) for node, values in session.parameters.items()}
+        recorded = parameters.get("gesture_retargeter", {}).get("robot")
+        robot = None if args.live else args.robot or recorded
+        if not (args.live or robot):  # an older bag tells no parameters
+            robot = robot_of(golden) if golden else GestureRetargeterParameters().robot
+        if robot:
+            load_robot(robot)
+        generator = parameters.setdefault("gesture_generator", {})
+        if args.seed is not None or not session.parameters:
+            generator["seed"] = args.seed or 0
+        own = stack.enter_context(stage(robot, rate, parameters)) if robot else None
+        progress = _Progress((bag.end - bag.start) * 1e-9)
+        played = replay(session, output, namespace=within, own=own, on_progress=progress)
+        with Bag(output, within) as made:
+            found, reasons = read_commands(made), reasons_of(made)
+    compared = compare(golden, found)
+    largest = compared.largest
     equal = largest <= args.tolerance
+    words = differences(compared, golden, texts, reasons, args.tolerance)
+    if not (session.parameters or args.live):
+        words.append("the bag tells no parameters: --seed and --robot say what they were, else the defaults")
     data = {
         "bag": args.bag,
         "source": args.source,
@@ -139,8 +154,10 @@ def run(args: argparse.Namespace) -> Outcome:
         "tolerance": args.tolerance,
         "largest": _number(largest) if golden else None,
         "equal": equal if golden else None,
+        "differences": words if golden else [],
         "deviations": [
-            asdict(item) | {"largest": _number(item.largest), "rms": _number(item.rms)} for item in deviations
+            asdict(item) | {"largest": _number(item.largest), "rms": _number(item.rms)}
+            for item in (compared.deviations if golden else ())
         ],
     }
 
@@ -152,13 +169,35 @@ def run(args: argparse.Namespace) -> Outcome:
         if not golden:
             sys.stdout.write("the bag has no joint commands: nothing is compared\n")
             return
-        show_table("", ("utterance", "joint", "largest [rad]", "rms [rad]"), _rows(deviations))
+        rows = _rows(compared.deviations)
+        show_table("", ("utterance", "joint", "largest [rad]", "rms [rad]", "at [s]"), rows)
+        sys.stdout.writelines(f"{line}\n" for line in words)
         sys.stdout.write(
-            f"{'equal' if equal else 'NOT equal'}: {largest:.4f} rad apart at most, "
-            f"{args.tolerance:g} allowed\n"
+            f"{'equal' if equal else 'NOT equal'}: "
+            + (f"{largest:.4f} rad apart at most" if math.isfinite(largest) else "not the same utterances")
+            + f", {args.tolerance:g} rad allowed\n"
         )
 
-    return Outcome(data, show, status=0 if equal else 1)
+    return Outcome(data, show, status=0 if equal or not golden else 1)
+
+
+class _Progress:
+    """Says on standard error how far a replay is, and how long it still takes."""
+
+    def __init__(self, total: float) -> None:
+        self._total = total  # of the recording [s]
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, replayed: float) -> None:
+        """Tell the time of the recording that has been replayed [s]."""
+        now = time.monotonic()
+        if now < self._told + _PROGRESS_INTERVAL or replayed <= 0.0:
+            return
+        self._told = now
+        left = round((now - self._began) * max(0.0, self._total / replayed - 1.0))
+        sys.stderr.write(
+            f"replayed {replayed:.0f} of {self._total:.0f} s, about {left // 60}:{left % 60:02} min left\n"
+        )
 
 
 def _rows(deviations: "Sequence[Deviation]") -> list[tuple[str, ...]]:
@@ -168,7 +207,10 @@ def _rows(deviations: "Sequence[Deviation]") -> list[tuple[str, ...]]:
         mine = sorted(
             (item for item in deviations if item.utterance == utterance), key=lambda item: -item.largest
         )
-        rows += [(str(utterance), item.joint, f"{item.largest:.4f}", f"{item.rms:.4f}") for item in mine[:3]]
+        rows += [
+            (str(utterance), item.joint, f"{item.largest:.4f}", f"{item.rms:.4f}", f"{item.time:.2f}")
+            for item in mine[:3]
+        ]
     return rows
 
 

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import signal
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +16,14 @@ from text2gesture_ros.resources import share_directory
 
 PROGRAM = "text2gesture"
 
+INTERRUPTED = 130
+"""Exit code of what was ended by Ctrl-C, or cancelled."""
+
 RECOGNISER = "recogniser"
 """Name of the recogniser that ships."""
+
+CLIPS = (".npz", ".bvh")
+"""What a motion is written as, by the suffix of its file."""
 
 P = TypeVar("P", bound=NodeParameters)
 
@@ -135,17 +143,60 @@ def write_json(path: Path | None, data: Mapping[str, Any]) -> None:
         path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def check_suffix(path: str, suffix: str) -> Path:
+def check_suffix(path: str, *suffixes: str) -> Path:
     """Return the path of a file to write.
 
     Raises:
         InputError: it ends otherwise, or its directory is missing.
     """
-    if not path.endswith(suffix):
-        raise InputError(f"{path}: the file must end in {suffix}")
+    if not path.endswith(suffixes):
+        raise InputError(f"{path}: the file must end in {' or '.join(suffixes)}")
     if not Path(path).parent.is_dir():
         raise InputError(f"{path}: no directory {Path(path).parent}")
     return Path(path)
+
+
+def add_namespace(verb: argparse.ArgumentParser, meaning: str = "of the nodes") -> None:
+    """Add the option that says where the nodes are; `namespace` checks it."""
+    verb.add_argument("--namespace", default="", help=meaning)
+
+
+def namespace(args: argparse.Namespace) -> str:
+    """Return the namespace of the nodes with a leading slash, empty for none.
+
+    Raises:
+        ConfigurationError: it is no namespace.
+    """
+    from text2gesture_ros.ros.bringup import check_namespace
+
+    return check_namespace(args.namespace) if args.namespace else ""
+
+
+def add_overwrite(verb: argparse.ArgumentParser) -> None:
+    """Add the option without which `check_bag` refuses a bag that is there."""
+    verb.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+
+
+def check_bag(args: argparse.Namespace) -> Path:
+    """Return the path of the bag to write.
+
+    Raises:
+        InputError: something is there that nobody has asked to replace.
+    """
+    path = Path(args.output)
+    if path.exists() and not args.overwrite:
+        raise InputError(f"{path} is there already: give another name, or --overwrite")
+    return path
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM do as Ctrl-C does, so that what was begun is ended properly."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def add_cut(verb: argparse.ArgumentParser) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from text2gesture_ros.errors import InputError
-from text2gesture_ros.geometry import Array, normalise
+from text2gesture_ros.geometry import Array
+from text2gesture_ros.motion import robot_pose
 from text2gesture_ros.motion.formats.joint_tree import turned
 from text2gesture_ros.motion.formats.take import Take, numbers, read_lines
 from text2gesture_ros.motion.motion import FRAME_RATE
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
-from text2gesture_ros.skeleton import INDEX, JOINTS, REFERENCE
+from text2gesture_ros.skeleton import JOINTS
 
 _LONGEST = 600.0  # [s]
 _MAX_CHARACTERS = 16 << 20  # thousands of times what an animation has
@@ -29,7 +30,6 @@ _STAND = {
     **{f"R{name}": angle if name == "ShoulderPitch" else -angle for name, angle in _ARM.items()},
 }
 _TO_RADIANS = {"degree": np.pi / 180.0, "radian": 1.0, "dimensionless": 1.0}
-_LEGS = {INDEX[name] for name in JOINTS if name.endswith(("pelvis", "hip", "knee", "ankle"))}
 
 
 def read_qianim(path: Path) -> Take:
@@ -107,31 +107,11 @@ def human_of(robot: Robot, angles: dict[str, Array]) -> Array:
         robot: Pepper.
         angles: (T,) of each of its joints, and of its hips and knee [rad].
     """
-    joints = joint_angles(robot, angles)
-    points = robot.points(joints)
-    turns, _ = robot.frames(joints)
-    head = turns[:, robot.joint_names.index("HeadPitch")]
-    body = np.broadcast_to(REFERENCE, (len(joints), *REFERENCE.shape)).copy()
-
-    def place(child: str, parent: str, direction: Array) -> None:
-        length = np.linalg.norm(REFERENCE[INDEX[child]] - REFERENCE[INDEX[parent]])
-        body[:, INDEX[child]] = body[:, INDEX[parent]] + length * normalise(direction)
-
-    for child, parent in (("head", "neck"), ("nose", "head")):
-        place(child, parent, head @ (REFERENCE[INDEX[child]] - REFERENCE[INDEX[parent]]))
-    for side in ("left", "right"):
-        for child, parent in (
-            ("elbow", "shoulder"),
-            ("wrist", "elbow"),
-            ("hand", "wrist"),
-            ("thumb", "wrist"),
-        ):
-            direction = points[f"{side}_{child}"] - points[f"{side}_{parent}"]
-            place(f"{side}_{child}", f"{side}_{parent}", direction)
+    body = robot_pose.human_of(robot, joint_angles(robot, angles))
     # The chain runs from the trunk down: hip roll, hip pitch, knee pitch; the trunk turns the other way.
     pitch = -(angles["HipPitch"] + angles["KneePitch"])
     lean = turned("yx", np.stack([pitch, -angles["HipRoll"]], axis=-1))
-    upper = [index for index in range(len(JOINTS)) if index not in _LEGS]
+    upper = robot_pose.UPPER_BODY
     body[:, upper] = np.einsum("tij,tkj->tki", lean, body[:, upper])
     return body
 
