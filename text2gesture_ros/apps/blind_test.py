@@ -13,7 +13,6 @@ from text2gesture_ros.apps.legibility import Performance, performed
 from text2gesture_ros.apps.rendering import Painter, Scene
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generation.generator import GestureGenerator
-from text2gesture_ros.geometry import FloatArray
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.legibility.answers import FORM, KEY, MOST_LEGIBLE
 from text2gesture_ros.robots.robot import Robot
@@ -21,11 +20,11 @@ from text2gesture_ros.training.summary import Summary, Table
 
 FORM_FILE, KEY_FILE = "answers.csv", "key.csv"
 MOMENTS = 10
-_CELL = (150, 170)
+_CELL = (190, 170)
 _GAP = 4
 _SEEDS = 100_000  # of performances
 _HEAD_WEIGHT = 4.0  # a face moves by centimetres where hands move by half a metre
-_STILLNESS = 0.25  # weight of time beside movement: what is held is shown too
+_AWAY = 0.2  # share of the furthest from rest from which on something is shown
 
 _INSTRUCTIONS = f"""\
 # Which gesture is it?
@@ -106,21 +105,22 @@ def save_strip(path: Path, painter: Painter, performance: Performance, scene: Sc
 
 
 def moments(performance: Performance, count: int = MOMENTS) -> list[float]:
-    """Return when a performance is shown [s]: where it moves much, more often."""
-    robot, times = performance.robot, np.asarray(performance.times)
+    """Return when a performance is shown [s]: while it is away from rest, more often where it moves much."""
+    robot, times = performance.robot, np.asarray(performance.times, dtype=np.float64)
     points = robot.points(performance.angles)
-    arms = [arm.removesuffix("arm") for arm in robot.arms]
-    path = sum((_travelled(points[f"{side}hand"]) for side in arms), np.zeros(len(times)))
+    parts = [points[f"{arm.removesuffix('arm')}hand"] for arm in robot.arms]
     if robot.head is not None:
-        path = path + _HEAD_WEIGHT * _travelled(points["nose"])
-    path = path / max(float(path[-1]), 1e-9) + _STILLNESS * times / max(float(times[-1]), 1e-9)
-    shares = (np.arange(count) + 0.5) / count  # at rest, before and after, there is nothing to see
-    return [float(time) for time in np.interp(shares * path[-1], path, times)]
-
-
-def _travelled(points: FloatArray) -> FloatArray:
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
-    return np.concatenate([[0.0], np.cumsum(steps)])
+        parts.append(_HEAD_WEIGHT * points["nose"])
+    body = np.concatenate(parts, axis=-1)
+    away = np.linalg.norm(body - body[0], axis=-1)
+    shown = np.flatnonzero(away >= _AWAY * away.max())
+    shown = np.arange(shown[0], shown[-1] + 1)
+    steps = np.linalg.norm(np.diff(body[shown], axis=0), axis=-1)
+    moved = np.concatenate([[0.0], np.cumsum(steps)]) / max(float(steps.sum()), 1e-9)
+    # What is held is shown too: time counts as much as movement.
+    course = moved + np.linspace(0.0, 1.0, len(shown))
+    shares = np.linspace(0.0, course[-1], count)
+    return [float(time) for time in np.interp(shares, course, times[shown])]
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
