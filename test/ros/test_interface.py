@@ -17,7 +17,7 @@ OF_ROS_ITSELF = {"/rosout", "/parameter_events", "/clock"}
 # Of every node, and the topics and services an action is made of.
 OF_EVERY_NODE = re.compile(rf"/_action/|/({'|'.join(bringup.NODES)})/")
 # Read while a node is configured, or published where a package that no wheel has is installed.
-NOT_HERE = {"robot_description", "joint_angles", "arm_sdk"}
+NOT_HERE = {"robot_description", "joint_angles", "arm_sdk", "plan_request"}
 PART = {"service": "srv", "action": "action"}
 
 

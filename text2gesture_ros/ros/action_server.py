@@ -39,6 +39,7 @@ _NO_SUBSCRIBER = "the topic speech has no subscriber: does intent_classifier run
 _NO_INTENT = "no intent of it came: is intent_classifier active?"
 _NO_FRAMES = "no frames of it came: is gesture_generator active?"
 _NO_COMMAND = "its frames came too late to be performed"
+_INACTIVE = "the node is not active"
 _RESULT_TIMEOUT = 60  # how long results are kept for clients [s]
 _MAX_GOALS = 100  # under way at the same time
 
@@ -77,7 +78,7 @@ class PerformGestureServer:
         self._speech = node.create_lifecycle_publisher(Speech, "speech", 50)
         self._goals: dict[str, _Goal] = {}
         self._results: dict[bytes, PerformGesture.Result] = {}  # of finished goals, not sent yet
-        self._accepting = False
+        self._closed = _INACTIVE  # why no goal is accepted; empty: they are
         self._latest = ""  # utterance whose frames came last
         self._server = ActionServer(
             node,
@@ -91,11 +92,15 @@ class PerformGestureServer:
 
     def open(self) -> None:
         """Accept goals from now on."""
-        self._accepting = True
+        self._closed = ""
+
+    def wait(self, reason: str) -> None:
+        """Accept no goals yet, for a reason."""
+        self._closed = reason
 
     def close(self) -> None:
         """Accept no more goals, and finish those under way."""
-        self._accepting = False
+        self._closed = _INACTIVE
         self.update()
         for name in list(self._goals):
             self._finish(name, FAILED, "gesture_retargeter was deactivated")
@@ -185,8 +190,8 @@ class PerformGestureServer:
     def _refusal(self, speech: Speech) -> str:
         """Return why a goal is refused, empty if it is not."""
         utterance, complaints = read_speech(speech)
-        if not self._accepting:
-            return "the node is not active"
+        if self._closed:
+            return self._closed
         if complaints:
             return complaints[0]
         if not (utterance.text.strip() or utterance.gesture):

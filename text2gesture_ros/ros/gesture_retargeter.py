@@ -125,7 +125,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._own_cancels.clear()
         self._pose.begin(self._executor.robot)
         if self._pose.awaited:
-            self.get_logger().info(self._pose.waiting_for())
+            self._wait(self._pose.waiting_for())
         else:
             self._begin("starts from the rest pose: bring the robot there first")
         if self.parameters.realtime_priority:
@@ -139,7 +139,11 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if self._outputs.in_force:
             self._open()
         else:
-            self.get_logger().info("takes the arms over little by little, and performs nothing before")
+            self._wait("takes the arms over little by little, and performs nothing before")
+
+    def _wait(self, why: str) -> None:
+        self.get_logger().info(why)
+        self._goals.wait(f"the node {why}")
 
     def _open(self) -> None:
         """Perform what comes from now on."""
