@@ -75,7 +75,7 @@ sys.stdin.read()
         found = json.loads(recorder.communicate(timeout=30)[0])
         speaker.communicate("", timeout=30)
     assert recorder.returncode == 0
-    assert found["messages"] == {"/stage/speech_text": 500}
+    assert found["messages"]["/stage/speech_text"] == 500
     with Bag(output) as bag:
         texts = [message.data for _, _, message in bag.messages(["speech_text"])]
     assert texts == [str(number) for number in range(500)]

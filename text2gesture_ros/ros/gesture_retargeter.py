@@ -157,6 +157,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         try:
             self._executor.begin_from(self._pose.positions)
         except InputError as error:
+            self._pose.refusal = str(error)
             self.reject(TOPIC, error)
             return
         if self._pose.missing:

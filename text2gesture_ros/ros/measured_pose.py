@@ -21,6 +21,7 @@ class MeasuredPose:
     Attributes:
         positions: the latest of each joint that was told, by name [rad].
         awaited: whether the robot is not commanded before they are known.
+        refusal: why the robot cannot begin from where it is; empty: it is not known yet where that is.
     """
 
     def __init__(self, node: "ManagedNode[GestureRetargeterParameters]") -> None:
@@ -28,7 +29,7 @@ class MeasuredPose:
         self._node, self._born = node, time.monotonic()
         self._joints: tuple[str, ...] = ()
         self.positions: dict[str, float] = {}
-        self.awaited = False
+        self.awaited, self.refusal = False, ""
         self._first: float | None = None  # when the first message came, of whichever joints [s]
         self._moved = 0.0  # when the robot was moved last [s]
 
@@ -37,7 +38,7 @@ class MeasuredPose:
 
         It is if the parameter `start_from` says so; where that is `auto`, if another node publishes it.
         """
-        self._joints, self.positions, self._first = robot.joint_names, {}, None
+        self._joints, self.positions, self._first, self.refusal = robot.joint_names, {}, None, ""
         wanted = self._node.parameters.start_from
         self.awaited = wanted == "joint_states" or (wanted == "auto" and self._is_published())
 
@@ -70,6 +71,8 @@ class MeasuredPose:
 
     def waiting_for(self) -> str:
         """Return what is waited for, and from whom."""
+        if self.refusal:
+            return f"waits for a pose to begin from: {self.refusal}"
         node, who = self._node, ", ".join(self._publishers()) or "nobody publishes it"
         return (
             f"waits for where the robot is: no joint of {node.parameters.robot} ({self._joints[0]}, ...) has "
