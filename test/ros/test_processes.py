@@ -158,7 +158,7 @@ run(Broken)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-p", "rate:=20"], "rate must be a float"),
+        (["-p", "rate:=fast"], "rate must be a float"),
         (["-p", "rate:=2000.0"], "rate must be in [10, 200] Hz"),
         (["-p", "mirror:=left"], "mirror must be a bool"),
         (["--params-file", "missing.yaml"], "missing.yaml"),
