@@ -1,11 +1,11 @@
 """What robot owners' URDFs look like: names, frames, units and builds, each proposed as what it is."""
 
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fault_cases import FAULTS, needs_faults
 from urdf_cases import JOINTS, arm, joint, urdf, with_joint
 
 from text2gesture_ros.errors import ConfigurationError
@@ -15,9 +15,6 @@ from text2gesture_ros.robots.proposal import Given, open_checks, propose, writte
 from text2gesture_ros.robots.robot_file import load_robot, robot_of
 from text2gesture_ros.robots.separation import ignored_pairs, separations
 from text2gesture_ros.robots.urdf import load_urdf, read_urdf
-
-FAULTS = Path(os.environ.get("TEXT2GESTURE_FAULTS", "/nowhere"))
-needs_faults = pytest.mark.skipif(not FAULTS.is_dir(), reason="TEXT2GESTURE_FAULTS names no folder")
 
 
 def proposed(joints=JOINTS, given=None):

@@ -47,7 +47,7 @@ def changed(parts, change):
 @golden_bags
 def test_a_golden_bag_is_small_and_holds_what_a_replay_needs(robot, path):
     files = list(path.iterdir()) if path.is_dir() else [path]
-    assert sum(file.stat().st_size for file in files) < 250_000
+    assert sum(file.stat().st_size for file in files) < 210_000
     with Bag(path) as bag:
         parts = read_commands(bag)
         assert all(source_topics(bag, source) for source in SOURCES)

@@ -1,17 +1,16 @@
 """One description of the nodes: what is started, with which arguments, by whichever way."""
 
-import os
 import re
 import signal
 import subprocess
 import sys
 import tomllib
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import rclpy
 import yaml
+from fault_cases import FAULTS, needs_faults
 from rclpy.context import Context
 
 from text2gesture_ros import __version__
@@ -271,9 +270,9 @@ def test_the_file_of_several_robots_may_hold_each_of_them(tmp_path):
         assert ros_arguments("gesture_retargeter", {"params_file": str(file), "namespace": namespace})
 
 
-@pytest.mark.skipif("TEXT2GESTURE_FAULTS" not in os.environ, reason="needs the folder of faulty files")
+@needs_faults
 def test_the_file_of_a_user_who_named_no_node_is_refused():
-    file = Path(os.environ["TEXT2GESTURE_FAULTS"]) / "params_for_a_node_that_is_not_there.yaml"
+    file = FAULTS / "params_for_a_node_that_is_not_there.yaml"
     with pytest.raises(ConfigurationError, match="retargeter: no such node"):
         ros_arguments("gesture_retargeter", {"params_file": str(file)})
 

@@ -2,11 +2,10 @@
 
 import csv
 import json
-import os
 import time
-from pathlib import Path
 
 import pytest
+from fault_cases import FAULTS, needs_faults
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +16,6 @@ from text2gesture_ros.understanding.interpreter import Interpreter
 from text2gesture_ros.understanding.markup import Wish, read_markup, requested_gesture
 from text2gesture_ros.understanding.utterance import Utterance
 
-FAULTS = Path(os.environ.get("TEXT2GESTURE_FAULTS", "none"))
 GIVEN = IntentClassifierParameters()
 
 # A text, what of it is spoken, and the gestures it asks for.
@@ -205,7 +203,7 @@ def test_what_the_speaker_demands_goes_before_what_the_text_wishes(classifier):
     assert intent.gesture.chosen == "nod"
 
 
-@pytest.mark.skipif(not FAULTS.is_dir(), reason="TEXT2GESTURE_FAULTS names no folder")
+@needs_faults
 def test_texts_that_were_misread(classifier):
     for line in (FAULTS / "text_markup.jsonl").read_text(encoding="utf-8").splitlines():
         data = json.loads(line)

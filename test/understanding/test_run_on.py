@@ -1,11 +1,10 @@
 """Speech without punctuation is read in clauses: at words that begin one, at pauses, and by length."""
 
 import csv
-import os
 import re
-from pathlib import Path
 
 import pytest
+from fault_cases import FAULTS, needs_faults
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +14,6 @@ from text2gesture_ros.understanding.clauses import MIN_WORDS, pauses_in, split
 from text2gesture_ros.understanding.interpreter import Interpreter
 from text2gesture_ros.understanding.utterance import Utterance
 
-FAULTS = Path(os.environ.get("TEXT2GESTURE_FAULTS", "none"))
 VOCABULARY = [
     *(
         "i",
@@ -151,7 +149,7 @@ def test_each_clause_gets_its_own_gesture(classifier):
     assert made == ["wave", "shrug", "point"]
 
 
-@pytest.mark.skipif(not FAULTS.is_dir(), reason="TEXT2GESTURE_FAULTS names no folder")
+@needs_faults
 def test_the_text_that_was_read_as_one_clause(classifier):
     text = (FAULTS / "text_without_punctuation.txt").read_text(encoding="utf-8").strip()
     intents = Interpreter(classifier).interpret(Utterance(text), IntentClassifierParameters())

@@ -20,8 +20,6 @@ POLL_PERIOD = 0.025
 # A poll hands out about this much motion [s]: the look-ahead fills up soon, and the retargeter has time to
 # plan between the blocks.
 _HANDED_OUT = 0.1
-
-
 _MAX_BEGUN = 256  # clauses that are remembered
 
 

@@ -83,11 +83,11 @@ def message_types() -> Typestore:
 class BagWriter:
     """Writes messages in a thread of its own, so that no caller waits for the disk.
 
-    What has come is on the disk within a second: of a recording that is killed `Bag` reads all until then.
-
     Args:
         path: a .mcap file, or a folder for an sqlite3 bag. A bag that was there is put aside, and back again
             after an error.
+        kept: whether what has come is on the disk within a second: of a recording that is killed `Bag` reads
+            all until then. One that can be made once more is smaller without.
 
     Attributes:
         counts: messages written so far, by topic.
@@ -96,14 +96,14 @@ class BagWriter:
         InputError: something else than a bag is there, or there is no directory for it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, kept: bool = True) -> None:
         if not path.absolute().parent.is_dir():
             raise InputError(f"{path}: no directory {path.parent}")
         if path.is_dir() and (path.suffix == _MCAP or not _is_bag_folder(path)):
             raise InputError(f"{path}: a folder that is no bag. Allowed: a new name, or a bag to replace")
         if path.is_file() and path.suffix != _MCAP:
             raise InputError(f"{path}: a file. Allowed: a file that ends in {_MCAP}, or a folder")
-        self._path = path
+        self._path, self._kept = path, kept
         self._types = message_types()
         self._connections: dict[str, Connection] = {}
         self._error: Exception | None = None
@@ -150,7 +150,8 @@ class BagWriter:
     def _keep(self) -> None:
         """Bring to the disk what has come, again and again."""
         while not self._ended.wait(_KEPT_EVERY):
-            self._thread.submit(self._flush)
+            if self._kept:
+                self._thread.submit(self._flush)
 
     def _flush(self) -> None:
         storage = self._writer.storage
@@ -181,6 +182,12 @@ class BagWriter:
         topic = topic if topic.startswith("/") else f"/{topic}"
         self._thread.submit(self._write, topic, kind, stamp, data)
         self.counts[topic] = self.counts.get(topic, 0) + 1
+
+    def write_message(self, topic: str, message: Any, stamp: int) -> None:
+        """Write one message that has not travelled; see `write`."""
+        from rclpy.serialization import serialize_message
+
+        self.write(topic, type(message), stamp, serialize_message(message))
 
     def _write(self, topic: str, kind: type, stamp: int, data: bytes) -> None:
         try:

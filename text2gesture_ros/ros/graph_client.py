@@ -166,9 +166,7 @@ class GraphClient(Closing):
         return True
 
     def _connect(self, stack: ExitStack, domain: int) -> None:
-        context = Context()
-        rclpy.init(context=context, args=[], domain_id=domain)
-        stack.callback(context.try_shutdown)
+        context = stack.enter_context(joined(domain=domain))
         node = rclpy.create_node("text2gesture_client", context=context, use_global_arguments=False)
         stack.callback(node.destroy_node)
         self._text = node.create_publisher(String, "speech_text", 50)
@@ -230,6 +228,25 @@ def own_domain() -> Iterator[int]:
             yield domain
             return
     raise ConfigurationError("every ROS domain is in use by another replay, demo or test on this machine")
+
+
+@contextmanager
+def joined(context: Context | None = None, domain: int | None = None) -> Iterator[Context]:
+    """Join the ROS graph with a context of one's own, unless one is given.
+
+    Args:
+        context: that of others, which goes on afterwards.
+        domain: which ROS domain a new one joins; None: that of the environment.
+    """
+    if context is not None:
+        yield context
+        return
+    context = Context()
+    rclpy.init(context=context, args=[], domain_id=domain)
+    try:
+        yield context
+    finally:
+        context.try_shutdown()
 
 
 @contextmanager

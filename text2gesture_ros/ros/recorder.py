@@ -14,7 +14,7 @@ from std_msgs.msg import Bool, Header, String
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import Speech
 from text2gesture_ros.ros.conversation_log import TOPICS, OnMessage
-from text2gesture_ros.ros.graph_client import Closing, spinning
+from text2gesture_ros.ros.graph_client import Closing, joined, spinning
 from text2gesture_ros.ros.stepped_clock import Clock, RealClock
 
 TOPIC_TYPES: Mapping[str, Any] = {
@@ -71,11 +71,7 @@ class Recorder(Closing):
     def __enter__(self) -> Self:
         """Begin to record."""
         with ExitStack() as stack:
-            context = self._context
-            if context is None:
-                context = Context()
-                rclpy.init(context=context, args=[])
-                stack.callback(context.try_shutdown)
+            context = stack.enter_context(joined(self._context))
             self._node = rclpy.create_node(
                 "text2gesture_recorder",
                 context=context,

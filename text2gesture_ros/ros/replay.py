@@ -202,7 +202,7 @@ def replay(
             if event.topic != "plan_request":
                 sent[event.topic] = sent.get(event.topic, 0) + 1
 
-    with BagWriter(output) as writer, RunningNodes(namespace, _SERVICE_TIMEOUT, context) as nodes:
+    with BagWriter(output, kept=False) as writer, RunningNodes(namespace, _SERVICE_TIMEOUT, context) as nodes:
         activity = _Activity(writer, clock)
         recorder = Recorder(_RECORDED, activity.take, namespace=namespace, context=context, clock=clock)
         with recorder:

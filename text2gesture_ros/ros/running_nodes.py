@@ -28,7 +28,7 @@ from text2gesture_ros.action import PerformGesture
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import Speech
 from text2gesture_ros.parameters import LONGEST_RETURN, defaults
-from text2gesture_ros.ros.graph_client import Closing, spinning
+from text2gesture_ros.ros.graph_client import Closing, joined, spinning
 from text2gesture_ros.ros.params_file import NODES
 
 _ANSWER_TIMEOUT = 10.0  # of a service [s]
@@ -59,11 +59,7 @@ class RunningNodes(Closing):
     def __enter__(self) -> Self:
         """Join the ROS graph."""
         with ExitStack() as stack:
-            context = self._context
-            if context is None:
-                context = Context()
-                rclpy.init(context=context, args=[])
-                stack.callback(context.try_shutdown)
+            context = stack.enter_context(joined(self._context))
             self.node = rclpy.create_node(
                 f"text2gesture_client_{os.getpid()}",
                 context=context,

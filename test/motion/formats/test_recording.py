@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fault_cases import FAULTS, needs_faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording_cases import MIXAMO, write_bvh
@@ -19,8 +20,6 @@ from text2gesture_ros.motion.formats.normalisation import heading, yaw_rotation
 from text2gesture_ros.motion.motion import Motion, load_motion
 from text2gesture_ros.skeleton import BONES, INDEX, JOINTS, REFERENCE, bone_lengths
 
-FAULTS = Path(os.environ.get("TEXT2GESTURE_FAULTS", "none"))
-needs_faults = pytest.mark.skipif(not FAULTS.is_dir(), reason="TEXT2GESTURE_FAULTS names no folder")
 REAL = Path(os.environ.get("TEXT2GESTURE_MOTION", "none"))
 needs_files = pytest.mark.skipif(not REAL.is_dir(), reason="TEXT2GESTURE_MOTION names no folder")
 # Of the clips of others, those that may be looked at: the rest judges the models and is left alone.

@@ -49,9 +49,6 @@ def run(args: argparse.Namespace) -> Outcome:
     within = namespace(args)
     writer = BagWriter(check_bag(args))
 
-    from rcl_interfaces.msg import ParameterEvent
-    from rclpy.serialization import serialize_message
-
     from text2gesture_ros.ros.recorder import TOPIC_TYPES, Recorder
     from text2gesture_ros.ros.running_nodes import parameters_of
 
@@ -63,7 +60,7 @@ def run(args: argparse.Namespace) -> Outcome:
     with asked_to_end() as asked, writer, Recorder(topics, writer.write, namespace=within) as recorder:
         if "/parameter_events" in topics:
             for event in parameters_of(within):
-                writer.write("/parameter_events", ParameterEvent, time.time_ns(), serialize_message(event))
+                writer.write_message("/parameter_events", event, time.time_ns())
         sys.stderr.write(f"recording {', '.join(topics)} to {args.output}, until Ctrl-C\n")
         while not asked and recorder.error is None:
             left = 0.1 if args.duration is None else began + args.duration - time.monotonic()
