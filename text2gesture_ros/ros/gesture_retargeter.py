@@ -283,7 +283,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if 0.0 < tolerance < distance and (first or self._pose.stands(now)):
             known = dict(zip(self._executor.robot.joint_names, self._place.tolist(), strict=True))
             self._executor.begin_from(known | self._pose.positions)
-            self._pose.on_moving(now)
+            self._pose.on_command(True, now)
             self.get_logger().warning(
                 f"{joint} is {distance:.3g} rad from its command, says {TOPIC}: the robot begins anew from "
                 f"where it is (pose_tolerance is {tolerance:g} rad)"
@@ -348,8 +348,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
                 self._open()
             return
         command = self._executor.step(now)
-        if command.moving:
-            self._pose.on_moving(now)
+        self._pose.on_command(command.moving, now)
         self._outputs.publish_command(command, self.clock_offset())
         self._loop.on_tick(now, self._executor.period, command)
         self._executor.prepare()
@@ -378,17 +377,16 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _announce(self, now: float) -> None:
         """Publish the trajectory ahead if there is a new plan."""
-        if self._executor.loop.buffer.number == self._announced[0]:
+        loop, offset = self._executor.loop, self.clock_offset()
+        if loop.buffer.number == self._announced[0]:
             return
-        buffer, offset = self._executor.loop.buffer, self.clock_offset()
-        if buffer.number > 0:
-            begin = self._executor.loop.clock.time(buffer.commit_row)
-            self._decisions.plan(begin, offset)
+        if loop.buffer.number > 0:
+            self._decisions.plan(loop.clock.time(loop.buffer.commit_row), offset)
         announcement = self._executor.look_ahead(now)
         if announcement.utterance_id != self._announced[1]:
             self._statistics.on_announced(announcement.utterance_id, self.loop_now())
-        self._announced = self._executor.loop.buffer.number, announcement.utterance_id
-        self._outputs.publish_plan(announcement, now + self.clock_offset())
+        self._announced = loop.buffer.number, announcement.utterance_id
+        self._outputs.publish_plan(announcement, now + offset)
 
     def _is_turn(self, rate: float) -> bool:
         """Return whether this tick is one of about `rate` per second."""

@@ -31,7 +31,7 @@ class MeasuredPose:
         self.positions: dict[str, float] = {}
         self.awaited, self.refusal = False, ""
         self._first: float | None = None  # when the first message came, of whichever joints [s]
-        self._moved = 0.0  # when the robot was moved last [s]
+        self._moves, self._moved = False, 0.0  # whether the robot is moved, and when it was last [s]
 
     def begin(self, robot: Robot) -> None:
         """Forget what was known, and decide whether a robot's pose is awaited.
@@ -50,13 +50,18 @@ class MeasuredPose:
             self._first = now
         return first
 
-    def on_moving(self, now: float) -> None:
-        """Take note that the robot is moved now [s]."""
-        self._moved = now
+    def on_command(self, moving: bool, now: float) -> None:
+        """Take note of whether the command that was sent now [s] moves the robot."""
+        self._moves = moving
+        if moving:
+            self._moved = now
 
     def stands(self, now: float) -> bool:
-        """Return whether the robot is expected where it is commanded: measurements trail a motion."""
-        return now > self._moved + _STANDSTILL
+        """Return whether the robot is expected where it is commanded: measurements trail a motion.
+
+        Time alone does not tell: commands may be late themselves.
+        """
+        return not self._moves and now > self._moved + _STANDSTILL
 
     @property
     def missing(self) -> tuple[str, ...]:
