@@ -191,12 +191,17 @@ def check_bag(args: argparse.Namespace) -> Path:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM do as Ctrl-C does, so that what was begun is ended properly."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGTERM do as Ctrl-C does, so that what was begun is ended properly.
+
+    Ctrl-C too, which a program that a script starts in the background would else ignore.
+    """
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def add_cut(verb: argparse.ArgumentParser) -> None:
