@@ -97,7 +97,8 @@ def kill_planner(watched: Witness, number: int) -> dict[str, Any]:
     performed = log.commands[-1].message.header.frame_id
     known = {item.message.utterance_id for item in log.frames}
     moving = any(log.commands[-1].message.velocity)
-    for process in (nursery, worker) if number % _NURSERY_TOO == 0 else (worker,):
+    both = number % _NURSERY_TOO == 0
+    for process in (nursery, worker) if both else (worker,):
         os.kill(process, signal.SIGKILL)
     died = watched.now()
     watched.pause(PACE / 2.0)
@@ -112,6 +113,8 @@ def kill_planner(watched: Witness, number: int) -> dict[str, Any]:
         "moving": moving,
         "settled_s": max(0.0, float(watched.commanded(own).seen[-1]) - died) if own else 0.0,
         "home_s": home,
+        "alone": not later,
+        "nursery": both,
         "jump": 0.0,
         "violations": watched.violations(watched.commanded(log.commands[first:])),
         "replaced": worker not in descendants(retargeter) and len(descendants(retargeter)) == 2,
@@ -140,11 +143,25 @@ def summarised(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "violations": dict(violations),
         "at_rest": sum(part["at_rest"] for part in parts),
         "jump_rad": round(max(part["jump"] for part in parts), 6),
-        **({"replaced": sum(part["replaced"] for part in parts)} if "replaced" in parts[0] else {}),
+        **(_of_planner(parts) if "replaced" in parts[0] else {}),
         **{
             key: spread([part[key] for part in parts])
             for key in ("settled_s", "home_s", "recovered_s", "latency_s")
         },
+    }
+
+
+def _of_planner(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what is counted of kills of the planner only."""
+    homes = {
+        nursery: [part["home_s"] for part in parts if part["alone"] and part["nursery"] == nursery]
+        for nursery in (False, True)
+    }
+    return {
+        "replaced": sum(part["replaced"] for part in parts),
+        "alone": sum(part["alone"] for part in parts),
+        "home_alone_s": spread(homes[False]),
+        "home_alone_without_nursery_s": spread(homes[True]),
     }
 
 

@@ -33,7 +33,8 @@ from text2gesture_ros.retargeting.planner import Planner
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
 
-# The commit row lies ahead by this quantile of the latest planning times, and their number.
+# The commit row lies ahead by this quantile of the latest planning times, and their number. First plans of
+# clauses count apart: they have the fewest frames, and people wait for them.
 _QUANTILE, _PLANNING_TIMES = 0.9, 30
 # Planning time before the first measurement [s].
 _FIRST_PLANNING_TIME = 0.02
@@ -78,7 +79,9 @@ class PlannerWorker:
         self._clock = RowClock(begin.period)
         self._planner = Planner(self._ownership, begin.buffer, self._clock, self)
         self._pending: Plan | None = None
-        self._times = deque([_FIRST_PLANNING_TIME], maxlen=_PLANNING_TIMES)
+        self._times = {
+            first: deque([_FIRST_PLANNING_TIME], maxlen=_PLANNING_TIMES) for first in (True, False)
+        }
         self._extra_rows = 0
         self._told: tuple[float, PlannerState | None] = (0.0, None)
         if begin.held:
@@ -192,7 +195,10 @@ class PlannerWorker:
 
     def _plan(self) -> None:
         """Make one attempt at a plan, and hand it over."""
-        expected = float(np.quantile(self._times, _QUANTILE))
+        reference = self._planner.reference
+        awaited = (reference.next or reference.playing) is not None
+        times = self._times[awaited and self._planner.view.over]
+        expected = float(np.quantile(times, _QUANTILE))
         self._planner.lead = _MIN_LEAD + math.floor(expected / self._clock.period) + self._extra_rows
         begin = time.perf_counter()
         plan = self._planner.plan()
@@ -200,7 +206,7 @@ class PlannerWorker:
             return
         self._exchange.offer(plan)
         self._pending = plan
-        self._times.append(time.perf_counter() - begin)
+        times.append(time.perf_counter() - begin)
 
     def _tell(self) -> None:
         """Tell the state where it has changed, not too often."""
