@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from text2gesture_ros.control.handover import LocalExchange, LoopStatus
 from text2gesture_ros.control.shared_exchange import SharedExchange
-from text2gesture_ros.control.trajectory import IDLE, Plan, SampledTrajectory, Span
+from text2gesture_ros.control.trajectory import IDLE, Commit, Plan, SampledTrajectory, Span
 
 JOINTS = 5
 
@@ -21,7 +21,7 @@ def plan_of(number=2, parent=1, commit_row=10, rows=30, seed=0):
     generator = np.random.default_rng(seed)
     samples = SampledTrajectory(*generator.normal(size=(3, rows, JOINTS)))
     spans = (Span(0, ("ütterance", 3), frozenset({"head", "left_arm"})), Span(rows - 1, IDLE, frozenset()))
-    return Plan(number, parent, commit_row, samples, spans)
+    return Plan(number, parent, Commit(commit_row, ("the läst", 1), 1 / 3, 2, 0.7), samples, spans)
 
 
 @pytest.fixture(params=["one thread", "two processes"])
@@ -35,7 +35,7 @@ def exchange(request):
 
 
 def check_equal(found, plan):
-    assert (found.number, found.parent, found.commit_row) == (plan.number, plan.parent, plan.commit_row)
+    assert (found.number, found.parent, found.commit) == (plan.number, plan.parent, plan.commit)
     for name in ("positions", "velocities", "accelerations"):
         np.testing.assert_array_equal(getattr(found.samples, name), getattr(plan.samples, name))
     pairs = zip(found.spans, plan.spans, strict=True)

@@ -10,7 +10,7 @@ from text2gesture_ros.control.handover import LocalExchange
 from text2gesture_ros.control.loop import ControlLoop
 from text2gesture_ros.control.ownership import JointOwnership
 from text2gesture_ros.control.point_to_point import PointToPoint
-from text2gesture_ros.control.trajectory import IDLE, Plan, Span
+from text2gesture_ros.control.trajectory import IDLE, Commit, Plan, Span
 from text2gesture_ros.control.verification import verify
 from text2gesture_ros.parameters import GestureRetargeterParameters
 
@@ -31,7 +31,7 @@ def plan_to(loop, target, ahead=1):
     base = buffer.row + ahead - 1
     there = PointToPoint(ROBOT, PERIOD).trajectory(buffer.sample(base), target)
     spans = (Span(0, ("a", 0), frozenset({"left_arm"})), Span(len(there), IDLE, frozenset()))
-    return Plan(abs(buffer.number) + 1, buffer.number, base + 1, there, spans)
+    return Plan(abs(buffer.number) + 1, buffer.number, Commit(base + 1), there, spans)
 
 
 def test_it_stands_still_until_a_plan_comes_and_then_follows_it_row_by_row():
@@ -52,7 +52,7 @@ def test_a_plan_that_does_not_continue_what_was_sent_changes_nothing(spoil):
     loop.tick(0.0)
     plan = plan_to(loop, TARGET, ahead=2)
     if spoil == "of another parent":
-        plan = Plan(9, 7, plan.commit_row, plan.samples, plan.spans)
+        plan = Plan(9, 7, plan.commit, plan.samples, plan.spans)
     else:
         for tick in range(1, 4):
             loop.tick(tick * PERIOD)

@@ -42,7 +42,7 @@ class PlanExchange(Protocol):
 
 def continues(plan: Plan, number: int, row: int) -> bool:
     """Return whether a plan continues plan `number`, of which `row` was sent last."""
-    return plan.parent == number and plan.commit_row > row
+    return plan.parent == number and plan.commit.row > row
 
 
 class LocalExchange:

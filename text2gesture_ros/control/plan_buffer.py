@@ -13,6 +13,7 @@ import numpy as np
 
 from text2gesture_ros.control.trajectory import (
     IDLE,
+    Commit,
     JointSample,
     Plan,
     SampledTrajectory,
@@ -36,14 +37,14 @@ class PlanBuffer:
         row: the row that was sent last, -1 before the first.
         sent: the sample of that row.
         number: number of the plan in force, larger for each one; negative where the loop itself made it.
-        commit_row: the first row of the plan that was installed last.
+        commit: of the plan that was installed last.
         history: positions (N,) of the rows sent last, at most three [rad].
     """
 
     def __init__(self, position: Array, period: float) -> None:
         """Make a buffer whose robot stands still at `position` (N,) [rad], rows `period` [s] apart."""
         self.row = -1
-        self.number = self.commit_row = 0
+        self.number, self.commit = 0, Commit(0)
         self.history: deque[Array] = deque(maxlen=_HISTORY)
         self._trail: deque[JointSample] = deque(maxlen=max(4, round(_TRAIL / period)))
         self._snapshot_rows = round(_SNAPSHOT_TRAIL / period)
@@ -99,13 +100,13 @@ class PlanBuffer:
 
     def install(self, plan: Plan) -> None:
         """Let a plan be in force that continues the present one behind a row that was not passed yet."""
-        base = plan.commit_row - 1
+        base = plan.commit.row - 1
         self._plan, self._first = concatenated(self.rows(self.row, base), plan.samples), self.row + 1
         spans = [span for span in self._spans if span.row <= base]
         past = [span for span in spans if span.row <= self.row][:-1]
         self._spans = spans[len(past) :]
-        self._spans += [replace(span, row=plan.commit_row + span.row) for span in plan.spans]
-        self.number, self.commit_row = plan.number, plan.commit_row
+        self._spans += [replace(span, row=plan.commit.row + span.row) for span in plan.spans]
+        self.number, self.commit = plan.number, plan.commit
 
     def forget(self, utterance_ids: Iterable[str]) -> None:
         """Perform nothing where some utterances would be performed; the trajectory stays."""

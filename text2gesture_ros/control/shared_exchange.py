@@ -9,14 +9,14 @@ import zlib
 import numpy as np
 
 from text2gesture_ros.control.handover import LoopStatus, PlanExchange, continues
-from text2gesture_ros.control.trajectory import Plan, SampledTrajectory, Span
+from text2gesture_ros.control.trajectory import Commit, Plan, SampledTrajectory, Span
 from text2gesture_ros.gestures import GROUPS
 
 # Counters of the shared memory: plans offered so far, signs of life of the planner, version of the status.
 _OFFERED, _BEATS, _VERSION = range(3)
 _STATUS = struct.Struct("qqd")  # row, number, origin
-_HEADER = struct.Struct("qqqqqI")  # number, parent, commit row, rows, bytes of the spans, checksum
-_COUNTERS_BYTES, _STATUS_BYTES, _SPANS_BYTES = 64, 64, 64 * 1024
+_HEADER = struct.Struct("qqqqqI")  # number, parent, commit row, rows, bytes of what else is told, checksum
+_COUNTERS_BYTES, _STATUS_BYTES, _TOLD_BYTES = 64, 64, 64 * 1024
 _MAX_ROWS = 8000  # of a plan: the way back on the trail, 60 s at 100 Hz, and more
 _RETRIES = 100  # of reading a status that is being written
 
@@ -37,7 +37,7 @@ class SharedExchange(PlanExchange):
                 ones, which vanish with the last process that has them.
         """
         self._joints = joints
-        self._slot_bytes = _HEADER.size + 8 + _SPANS_BYTES + 3 * 8 * joints * _MAX_ROWS
+        self._slot_bytes = _HEADER.size + 8 + _TOLD_BYTES + 3 * 8 * joints * _MAX_ROWS
         size = _COUNTERS_BYTES + _STATUS_BYTES + 2 * self._slot_bytes
         new = descriptors is None
         if descriptors is None:
@@ -61,18 +61,19 @@ class SharedExchange(PlanExchange):
 
     def offer(self, plan: Plan) -> None:
         """See `PlanExchange`. A plan that is too long for a slot is not handed over."""
-        spans = json.dumps([[s.row, *s.clause, sorted(s.groups)] for s in plan.spans]).encode()
-        samples = plan.samples
-        if len(samples) > _MAX_ROWS or len(spans) > _SPANS_BYTES:
+        samples, commit = plan.samples, plan.commit
+        made = [*commit.clause, commit.known_until, commit.attempt, commit.failed_at]
+        told = json.dumps([made, *([s.row, *s.clause, sorted(s.groups)] for s in plan.spans)]).encode()
+        if len(samples) > _MAX_ROWS or len(told) > _TOLD_BYTES:
             return
         body = np.stack([samples.positions, samples.velocities, samples.accelerations]).tobytes()
-        numbers = plan.number, plan.parent, plan.commit_row, len(samples), len(spans)
+        numbers = plan.number, plan.parent, commit.row, len(samples), len(told)
         count = int(self._counters[_OFFERED]) + 1
         start = self._slot(count)
-        _HEADER.pack_into(self._memory, start, *numbers, _checksum(numbers, spans, body))
+        _HEADER.pack_into(self._memory, start, *numbers, _checksum(numbers, told, body))
         start += _HEADER.size + 8
-        self._memory[start : start + len(spans)] = spans
-        start += _SPANS_BYTES
+        self._memory[start : start + len(told)] = told
+        start += _TOLD_BYTES
         self._memory[start : start + len(body)] = body
         self._counters[_OFFERED] = count
         self.ring()
@@ -127,27 +128,28 @@ class SharedExchange(PlanExchange):
         """Return the plan that was offered as the `count`-th; None where it is not whole."""
         start = self._slot(count)
         *numbers, checksum = _HEADER.unpack_from(self._memory, start)
-        number, parent, commit_row, rows, span_bytes = numbers
-        if not (0 < rows <= _MAX_ROWS and 0 < span_bytes <= _SPANS_BYTES):
+        number, parent, commit_row, rows, told_bytes = numbers
+        if not (0 < rows <= _MAX_ROWS and 0 < told_bytes <= _TOLD_BYTES):
             return None
         start += _HEADER.size + 8
-        spans = bytes(self._memory[start : start + span_bytes])
-        start += _SPANS_BYTES
+        told = bytes(self._memory[start : start + told_bytes])
+        start += _TOLD_BYTES
         body = bytes(self._memory[start : start + 3 * 8 * self._joints * rows])
-        if _checksum(numbers, spans, body) != checksum:
+        if _checksum(numbers, told, body) != checksum:
             return None
+        (latest, latest_clause, *made), *spans = json.loads(told)
         positions, velocities, accelerations = np.frombuffer(body).reshape(3, rows, self._joints)
         return Plan(
             number=number,
             parent=parent,
-            commit_row=commit_row,
+            commit=Commit(commit_row, (latest, latest_clause), *made),
             samples=SampledTrajectory(positions, velocities, accelerations),
             spans=tuple(
                 Span(row, (utterance_id, clause), frozenset(groups) & frozenset(GROUPS))
-                for row, utterance_id, clause, groups in json.loads(spans)
+                for row, utterance_id, clause, groups in spans
             ),
         )
 
 
-def _checksum(numbers: "tuple[int, ...] | list[int]", spans: bytes, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(spans, zlib.crc32(repr(tuple(numbers)).encode())))
+def _checksum(numbers: "tuple[int, ...] | list[int]", told: bytes, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(told, zlib.crc32(repr(tuple(numbers)).encode())))

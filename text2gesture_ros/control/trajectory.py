@@ -97,6 +97,25 @@ class Span:
     groups: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Commit:
+    """From where on a plan is commanded, and what it was made from: with that it can be made once more.
+
+    Attributes:
+        row: the first row it replaces. Nothing at or behind it may have been sent when it is taken over.
+        clause: the latest clause of which a frame was known; `IDLE` if none was.
+        known_until: when the latest of these frames is due [s].
+        attempt: how many drafts were tried before.
+        failed_at: when the latest of these failed, after its start [s]; inf: none was.
+    """
+
+    row: int
+    clause: ClauseId = IDLE
+    known_until: float = 0.0
+    attempt: int = 0
+    failed_at: float = np.inf
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A verified trajectory to standstill that replaces the rest of another one.
@@ -104,14 +123,13 @@ class Plan:
     Attributes:
         number: what the plan goes by.
         parent: number of the plan that it continues.
-        commit_row: the first row it replaces. Nothing at or behind that row may have been sent when it is
-            taken over.
+        commit: from where on, and what it was made from.
         samples: what is commanded from that row on; the last one stands still.
         spans: what is performed, rows counted from the commit row on; the first is 0.
     """
 
     number: int
     parent: int
-    commit_row: int
+    commit: Commit
     samples: SampledTrajectory
     spans: tuple[Span, ...]

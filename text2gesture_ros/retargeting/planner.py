@@ -16,7 +16,7 @@ import numpy as np
 from text2gesture_ros.control.ownership import JointOwnership
 from text2gesture_ros.control.plan_buffer import PlanBuffer
 from text2gesture_ros.control.row_clock import RowClock
-from text2gesture_ros.control.trajectory import Plan
+from text2gesture_ros.control.trajectory import Commit, Plan
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
@@ -39,8 +39,7 @@ _REPLAN_TIME = 0.3
 _BLEND_AFTER = 0.1  # a clip whose frames were missing for this long blends in anew [s]
 _RETRY_TIME = 0.1  # a clip that could not be continued is tried again after this time [s]
 _HELD = "the robot was told to hold still, and hold was not ended in time"
-# Rows for which targets are recorded at once: it is much faster than one by one.
-_TARGET_BATCH = 20
+_TARGET_BATCH = 20  # rows for which targets are recorded at once: much faster than one by one
 _REST_TIME = 0.5  # before breathing begins [s]
 
 
@@ -355,25 +354,28 @@ class Planner:
 
     # Plans
 
-    def plan(self, commit_row: int | None = None) -> Plan | None:
+    def plan(self, wanted: Commit | None = None) -> Plan | None:
         """Make one attempt at the plan that is wanted, else retarget waiting frames; return a verified plan.
 
-        It counts as in force unless `rejected` says otherwise. With `commit_row` one is wanted from there on.
+        It counts as in force unless `rejected` says otherwise. With `wanted` that one is made once more.
         """
-        request, mode = self._request, self._mode
-        if commit_row is not None:
-            request.ask(self.view.row)
+        request, mode, reference, view = self._request, self._mode, self.reference, self.view
+        if wanted is not None:
+            request.ask(view.row)
+            while self._queue.ready:
+                self.retarget_waiting()
+            reference = reference.as_of(wanted)
+            request.tried, request.fails_at = wanted.attempt, wanted.failed_at
         if request.row is None or not self._clock.begun:
             self.retarget_waiting()
             return None
-        base = max(self.view.row + self.lead, request.row, 0)  # the first command is where the robot stands
-        if commit_row is not None:
-            base = max(self.view.row, commit_row - 1, 0)
-        clip, upcoming = self.reference.active_and_next(self._clock.time(base) + self._clock.period)
+        ahead = view.row + self.lead if wanted is None else wanted.row - 1
+        base = max(view.row, ahead, request.row, 0)  # the first command is where the robot stands
+        clip, upcoming = reference.active_and_next(self._clock.time(base) + self._clock.period)
         follows = clip is not None and not mode.held
-        base = self._well_begun(base) if follows and commit_row is None else base
-        start = self.view.sample(base)
-        if mode.held and base >= self.view.end and start.still:
+        base = self._well_begun(base) if follows and wanted is None else base
+        start = view.sample(base)
+        if mode.held and base >= view.end and start.still:
             request.row = None
             return None
         blend = self._course.blend
@@ -381,29 +383,28 @@ class Planner:
             start=start,
             time=self._clock.time(base),
             blend=(blend.clause, blend.offset) if blend is not None and base > blend.row else None,
-            trail=self.view.trail,
+            trail=view.trail,
             held=mode.held,
             return_speed_scale=mode.return_speed_scale,
             fails_at=request.fails_at,
             bent=self._course.bent and follows,
         )
-        before = [*self.view.history, *self.view.rows(self.view.row, base).positions][-3:]
-        for attempt in islice(self.search.attempts(situation, self.reference), request.tried, None):
+        before = [*view.history, *view.rows(view.row, base).positions][-3:]
+        for attempt in islice(self.search.attempts(situation, reference), request.tried, None):
             draft = attempt.draft()
             fails_at = 0.0 if draft is None else self.search.judge(attempt, draft, before)
             if draft is not None and fails_at is None:
+                commit = reference.commit(base + 1, request.tried, situation.fails_at)
                 request.row, request.tried, mode.stuck = None, 0, False
                 mode.breathing = attempt.kind == "idle"
                 if draft.blend is not None:
                     clause, row, offset = draft.blend
-                    begun = base + row if row or blend is None else blend.row
-                    blend = _Blend(clause, begun, offset)
+                    blend = _Blend(clause, base + row if row or blend is None else blend.row, offset)
                 self._record_targets(self.reference.playing)
                 self._recorder.on_plan(attempt.kind)
                 self._former = self._course
                 self._course = _Course(base, base + draft.tracked, blend, draft.bent)
-                number = self.view.number
-                return Plan(abs(number) + 1, number, base + 1, draft.samples, draft.spans)
+                return Plan(abs(view.number) + 1, view.number, commit, draft.samples, draft.spans)
             request.tried += 1
             request.fails_at = 0.0 if fails_at is None else fails_at
             if follows or upcoming is not None:
@@ -437,10 +438,9 @@ class Planner:
         request.row, request.tried = None, 0
         request.retry_row = view.row + round(_RETRY_TIME / self._clock.period)
         self.search.counts["kept"] += 1
-        if not view.over:
-            if not follows:
-                request.ask(view.row + 1)  # there may be a trajectory from there
-        elif self.reference.playing is None and not self._mode.stuck:
+        if not (view.over or follows):
+            request.ask(view.row + 1)  # there may be a trajectory from there
+        elif view.over and self.reference.playing is None and not self._mode.stuck:
             self._mode.stuck = True
             self.search.counts["stuck"] += 1
             _LOGGER.error("no trajectory to rest is within limits and clear: the robot stands still")

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from text2gesture_ros.control.handover import PlanExchange
 from text2gesture_ros.control.loop import ControlLoop
 from text2gesture_ros.control.ownership import JointOwnership
-from text2gesture_ros.control.trajectory import Plan
+from text2gesture_ros.control.trajectory import Commit, Plan
 from text2gesture_ros.geometry import Array, BoolArray
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
@@ -86,7 +87,7 @@ class InlinePlanner:
         self._planner = Planner(ownership, loop.buffer, loop.clock, events)
         self._exchange = exchange
         self._waits = False  # whether plans are made only when they are asked for
-        self._commit_row: int | None = None  # of the plan that is asked for
+        self._wanted: Commit | None = None  # of the plan that is asked for
         self._unasked = 0  # times that a plan was wanted since one was asked for
 
     @property
@@ -137,32 +138,29 @@ class InlinePlanner:
         """See `PlannerLink`."""
         self._planner.advance(rows)
 
-    def plan_at(self, commit_row: int) -> None:
-        """Make the next plan begin at this row (none if it is negative), and no further one unasked.
+    def plan_at(self, commit: Commit) -> None:
+        """Make the next plan as this one was made (none if its row is negative), and no further one unasked.
 
         So the plans of a recording are made once more: when a plan is ready depends on the load of a machine.
         """
-        self._waits, self._commit_row = True, commit_row if commit_row >= 0 else None
+        self._waits, self._wanted = True, commit if commit.row >= 0 else None
         self._unasked = 0
 
     def _next_plan(self) -> Plan | None:
-        wanted = self._planner.wants_plan or self._commit_row is not None
+        wanted = self._planner.wants_plan or self._wanted is not None
         if not (self._waits and wanted):
             return self._planner.plan()
-        if self._commit_row is None:
+        if self._wanted is None:
             self._unasked += 1
             if self._unasked > _PATIENCE:  # the recording went another way: better a plan than none
                 return self._planner.plan()
             self._planner.retarget_waiting()
             return None
-        for _ in range(_ATTEMPTS):
-            plan = self._planner.plan(self._commit_row)
-            if plan is not None:
-                self._commit_row = None
+        wanted, self._wanted = self._wanted, None
+        for further in range(_ATTEMPTS):
+            plan = self._planner.plan(replace(wanted, attempt=wanted.attempt + further))
+            if plan is not None or not self._planner.wants_plan:
                 return plan
-            if not self._planner.wants_plan:
-                self._commit_row = None  # there is none
-                break
         return None
 
     def work(self) -> bool:

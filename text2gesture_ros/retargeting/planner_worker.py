@@ -180,7 +180,7 @@ class PlannerWorker:
             self._extra_rows //= 2
         elif status.number != view.number:
             return False  # the loop has changed it; how, is on its way
-        elif pending is not None and status.row >= pending.commit_row:
+        elif pending is not None and status.row >= pending.commit.row:
             self._pending = None
             self._planner.search.counts["too late"] += 1
             self._extra_rows = min(_MAX_EXTRA_ROWS, self._extra_rows + max(1, self._planner.lead))

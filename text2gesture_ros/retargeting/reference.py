@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from text2gesture_ros.control.ownership import JointOwnership
+from text2gesture_ros.control.trajectory import IDLE, Commit
 from text2gesture_ros.geometry import Array, FloatArray, minimum_jerk
 from text2gesture_ros.gestures import ALL_GROUPS
 from text2gesture_ros.labels import ClauseId
@@ -19,6 +20,8 @@ from text2gesture_ros.retargeting.retargeter import scaled
 _FIT_FRAMES, _SHRINKAGE = 8, 4.0
 # Frames that were due this long ago are dropped [s].
 _MEMORY = 1.0
+# Frames that are due within this time of one another are the same [s].
+_SAME_FRAME = 0.004
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +147,30 @@ class Reference:
             playing = None
         return playing, self.next
 
+    @property
+    def latest(self) -> JointClip | None:
+        """The clip that frames came of last."""
+        return self.next or self.playing
+
+    def commit(self, row: int, attempt: int, failed_at: float) -> Commit:
+        """Return from where on a plan is commanded that is made of this, see `Commit`."""
+        latest = self.latest
+        known = (latest.clause, latest.end) if latest is not None else (IDLE, 0.0)
+        return Commit(row, *known, attempt, failed_at)
+
+    def as_of(self, commit: Commit) -> "Reference":
+        """Return the reference as if only those frames were known that a plan was made from."""
+        past, until = Reference(self.ownership), commit.known_until + _SAME_FRAME
+        past.playing, past.next = self.playing, self.next
+        if past.next is not None and past.next.clause != commit.clause:
+            past.next = None
+        latest = past.latest
+        if latest is None or latest.end <= until:
+            return past
+        known = latest.until(until) if latest.clause == commit.clause else None
+        past.playing, past.next = (past.playing, known) if past.next is latest else (known, None)
+        return past
+
     def advance(self, time: float) -> None:
         """Begin the clip that is due by a time [s], and end one that is complete."""
         self.playing, self.next = self.active_and_next(time)
@@ -175,7 +202,7 @@ class Reference:
 
     def extend(self, clip: JointClip, now: float) -> None:
         """Append frames to the clip they continue; `now` is the present [s]."""
-        known = self.next or self.playing
+        known = self.latest
         if known is None or known.clause != clip.clause:
             # Its frames had timed out and the robot left for rest: it blends in from there.
             self.next = clip

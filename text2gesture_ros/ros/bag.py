@@ -40,7 +40,7 @@ TYPES: Mapping[str, str] = {
     "gesture_cancel": "std_msgs/msg/String",
     "joint_command": "sensor_msgs/msg/JointState",
     "held": "std_msgs/msg/Bool",
-    "plan_commit": "std_msgs/msg/Header",
+    "plan_commit": f"{PACKAGE}/msg/PlanCommit",
     "parameter_events": "rcl_interfaces/msg/ParameterEvent",
 }
 """The topics that are read from bags, and their types."""
@@ -379,4 +379,4 @@ def _check_definition(name: str, fields: Any) -> None:
             raise ValueError(f"the definition of {name} has the field {field[:40]!r}, which is none of ours")
 
 
-_NESTED = ("std_msgs/msg/Header", f"{PACKAGE}/msg/LabelProbabilities")
+_NESTED = ("std_msgs/msg/Header", "builtin_interfaces/msg/Time", f"{PACKAGE}/msg/LabelProbabilities")

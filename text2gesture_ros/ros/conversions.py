@@ -14,6 +14,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from text2gesture_ros.control.trajectory import Commit
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generation.request import GestureRequest, request_of
 from text2gesture_ros.gestures import ALL_GROUPS, GROUPS, GestureNeeds
@@ -26,7 +27,7 @@ from text2gesture_ros.motion.frame_block import (
     FrameMessage,
 )
 from text2gesture_ros.motion.motion import FRAME_RATE
-from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
+from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, PlanCommit, Speech
 from text2gesture_ros.skeleton import JOINTS, order_joints
 from text2gesture_ros.understanding.clauses import ClauseTimes
 from text2gesture_ros.understanding.intent import Intent, Prediction
@@ -35,6 +36,7 @@ from text2gesture_ros.understanding.word_times import MAX_SPEECH_DURATION, check
 
 if TYPE_CHECKING:
     from text2gesture_ros.control.command import Announcement, Command
+    from text2gesture_ros.control.row_clock import RowClock
     from text2gesture_ros.geometry import Array, BoolArray
 
 MAX_ID_LENGTH = 128  # characters of an utterance id
@@ -55,6 +57,27 @@ def to_time(seconds: float, offset: float = 0.0) -> Time:
 def to_seconds(stamp: Time) -> float:
     """Return a stamp in seconds."""
     return float(stamp.sec) + float(stamp.nanosec) * 1e-9
+
+
+def plan_commit(commit: Commit, clock: "RowClock", offset: float) -> PlanCommit:
+    """Return when a plan begins, and what it was made from; `offset` leads to the ROS clock [s]."""
+    utterance_id, clause = commit.clause
+    message = PlanCommit(clause=clause, attempt=commit.attempt, failed_at=commit.failed_at)
+    message.header.stamp, message.header.frame_id = to_time(clock.time(commit.row), offset), utterance_id
+    message.known_until = to_time(commit.known_until, offset)
+    return message
+
+
+def read_plan_commit(message: PlanCommit, clock: "RowClock", offset: float) -> Commit:
+    """Return what a message tells of a plan; `offset` leads to the ROS clock [s]."""
+    begin = to_seconds(message.header.stamp) - offset
+    return Commit(
+        round((begin - clock.origin) / clock.period),
+        (message.header.frame_id, message.clause),
+        to_seconds(message.known_until) - offset,
+        message.attempt,
+        message.failed_at,
+    )
 
 
 def read_speech(message: Speech) -> tuple[Utterance, list[str]]:

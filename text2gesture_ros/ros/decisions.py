@@ -2,9 +2,9 @@
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from std_msgs.msg import Bool, Header, String
+from std_msgs.msg import Bool, String
 
-from text2gesture_ros.ros.conversions import to_time
+from text2gesture_ros.msg import PlanCommit
 
 
 class Decisions:
@@ -18,7 +18,7 @@ class Decisions:
         kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._held = node.create_publisher(Bool, "held", kept)
         self._cancels = node.create_lifecycle_publisher(String, "gesture_cancel", 100)
-        self._commits = node.create_lifecycle_publisher(Header, "plan_commit", 100)
+        self._commits = node.create_lifecycle_publisher(PlanCommit, "plan_commit", 100)
 
     def cancel(self, utterance_id: str) -> None:
         """Publish that an utterance ends, all if the id is empty."""
@@ -28,6 +28,6 @@ class Decisions:
         """Publish whether the robot is told to stand still."""
         self._held.publish(Bool(data=on))
 
-    def plan(self, begin: float, clock_offset: float) -> None:
-        """Publish when a plan begins [s]; `clock_offset` leads to the ROS clock [s]."""
-        self._commits.publish(Header(stamp=to_time(begin, clock_offset)))
+    def plan(self, commit: PlanCommit) -> None:
+        """Publish when a plan begins, and what it was made from."""
+        self._commits.publish(commit)

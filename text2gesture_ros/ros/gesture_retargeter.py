@@ -24,7 +24,7 @@ from dataclasses import replace
 
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Header, String
+from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from text2gesture_ros.control.loop_statistics import LoopStatistics
@@ -37,7 +37,7 @@ from text2gesture_ros.control.realtime import (
 from text2gesture_ros.errors import ConfigurationError, InputError
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.motion.frame_block import FrameBlock
-from text2gesture_ros.msg import GestureFrames, GestureIntent
+from text2gesture_ros.msg import GestureFrames, GestureIntent, PlanCommit
 from text2gesture_ros.parameters import LONGEST_RETURN, MAX_FADE_TIME, GestureRetargeterParameters
 from text2gesture_ros.retargeting.executor import MotionExecutor
 from text2gesture_ros.retargeting.planner_link import InlinePlanner
@@ -50,8 +50,10 @@ from text2gesture_ros.ros.command_outputs import CommandOutputs, check_outputs
 from text2gesture_ros.ros.conversions import (
     MAX_ID_LENGTH,
     MAX_REASON_LENGTH,
+    plan_commit,
     read_frames,
     read_joint_states,
+    read_plan_commit,
     to_seconds,
 )
 from text2gesture_ros.ros.decisions import Decisions
@@ -83,7 +85,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         # Reliable and best-effort publishers are heard.
         self.subscribe(JointState, "joint_states", self._observe, qos_profile_sensor_data)
         if not self.parameters.planner_process:
-            self.subscribe(Header, "plan_request", self._plan_at, 100)
+            self.subscribe(PlanCommit, "plan_request", self._plan_at, 100)
         self.create_service(Trigger, "stop", self._serve_stop)
         self.create_service(SetBool, "hold", self._serve_hold)
         self._loop = LoopStatistics()
@@ -260,12 +262,11 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
             arrival = to_seconds(message.header.stamp) - self.clock_offset()
             self._statistics.on_text(message.utterance_id, arrival)
 
-    def _plan_at(self, message: Header) -> None:
+    def _plan_at(self, message: PlanCommit) -> None:
         """Make a plan when a recording tells, see `InlinePlanner.plan_at`."""
         clock, planner = self._executor.loop.clock, self._executor.planner
-        begin = to_seconds(message.stamp) - self.clock_offset()
         if isinstance(planner, InlinePlanner) and clock.begun:
-            planner.plan_at(round((begin - clock.origin) / clock.period))
+            planner.plan_at(read_plan_commit(message, clock, self.clock_offset()))
         self._executor.prepare()
         self._announce(self.loop_now())
 
@@ -381,7 +382,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if loop.buffer.number == self._announced[0]:
             return
         if loop.buffer.number > 0:
-            self._decisions.plan(loop.clock.time(loop.buffer.commit_row), offset)
+            self._decisions.plan(plan_commit(loop.buffer.commit, loop.clock, offset))
         announcement = self._executor.look_ahead(now)
         if announcement.utterance_id != self._announced[1]:
             self._statistics.on_announced(announcement.utterance_id, self.loop_now())

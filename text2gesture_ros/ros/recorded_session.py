@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from std_msgs.msg import Header
 
 from text2gesture_ros.generation.player import POLL_PERIOD
-from text2gesture_ros.msg import Speech
+from text2gesture_ros.msg import PlanCommit, Speech
 from text2gesture_ros.parameters import PARAMETERS, GestureGeneratorParameters, specification
 from text2gesture_ros.ros.bag import Bag
 from text2gesture_ros.ros.params_file import NODES
@@ -136,11 +135,8 @@ class RecordedSession:
                             value = _value(parameter.value)
                             yield came, Event(came, "parameter", (node, parameter.name, value))
             elif topic == "plan_commit":
-                commit = stamp_of(given, header=False)
-                due = min(came, commit - round(_BEFORE_COMMIT * 1e9 / self.rate))
-                message = Header()
-                message.stamp.sec, message.stamp.nanosec = divmod(commit, 10**9)
-                yield came, Event(due, "plan_request", message)
+                due = min(came, stamp_of(given) - round(_BEFORE_COMMIT * 1e9 / self.rate))
+                yield came, Event(due, "plan_request", ros_message(given, PlanCommit))
             else:
                 message = ros_message(given, TOPIC_TYPES[topic])
                 yield came, Event(came, topic, message)
@@ -174,7 +170,8 @@ class RecordedSession:
         for _, came, intent in self.bag.messages(["gesture_intent"]):
             if intent.clause == 0:
                 # A gesture begins so long after its intent has come, if nothing else lets it wait.
-                passed_on = min(came, due.get(intent.utterance_id, came) - round(delay * 1e9))
+                begins = due.get(intent.utterance_id)
+                passed_on = came if begins is None else min(came, begins - round(delay * 1e9))
                 yield _Answer(stamp_of(intent), passed_on, intent.utterance_id, intent.text)
 
     def _namespace(self) -> str:
@@ -191,10 +188,20 @@ class RecordedSession:
                 yield stamp, node, values
 
 
-def stamp_of(message: Any, *, header: bool = True) -> int:
-    """Return the stamp of a message's header, or of the header that it is [ns]."""
-    stamp = message.header.stamp if header else message.stamp
+def stamp_of(message: Any) -> int:
+    """Return the stamp of a message's header [ns]."""
+    stamp = message.header.stamp
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
+
+
+def shifted(message: Any, shift: int) -> Any:
+    """Return a message whose stamps are later by `shift` [ns]."""
+    header = getattr(message, "header", None)
+    for stamp in (header and header.stamp, getattr(message, "known_until", None)):
+        if stamp is not None:
+            later = max(0, stamp.sec * 10**9 + stamp.nanosec + shift)
+            stamp.sec, stamp.nanosec = divmod(later, 10**9)
+    return message
 
 
 def _live(node: str) -> set[str]:

@@ -9,10 +9,10 @@ import rclpy
 from rcl_interfaces.msg import ParameterEvent
 from rclpy.context import Context
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from std_msgs.msg import Bool, Header, String
+from std_msgs.msg import Bool, String
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.msg import Speech
+from text2gesture_ros.msg import PlanCommit, Speech
 from text2gesture_ros.ros.conversation_log import TOPICS, OnMessage
 from text2gesture_ros.ros.graph_client import Closing, joined, spinning
 from text2gesture_ros.ros.stepped_clock import Clock, RealClock
@@ -22,8 +22,8 @@ TOPIC_TYPES: Mapping[str, Any] = {
     "gesture_cancel": String,
     **TOPICS,
     "held": Bool,
-    "plan_commit": Header,
-    "plan_request": Header,
+    "plan_commit": PlanCommit,
+    "plan_request": PlanCommit,
     "/parameter_events": ParameterEvent,
 }
 """What can be recorded and published: topic -> type."""

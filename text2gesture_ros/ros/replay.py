@@ -14,14 +14,13 @@ import rclpy
 import yaml
 from rclpy.context import Context
 from rclpy.serialization import deserialize_message
-from std_msgs.msg import Header
 
 from text2gesture_ros.generation.player import POLL_PERIOD
-from text2gesture_ros.msg import GestureIntent
+from text2gesture_ros.msg import GestureIntent, PlanCommit
 from text2gesture_ros.ros.bag import TYPES, BagWriter
 from text2gesture_ros.ros.graph_client import Closing, GraphClient, spinning
 from text2gesture_ros.ros.params_file import NODES
-from text2gesture_ros.ros.recorded_session import Event, RecordedSession, stamp_of
+from text2gesture_ros.ros.recorded_session import Event, RecordedSession, shifted, stamp_of
 from text2gesture_ros.ros.recorder import Recorder
 from text2gesture_ros.ros.running_nodes import RunningNodes
 from text2gesture_ros.ros.stepped_clock import ARGUMENTS, Clock, RealClock, SteppedClock
@@ -193,12 +192,7 @@ def replay(
         elif event.topic == "parameter":
             nodes.set_parameter(*event.message)
         elif event.topic != "plan_request" or planned:
-            message = event.message
-            stamped = message if event.topic == "plan_request" else getattr(message, "header", None)
-            if stamped is not None:
-                then = stamped.stamp.sec * 10**9 + stamped.stamp.nanosec
-                stamped.stamp.sec, stamped.stamp.nanosec = divmod(max(0, then + shift), 10**9)
-            recorder.publish(event.topic, message)
+            recorder.publish(event.topic, shifted(event.message, shift))
             if event.topic != "plan_request":
                 sent[event.topic] = sent.get(event.topic, 0) + 1
 
@@ -219,7 +213,7 @@ def replay(
             if own is not None:
                 own.gate.waits = "gesture_intent" not in session.topics
             if planned:  # no plan before the first that the recording tells of
-                recorder.publish("plan_request", Header())
+                recorder.publish("plan_request", PlanCommit())
             for event in session.events():
                 if shift is None:
                     begin = event.due
