@@ -17,11 +17,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parts import measured, parser, spread, written
-from benchmarks.witness import PACE, Witness, witness
+from benchmarks.witness import PACE, RATE, Course, Witness, witness
+from text2gesture_ros.control.point_to_point import PointToPoint
+from text2gesture_ros.control.trajectory import JointSample
 from text2gesture_ros.measurement import descendants
+from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.ros.params_file import NODES
 
 PLANNER = "planner"
+_HOME_IN = 1.0  # [s]
 _NURSERY_TOO = 5  # of so many kills of the planner, one is of the nursery too, which forks its successor
 
 
@@ -86,8 +90,9 @@ def kill_planner(watched: Witness, number: int) -> dict[str, Any]:
 
     Returns:
         as `kill`; settled_s counts for the utterance that was performed, home_s from the death or, where
-        motion has begun to come of another utterance since, from the end of that; replaced: whether there is
-        another planner.
+        motion has begun to come of another utterance since, from the end of that; alone: whether none has;
+        fastest_s: how long the way home takes at least, at the limits of velocity, acceleration and jerk;
+        nursery: whether what forks a successor was killed too; replaced: whether there is another planner.
     """
     log, retargeter = watched.graph.log, watched.graph.processes["gesture_retargeter"].pid
     chance = np.random.default_rng([number, *PLANNER.encode()])
@@ -107,19 +112,30 @@ def kill_planner(watched: Witness, number: int) -> dict[str, Any]:
     later = {item.message.utterance_id for item in log.frames} - known
     since = max([died, *map(watched.last_frame, later)])
     own = [item for item in commands if performed and item.message.header.frame_id == performed]
-    home = watched.commanded(commands).home(watched.robot.rest, since)
+    course = watched.commanded(commands)
+    home = course.home(watched.robot.rest, since)
     after = next_sentences(watched, name, chance)
     return {
         "moving": moving,
         "settled_s": max(0.0, float(watched.commanded(own).seen[-1]) - died) if own else 0.0,
         "home_s": home,
         "alone": not later,
+        "fastest_s": fastest(watched.robot, course, died),
         "nursery": both,
         "jump": 0.0,
         "violations": watched.violations(watched.commanded(log.commands[first:])),
         "replaced": worker not in descendants(retargeter) and len(descendants(retargeter)) == 2,
         **after,
     }
+
+
+def fastest(robot: Robot, course: Course, time: float) -> float:
+    """Return how long the way to rest takes at least from where the robot is at a time [s]."""
+    now = max(2, int(np.searchsorted(course.seen, time)))
+    velocities = course.velocities[now - 2 : now]
+    start = JointSample(course.positions[now - 1], velocities[1], np.diff(velocities, axis=0)[0] * RATE)
+    way = PointToPoint(robot, 1.0 / RATE).trajectory(start, robot.rest)
+    return len(way) / RATE if way is not None else 0.0
 
 
 def next_sentences(watched: Witness, name: str, chance: np.random.Generator) -> dict[str, Any]:
@@ -153,15 +169,17 @@ def summarised(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _of_planner(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what is counted of kills of the planner only."""
-    homes = {
-        nursery: [part["home_s"] for part in parts if part["alone"] and part["nursery"] == nursery]
-        for nursery in (False, True)
-    }
+    alone = [part for part in parts if part["alone"] and part["home_s"] is not None]
     return {
         "replaced": sum(part["replaced"] for part in parts),
-        "alone": sum(part["alone"] for part in parts),
-        "home_alone_s": spread(homes[False]),
-        "home_alone_without_nursery_s": spread(homes[True]),
+        "alone": len(alone),
+        "home_in_1_s": sum(part["home_s"] <= _HOME_IN for part in alone),
+        "home_in_1_s_at_the_limits": sum(part["fastest_s"] <= _HOME_IN for part in alone),
+        **{
+            name: spread([part["home_s"] for part in alone if part["nursery"] == nursery])
+            for name, nursery in (("home_alone_s", False), ("home_alone_without_nursery_s", True))
+        },
+        "longer_than_at_the_limits_s": spread([part["home_s"] - part["fastest_s"] for part in alone]),
     }
 
 

@@ -147,8 +147,7 @@ class InlinePlanner:
         self._unasked = 0
 
     def _next_plan(self) -> Plan | None:
-        wanted = self._planner.wants_plan or self._wanted is not None
-        if not (self._waits and wanted):
+        if not (self._waits and (self._planner.wants_plan or self._wanted is not None)):
             return self._planner.plan()
         if self._wanted is None:
             self._unasked += 1

@@ -26,12 +26,15 @@ from text2gesture_ros.control.shared_exchange import SharedExchange
 from text2gesture_ros.control.trajectory import Plan
 from text2gesture_ros.geometry import Array
 from text2gesture_ros.labels import ClauseId
-from text2gesture_ros.motion.frame_block import FrameMessage
+from text2gesture_ros.motion.frame_block import ClauseHeader, FrameMessage, blocks_of
+from text2gesture_ros.motion.motion import FRAME_RATE
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.retargeting.fidelity import Fidelity
 from text2gesture_ros.retargeting.planner import Planner
+from text2gesture_ros.retargeting.progress import UtteranceTracker
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.robots.robot_file import load_robot
+from text2gesture_ros.skeleton import REFERENCE
 
 # The commit row lies ahead by this quantile of the latest planning times, and their number. First plans of
 # clauses count apart: they have the fewest frames, and people wait for them.
@@ -45,6 +48,8 @@ _MIN_LEAD = 2
 _MAX_EXTRA_ROWS = 20
 # The state is told this often at most [s].
 _STATE_INTERVAL = 0.05
+# Frames that are planned for at a rehearsal.
+_REHEARSED = 48
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +230,21 @@ def _only_frames(messages: "Iterable[tuple[object, ...]]") -> bool:
     return all(message[0] == "block" for message in messages)
 
 
+def rehearse(robot: Robot) -> None:
+    """Plan a little for nobody: workers are forked from this process, and find made what is made once."""
+    parameters = GestureRetargeterParameters()
+    period, ownership = 1.0 / parameters.rate, JointOwnership(robot, parameters)
+    clock = RowClock(period)
+    clock.begin(0.0)
+    planner = Planner(ownership, PlanBuffer(robot.rest, period), clock, UtteranceTracker())
+    frames = np.tile(REFERENCE, (_REHEARSED, 1, 1))
+    for block in blocks_of(ClauseHeader("rehearsal"), frames, FRAME_RATE, period, _REHEARSED // 2):
+        planner.receive(block)
+    planner.plan()
+    planner.return_at_once()
+    planner.plan()
+
+
 def serve(control: socket.socket) -> None:
     """Fork a worker for every request on a socket, until that is closed.
 
@@ -232,6 +252,7 @@ def serve(control: socket.socket) -> None:
     """
     source, description = control.recv(1 << 20).decode().split("\0", 1)
     robot = load_robot(source, description or None)
+    rehearse(robot)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers that end leave nothing behind
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 1, 3)
