@@ -153,3 +153,56 @@ class TestExtrapolation:
     def test_few_frames_tell_nothing(self):
         clip = JointClip(("a", 0), np.arange(3) / 60.0, np.eye(3), False)
         assert clip.extrapolated(1.0) is clip
+
+
+class TestAsOf:
+    """A reference as if only those frames were known that a plan was made from."""
+
+    def test_frames_that_came_later_are_unknown_and_the_clip_goes_on(self):
+        robot = ROBOTS[0]
+        reference = reference_of(robot)
+        reference.playing = clip(robot, 1.0, count=40)
+        commit = replace(reference.commit(5, 1, 0.4), known_until=reference.playing.times[15])
+        past = reference.as_of(commit).playing
+        assert past is not None
+        np.testing.assert_array_equal(past.times, reference.playing.times[:16])
+        assert not past.complete
+        assert reference.playing.complete  # the present is as it was
+
+    def test_a_clause_that_came_later_is_unknown(self):
+        robot = ROBOTS[0]
+        reference = reference_of(robot)
+        reference.playing = clip(robot, 1.0)
+        commit = reference.commit(5, 0, np.inf)
+        reference.next = clip(robot, 1.2, name=("b", 0))
+        past = reference.as_of(commit)
+        assert (past.playing, past.next) == (reference.playing, None)
+
+    def test_of_a_clause_that_waits_only_what_was_known_counts_and_what_plays_goes_on(self):
+        robot = ROBOTS[0]
+        reference = reference_of(robot)
+        reference.playing = clip(robot, 1.0)
+        reference.next = clip(robot, 1.2, count=8, name=("b", 0), complete=False)
+        commit = reference.commit(5, 0, np.inf)
+        reference.next = clip(robot, 1.2, count=30, name=("b", 0))
+        past = reference.as_of(commit)
+        assert past.playing is reference.playing
+        assert past.next is not None
+        assert (len(past.next.times), past.next.complete) == (8, False)
+
+    def test_what_is_known_now_is_what_a_plan_of_now_is_made_from(self):
+        robot = ROBOTS[0]
+        for playing, waiting in ((None, None), (0.5, None), (None, 1.0), (0.5, 1.0)):
+            reference = reference_of(robot)
+            reference.playing = None if playing is None else clip(robot, playing)
+            reference.next = None if waiting is None else clip(robot, waiting, name=("b", 0))
+            past = reference.as_of(reference.commit(3, 0, np.inf))
+            assert (past.playing, past.next) == (reference.playing, reference.next)
+
+    def test_before_the_first_frame_nothing_is_known(self):
+        robot = ROBOTS[0]
+        reference = reference_of(robot)
+        commit = reference.commit(0, 0, np.inf)
+        reference.playing = clip(robot, 1.0)
+        past = reference.as_of(commit)
+        assert (past.playing, past.next) == (None, None)

@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from robot_cases import ROBOTS, name_of
-from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, Speech
+from text2gesture_ros.msg import GestureFrames, GestureIntent, LabelProbabilities, PlanCommit, Speech
 from visualization_msgs.msg import Marker, MarkerArray
 
 from text2gesture_ros.control.command import Announcement
+from text2gesture_ros.control.row_clock import RowClock
+from text2gesture_ros.control.trajectory import IDLE, Commit
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.gestures import ALL_GROUPS, GestureNeeds, needs_of
 from text2gesture_ros.motion.frame_block import MAX_BLOCK_FRAMES, PRIORITY, ClauseEnd, ClauseHeader
 from text2gesture_ros.ros.conversions import (
     MAX_ID_LENGTH,
     frames_message,
+    plan_commit,
     read_frames,
     read_intent,
+    read_plan_commit,
     read_speech,
     to_seconds,
     to_time,
@@ -171,6 +175,23 @@ def test_a_time_comes_back(seconds):
 
 def test_a_time_before_1970_is_zero():
     assert to_seconds(to_time(-5.0)) == 0.0
+
+
+@pytest.mark.parametrize(
+    "commit",
+    [
+        Commit(0),
+        Commit(-1, ("ütterance", 3), 12.3456, 2, 0.71),
+        Commit(123_456, IDLE, 0.0, 1, 0.0),
+    ],
+)
+def test_what_a_plan_was_made_from_comes_back_over_the_wire(commit):
+    clock = RowClock(0.01)
+    clock.begin(7.003)
+    sent = serialize_message(plan_commit(commit, clock, offset=1.79e9))
+    found = read_plan_commit(deserialize_message(sent, PlanCommit), clock, offset=1.79e9)
+    assert replace(found, known_until=commit.known_until) == commit
+    assert found.known_until == pytest.approx(commit.known_until, abs=1e-6)
 
 
 def test_a_good_speech_is_read_whole():
