@@ -24,9 +24,9 @@ from text2gesture_ros.measurement import descendants
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.ros.params_file import NODES
 
-PLANNER = "planner"
+PLANNER, NURSERY = "planner", "planner and nursery"
 _HOME_IN = 1.0  # [s]
-_NURSERY_TOO = 5  # of so many kills of the planner, one is of the nursery too, which forks its successor
+_NURSERY_TOO = 5  # for so many kills of the planner, one of it and the process that forks its successor
 
 
 def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:
@@ -81,29 +81,29 @@ def kill(watched: Witness, node: str, number: int) -> dict[str, Any]:
     }
 
 
-def kill_planner(watched: Witness, number: int) -> dict[str, Any]:
+def kill_planner(watched: Witness, what: str, number: int) -> dict[str, Any]:
     """Kill the planner at a random moment and return what was seen.
 
     Args:
         watched: the running nodes; the robot is at rest.
+        what: whether alone, or the process that forks its successor too.
         number: of this kill, its seed.
 
     Returns:
         as `kill`; settled_s counts for the utterance that was performed, home_s from the death or, where
         motion has begun to come of another utterance since, from the end of that; alone: whether none has;
         fastest_s: how long the way home takes at least, at the limits of velocity, acceleration and jerk;
-        nursery: whether what forks a successor was killed too; replaced: whether there is another planner.
+        replaced: whether there is another planner.
     """
     log, retargeter = watched.graph.log, watched.graph.processes["gesture_retargeter"].pid
-    chance = np.random.default_rng([number, *PLANNER.encode()])
-    name, first = f"{PLANNER} {number}", len(log.commands)
+    chance = np.random.default_rng([number, *what.encode()])
+    name, first = f"{what} {number}", len(log.commands)
     watched.converse(f"{name} before", chance.uniform(0.05, 2.0 * PACE), chance)
     nursery, worker = descendants(retargeter)
     performed = log.commands[-1].message.header.frame_id
     known = {item.message.utterance_id for item in log.frames}
     moving = any(log.commands[-1].message.velocity)
-    both = number % _NURSERY_TOO == 0
-    for process in (nursery, worker) if both else (worker,):
+    for process in (nursery, worker) if what == NURSERY else (worker,):
         os.kill(process, signal.SIGKILL)
     died = watched.now()
     watched.pause(PACE / 2.0)
@@ -121,7 +121,6 @@ def kill_planner(watched: Witness, number: int) -> dict[str, Any]:
         "home_s": home,
         "alone": not later,
         "fastest_s": fastest(watched.robot, course, died),
-        "nursery": both,
         "jump": 0.0,
         "violations": watched.violations(watched.commanded(log.commands[first:])),
         "replaced": worker not in descendants(retargeter) and len(descendants(retargeter)) == 2,
@@ -175,10 +174,7 @@ def _of_planner(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "alone": len(alone),
         "home_in_1_s": sum(part["home_s"] <= _HOME_IN for part in alone),
         "home_in_1_s_at_the_limits": sum(part["fastest_s"] <= _HOME_IN for part in alone),
-        **{
-            name: spread([part["home_s"] for part in alone if part["nursery"] == nursery])
-            for name, nursery in (("home_alone_s", False), ("home_alone_without_nursery_s", True))
-        },
+        "home_alone_s": spread([part["home_s"] for part in alone]),
         "longer_than_at_the_limits_s": spread([part["home_s"] - part["fastest_s"] for part in alone]),
     }
 
@@ -187,9 +183,15 @@ def main() -> int:
     """Kill them; exit with 1 where a limit was broken or the next sentence was not performed."""
     arguments = parser(__doc__)
     arguments.add_argument("--kills", type=int, default=50, help="of each node")
-    arguments.add_argument("--planner-kills", type=int, default=100, help="of the planner")
+    arguments.add_argument(
+        "--planner-kills", type=int, default=100, help="of the planner; a fifth as many beside"
+    )
     args = arguments.parse_args()
-    counts = {**dict.fromkeys(NODES, args.kills), PLANNER: args.planner_kills}
+    counts = {
+        **dict.fromkeys(NODES, args.kills),
+        PLANNER: args.planner_kills,
+        NURSERY: args.planner_kills // _NURSERY_TOO,
+    }
     tasks = [
         (what, number)
         for number in range(max(counts.values()))
@@ -199,7 +201,7 @@ def main() -> int:
 
     def measure(task: tuple[str, int]) -> dict[str, Any]:
         what, number = task
-        return kill_planner(watched, number) if what == PLANNER else kill(watched, what, number)
+        return kill(watched, what, number) if what in NODES else kill_planner(watched, what, number)
 
     with witness(args.robot) as watched:
         parts = measured(args.output, tasks, measure)

@@ -649,10 +649,25 @@ class TestPerforming:
     def test_from_where_the_robot_is_it_goes_into_a_gesture(self, robot):
         place = robot.rest + 0.3 * ((robot.upper + robot.lower) / 2.0 - robot.rest)
         executor = executor_for(robot, start=dict(zip(robot.joint_names, place, strict=True)))
-        commands = perform(executor, blocks_of(lively(robot, 1.0), 0.1), 4.0)
+        commands = perform(executor, blocks_of(lively(robot, 1.0), 1.2), 5.0)
         check(robot, commands)
         np.testing.assert_array_equal(commands[0].position, place)
         assert executor.progress("a").outcome == "completed"
+        assert at_rest(robot, commands[-1])
+
+    @pytest.mark.parametrize("due", [None, 0.1], ids=["nothing to do", "a gesture is due"])
+    def test_where_it_was_measured_the_robot_stays_until_whoever_listens_has_found_its_publisher(
+        self, robot, due
+    ):
+        place = robot.rest + 0.3 * ((robot.upper + robot.lower) / 2.0 - robot.rest)
+        executor = executor_for(robot, start=dict(zip(robot.joint_names, place, strict=True)))
+        blocks = [] if due is None else blocks_of(lively(robot, 3.0), due)
+        commands = perform(executor, blocks, 6.0)
+        check(robot, commands)
+        standing = round(RATE)
+        for command in commands[:standing]:
+            np.testing.assert_array_equal(command.position, place)
+        assert any(command.moving for command in commands[standing : standing + 20])
         assert at_rest(robot, commands[-1])
 
     def test_joints_of_others_are_taken_over_and_given_back_where_they_are(self, robot):

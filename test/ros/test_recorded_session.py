@@ -80,18 +80,18 @@ def test_a_sentence_gets_the_name_that_it_had_and_the_time_at_which_it_was_heard
     assert (passed.topic, passed.message, passed.due) == ("intents", "u7", 5 * SECOND + 9_000_000)
 
 
-def test_intents_pass_so_long_before_the_motion_as_the_start_delay_says(session_of):
-    came, due = 5 * SECOND, 5 * SECOND + 54_000_000
-    for delay, expected in ((0.05, due - 50_000_000), (0.0, came + 8_000_000)):
-        session = session_of(
-            [
-                ("/parameter_events", SECOND, parameters("gesture_generator", new=[("start_delay", delay)])),
-                ("speech_text", came, String(data="Hi")),
-                ("gesture_intent", came + 8_000_000, intent("a", "Hi", came)),
-                ("gesture_frames", came + 20_000_000, first_block("a", due)),
-            ]
-        )
-        assert [e.due for e in session.events() if e.topic == "intents"] == [expected]
+def test_intents_pass_when_the_generator_got_them(session_of):
+    came, taken = 5 * SECOND, 5 * SECOND + 21_000_000
+    told = stamped(GestureFrames(), taken).header
+    told.frame_id = "a"
+    session = session_of(
+        [
+            ("speech_text", came, String(data="Hi")),
+            ("gesture_intent", came + 8_000_000, intent("a", "Hi", came)),
+            ("intent_taken", came + 30_000_000, told),
+        ]
+    )
+    assert [event.due for event in session.events() if event.topic == "intents"] == [taken]
 
 
 def test_a_sentence_that_nobody_answered_is_not_said_and_one_that_only_the_answer_tells_of_is(session_of):

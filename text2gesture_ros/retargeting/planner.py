@@ -9,7 +9,6 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Protocol
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from text2gesture_ros.control.trajectory import Commit, Plan
 from text2gesture_ros.labels import ClauseId
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
-from text2gesture_ros.retargeting.fidelity import Fidelity, FidelityRecorder
+from text2gesture_ros.retargeting.fidelity import FidelityRecorder
 from text2gesture_ros.retargeting.frame_queue import FrameQueue
 from text2gesture_ros.retargeting.plan_builder import (
     INITIAL_RETURN_SPEED_SCALE,
@@ -29,6 +28,7 @@ from text2gesture_ros.retargeting.plan_builder import (
     URGENT_RETURN_SPEED_SCALE,
 )
 from text2gesture_ros.retargeting.plan_search import PlanSearch, Situation
+from text2gesture_ros.retargeting.progress import PlanningEvents
 from text2gesture_ros.retargeting.reference import BlendOffset, JointClip, Reference
 
 _LOGGER = logging.getLogger(__name__)
@@ -41,19 +41,9 @@ _RETRY_TIME = 0.1  # a clip that could not be continued is tried again after thi
 _HELD = "the robot was told to hold still, and hold was not ended in time"
 _TARGET_BATCH = 20  # rows for which targets are recorded at once: much faster than one by one
 _REST_TIME = 0.5  # before breathing begins [s]
-
-
-class PlanningEvents(Protocol):
-    """What is told of utterances while planning."""
-
-    def on_preempted(self, utterance_id: str, by: str) -> None:
-        """Another utterance takes the place of one."""
-
-    def on_clause_end(self, clause: ClauseId, reason: str = "") -> None:
-        """No more of a clause is performed; why, if it was not performed to its end."""
-
-    def on_fidelity(self, clause: ClauseId, fidelity: Fidelity) -> None:
-        """How faithfully a clause was performed; told before its end."""
+# A robot that was somewhere stays there for so long: until whoever listens to a new node has found it, first
+# commands are lost, and the next one would be a jump [s].
+_STANDING_TIME = 1.0
 
 
 @dataclass
@@ -79,6 +69,7 @@ class _Mode:
     return_speed_scale: float = RETURN_SPEED_SCALE  # of the way to rest that begins next or is under way
     stuck: bool = False  # it stands still because no trajectory to rest is within limits and clear
     rest_rows: int = 0  # how long it has been at rest
+    stands_until: int = 0  # row; the first command is where the robot stands
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +149,9 @@ class Planner:
     # Orders
 
     def begin_from_measured(self) -> None:
-        """Take note that the robot stands still in a measured pose, and plan from there."""
+        """Take note that the robot stands still in a measured pose, and plan from there, a little later."""
         self._mode.return_speed_scale = INITIAL_RETURN_SPEED_SCALE
+        self._mode.stands_until = self.view.row + round(_STANDING_TIME / self._clock.period)
         self._request.ask(self.view.row)
 
     def return_at_once(self) -> None:
@@ -370,7 +362,7 @@ class Planner:
             self.retarget_waiting()
             return None
         ahead = view.row + self.lead if wanted is None else wanted.row - 1
-        base = max(view.row, ahead, request.row, 0)  # the first command is where the robot stands
+        base = max(view.row, ahead, request.row, mode.stands_until)
         clip, upcoming = reference.active_and_next(self._clock.time(base) + self._clock.period)
         follows = clip is not None and not mode.held
         base = self._well_begun(base) if follows and wanted is None else base

@@ -12,7 +12,8 @@ from text2gesture_ros.control.trajectory import Commit, Plan
 from text2gesture_ros.geometry import Array, BoolArray
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
-from text2gesture_ros.retargeting.planner import Planner, PlanningEvents
+from text2gesture_ros.retargeting.planner import Planner
+from text2gesture_ros.retargeting.progress import PlanningEvents
 
 # At a plan that is asked for; a planner makes one between two rows, and there are fewer kinds of drafts.
 _ATTEMPTS = 10

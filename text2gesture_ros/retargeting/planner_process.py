@@ -22,9 +22,9 @@ from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.geometry import Array, BoolArray
 from text2gesture_ros.motion.frame_block import FrameMessage
 from text2gesture_ros.parameters import GestureRetargeterParameters
-from text2gesture_ros.retargeting.planner import PlanningEvents
 from text2gesture_ros.retargeting.planner_link import PlannerLink
 from text2gesture_ros.retargeting.planner_worker import Attachment, PlannerState
+from text2gesture_ros.retargeting.progress import PlanningEvents
 
 _LOGGER = logging.getLogger(__name__)
 

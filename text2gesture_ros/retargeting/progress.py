@@ -6,6 +6,7 @@ Derived from the blocks that arrive, the clause that each command performs, and 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from text2gesture_ros.bounded_dict import BoundedDict
 from text2gesture_ros.geometry import FloatArray
@@ -26,6 +27,19 @@ NEXT_CLAUSE_TIMEOUT = 30.0
 """Timeout for the next clause of an utterance [s]."""
 
 _CAPACITY = 256  # maximum number of utterances under way, and of ended ones, that are remembered
+
+
+class PlanningEvents(Protocol):
+    """What is told of utterances while planning."""
+
+    def on_preempted(self, utterance_id: str, by: str) -> None:
+        """Another utterance takes the place of one."""
+
+    def on_clause_end(self, clause: ClauseId, reason: str = "") -> None:
+        """No more of a clause is performed; why, if it was not performed to its end."""
+
+    def on_fidelity(self, clause: ClauseId, fidelity: Fidelity) -> None:
+        """How faithfully a clause was performed; told before its end."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ TYPES: Mapping[str, str] = {
     "gesture_cancel": "std_msgs/msg/String",
     "joint_command": "sensor_msgs/msg/JointState",
     "held": "std_msgs/msg/Bool",
+    "intent_taken": "std_msgs/msg/Header",
     "plan_commit": f"{PACKAGE}/msg/PlanCommit",
     "parameter_events": "rcl_interfaces/msg/ParameterEvent",
 }

@@ -2,7 +2,8 @@
 
 Subscribes gesture_intent (GestureIntent) and gesture_cancel (std_msgs/String: the id of an utterance to be
 ended, empty: of all), publishes gesture_frames (GestureFrames): the motion of every clause or, where it gets
-none or only a part, a message without frames that says why.
+none or only a part, a message without frames that says why. intent_taken (std_msgs/Header: its time, and the
+id of the utterance) tells a recording from when on an utterance was known.
 """
 
 import sys
@@ -11,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 
 from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.generation.player import POLL_PERIOD, GesturePlayer
@@ -19,7 +20,7 @@ from text2gesture_ros.labels import NEUTRAL
 from text2gesture_ros.motion.frame_block import ClauseEnd, FrameMessage
 from text2gesture_ros.msg import GestureFrames, GestureIntent
 from text2gesture_ros.parameters import GestureGeneratorParameters
-from text2gesture_ros.ros.conversions import frames_message, read_intent
+from text2gesture_ros.ros.conversions import frames_message, read_intent, to_time
 from text2gesture_ros.ros.managed_node import ManagedNode, run
 from text2gesture_ros.understanding.clauses import MAX_CLAUSES
 
@@ -32,6 +33,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
     def __init__(self, **options: object) -> None:
         super().__init__("gesture_generator", **options)
         self._frames = self.create_lifecycle_publisher(GestureFrames, "gesture_frames", 100)
+        self._taken = self.create_lifecycle_publisher(Header, "intent_taken", MAX_CLAUSES)
         self.subscribe(GestureIntent, "gesture_intent", self._receive, MAX_CLAUSES)
         self.subscribe(String, "gesture_cancel", self._cancel, 50)
         self._counts: Counter[str] = Counter()
@@ -62,9 +64,12 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
         self._publish(self._player.clear("the generator was stopped", self.loop_now()))
 
     def _receive(self, message: GestureIntent) -> None:
-        arrival = time.perf_counter()
-        self._player.add(read_intent(message, self.now(), self.clock_offset()), self.loop_now())
+        arrival, now = time.perf_counter(), self.loop_now()
+        self._player.add(read_intent(message, self.now(), self.clock_offset()), now)
         self._poll(arrival)
+        if message.clause == 0:
+            stamp = to_time(now, self.clock_offset())
+            self._taken.publish(Header(stamp=stamp, frame_id=message.utterance_id))
 
     def _cancel(self, message: String) -> None:
         self._publish(self._player.cancel(message.data, self.loop_now()))

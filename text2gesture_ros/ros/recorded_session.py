@@ -1,9 +1,9 @@
 """A session as a bag tells it: the parameters of the nodes, and what was sent to them.
 
 What decides motion beside the topics: the seed and all other parameters (`parameter_events`), stop and hold
-(`gesture_cancel`, `held`), the names of the utterances, which are seeds too, and when their text came
-(`gesture_intent`); and from which row on each plan was commanded (`plan_commit`), which depends on how busy
-the machine was.
+(`gesture_cancel`, `held`), the names of the utterances, which are seeds too, when their text came
+(`gesture_intent`), and when the generator got what it calls for (`intent_taken`); and from which row on each
+plan was commanded, and what it was made from (`plan_commit`), which depends on how busy the machine was.
 """
 
 import heapq
@@ -15,12 +15,11 @@ import numpy as np
 
 from text2gesture_ros.generation.player import POLL_PERIOD
 from text2gesture_ros.msg import PlanCommit, Speech
-from text2gesture_ros.parameters import PARAMETERS, GestureGeneratorParameters, specification
+from text2gesture_ros.parameters import PARAMETERS, specification
 from text2gesture_ros.ros.bag import Bag
 from text2gesture_ros.ros.params_file import NODES
 from text2gesture_ros.ros.recorder import TOPIC_TYPES
 
-_START_DELAY = GestureGeneratorParameters().start_delay  # [s]
 _COMPARED = 200  # characters of a text by which it is known again
 _WINDOW = 10**9  # a message may have to be sent this much before it came, at most [ns]
 # What a replay decides itself, or what decides nothing.
@@ -162,16 +161,11 @@ class RecordedSession:
 
     def _read_answers(self) -> "Iterator[_Answer]":
         """Yield the answers of the classifier, in order."""
-        delay = float(self.parameters.get("gesture_generator", {}).get("start_delay", _START_DELAY))
-        due: dict[str, int] = {}
-        for _, _, block in self.bag.messages(["gesture_frames"]):
-            if block.sequence == 0 and block.clause == 0 and len(block.stop_probabilities):
-                due.setdefault(block.utterance_id, stamp_of(block))
+        messages = self.bag.messages(["intent_taken"])
+        taken = {given.frame_id: _nanoseconds(given.stamp) for _, _, given in messages}
         for _, came, intent in self.bag.messages(["gesture_intent"]):
             if intent.clause == 0:
-                # A gesture begins so long after its intent has come, if nothing else lets it wait.
-                begins = due.get(intent.utterance_id)
-                passed_on = came if begins is None else min(came, begins - round(delay * 1e9))
+                passed_on = taken.get(intent.utterance_id, came)
                 yield _Answer(stamp_of(intent), passed_on, intent.utterance_id, intent.text)
 
     def _namespace(self) -> str:
@@ -190,7 +184,10 @@ class RecordedSession:
 
 def stamp_of(message: Any) -> int:
     """Return the stamp of a message's header [ns]."""
-    stamp = message.header.stamp
+    return _nanoseconds(message.header.stamp)
+
+
+def _nanoseconds(stamp: Any) -> int:
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
@@ -199,8 +196,7 @@ def shifted(message: Any, shift: int) -> Any:
     header = getattr(message, "header", None)
     for stamp in (header and header.stamp, getattr(message, "known_until", None)):
         if stamp is not None:
-            later = max(0, stamp.sec * 10**9 + stamp.nanosec + shift)
-            stamp.sec, stamp.nanosec = divmod(later, 10**9)
+            stamp.sec, stamp.nanosec = divmod(max(0, _nanoseconds(stamp) + shift), 10**9)
     return message
 
 

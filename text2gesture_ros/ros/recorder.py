@@ -9,7 +9,7 @@ import rclpy
 from rcl_interfaces.msg import ParameterEvent
 from rclpy.context import Context
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool, Header, String
 
 from text2gesture_ros.errors import ConfigurationError
 from text2gesture_ros.msg import PlanCommit, Speech
@@ -22,6 +22,7 @@ TOPIC_TYPES: Mapping[str, Any] = {
     "gesture_cancel": String,
     **TOPICS,
     "held": Bool,
+    "intent_taken": Header,
     "plan_commit": PlanCommit,
     "plan_request": PlanCommit,
     "/parameter_events": ParameterEvent,

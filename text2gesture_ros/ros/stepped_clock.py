@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Collection
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Protocol, Self
 
 import rclpy
@@ -29,7 +28,8 @@ _STARTUP_STEP_TIME = 0.01  # real time of a step while the nodes start [s]
 _WORK_TIMEOUT = 10.0  # real time that the work of one step may take [s]
 _POLL_PERIOD = 1e-3  # of the state of the nodes' threads [s]
 _MAX_IDLE_POLLS = 4
-_RUNNING = frozenset("RD")  # states of a thread in proc(5)
+_RUNNING = frozenset(b"RD")  # states of a thread in proc(5)
+_MAX_STAT = 1024  # bytes of what proc(5) tells of a thread
 
 ARGUMENTS = dict.fromkeys(list(NODES)[:-1], ("-r", f"/clock:={_TOPICS[1]}"))
 """ROS arguments of the nodes that follow a `SteppedClock`."""
@@ -67,7 +67,7 @@ class SteppedClock(Closing):
 
     def __init__(self, context: Context, processes: Collection[int], period: float) -> None:
         self._context = context
-        self._processes = processes
+        self._threads = _Threads(processes)
         self._period = round(period * 1e9)
         self._time = self._raster = _START_TIME
         self._active: set[str] = set()
@@ -78,6 +78,7 @@ class SteppedClock(Closing):
         with ExitStack() as stack:
             node = rclpy.create_node("text2gesture_clock", context=self._context, use_global_arguments=False)
             stack.callback(node.destroy_node)
+            stack.callback(self._threads.close)
             self._publishers = [node.create_publisher(ClockMessage, topic, 1) for topic in _TOPICS]
             node.create_subscription(DiagnosticArray, "/diagnostics", self._note, 10)
             stack.enter_context(spinning(node, self._context))
@@ -118,9 +119,10 @@ class SteppedClock(Closing):
     def wait_until_idle(self) -> None:
         """Return when every node is idle."""
         deadline = time.monotonic() + _WORK_TIMEOUT
-        before, idle_polls = None, 0
+        before: dict[str, bytes] | None = None
+        idle_polls = 0
         while time.monotonic() < deadline:
-            run = self._run_so_far()
+            run = self._threads.run_so_far()
             idle_polls = 0 if run is None else idle_polls + 1
             # Idle, and no thread has run since the last poll; or idle several times in a row, where polls are
             # so rare that some housekeeping always comes between.
@@ -128,20 +130,6 @@ class SteppedClock(Closing):
                 return
             before = run
             time.sleep(_POLL_PERIOD)
-
-    def _run_so_far(self) -> dict[str, str] | None:
-        """Return the run time of each thread of the nodes; None: one runs or waits for a processor."""
-        result = {}
-        for process in self._processes:
-            for task in _listed(f"/proc/{process}/task"):
-                try:
-                    state = Path(task, "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-                    result[task] = Path(task, "schedstat").read_text(encoding="utf-8")
-                except OSError:  # it has just ended
-                    continue
-                if state in _RUNNING:
-                    return None
-        return result
 
     def _start(self) -> None:
         while not self._started.wait(_STARTUP_STEP_TIME):
@@ -172,6 +160,47 @@ class SteppedClock(Closing):
             publisher.publish(message)
             if self._active.issuperset(NODES):
                 self.wait_until_idle()
+
+
+class _Threads:
+    """The threads of some processes, as proc(5) tells of them. Its files stay open: they are read often."""
+
+    def __init__(self, processes: Collection[int]) -> None:
+        self._folders = [f"/proc/{process}/task" for process in processes]
+        self._files: dict[str, tuple[int, int]] = {}  # thread -> its stat and schedstat
+
+    def close(self) -> None:
+        for thread in list(self._files):
+            self._forget(thread)
+
+    def run_so_far(self) -> dict[str, bytes] | None:
+        """Return how long each thread has run; None: one runs or waits for a processor."""
+        result = {}
+        for folder in self._folders:
+            for thread in _listed(folder):
+                try:
+                    stat, schedstat = self._files.get(thread) or self._opened(thread)
+                    told = os.pread(stat, _MAX_STAT, 0)
+                    result[thread] = os.pread(schedstat, _MAX_STAT, 0)
+                except OSError:  # it has just ended
+                    self._forget(thread)
+                    continue
+                if told[told.rindex(b")") + 2] in _RUNNING:
+                    return None
+        return result
+
+    def _opened(self, thread: str) -> tuple[int, int]:
+        stat = os.open(f"{thread}/stat", os.O_RDONLY)
+        try:
+            self._files[thread] = stat, os.open(f"{thread}/schedstat", os.O_RDONLY)
+        except OSError:
+            os.close(stat)
+            raise
+        return self._files[thread]
+
+    def _forget(self, thread: str) -> None:
+        for file in self._files.pop(thread, ()):
+            os.close(file)
 
 
 def _listed(folder: str) -> list[str]:
