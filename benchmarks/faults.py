@@ -184,7 +184,7 @@ def main() -> int:
     arguments = parser(__doc__)
     arguments.add_argument("--kills", type=int, default=50, help="of each node")
     arguments.add_argument(
-        "--planner-kills", type=int, default=100, help="of the planner; a fifth as many beside"
+        "--planner-kills", type=int, default=100, help="of the planner"
     )
     args = arguments.parse_args()
     counts = {
