@@ -183,9 +183,7 @@ def main() -> int:
     """Kill them; exit with 1 where a limit was broken or the next sentence was not performed."""
     arguments = parser(__doc__)
     arguments.add_argument("--kills", type=int, default=50, help="of each node")
-    arguments.add_argument(
-        "--planner-kills", type=int, default=100, help="of the planner"
-    )
+    arguments.add_argument("--planner-kills", type=int, default=100, help="of the planner")
     args = arguments.parse_args()
     counts = {
         **dict.fromkeys(NODES, args.kills),

@@ -66,7 +66,7 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
     def _receive(self, message: GestureIntent) -> None:
         arrival, now = time.perf_counter(), self.loop_now()
         self._player.add(read_intent(message, self.now(), self.clock_offset()), now)
-        self._poll(arrival)
+        self._publish(self._player.poll(now), arrival)
         if message.clause == 0:
             stamp = to_time(now, self.clock_offset())
             self._taken.publish(Header(stamp=stamp, frame_id=message.utterance_id))
@@ -74,12 +74,16 @@ class GestureGeneratorNode(ManagedNode[GestureGeneratorParameters]):
     def _cancel(self, message: String) -> None:
         self._publish(self._player.cancel(message.data, self.loop_now()))
 
-    def _poll(self, arrival: float | None = None) -> None:
-        """Publish what is due; `arrival` of the intent that may have made it so, on time.perf_counter [s]."""
-        self._publish(self._player.poll(self.loop_now()), arrival)
+    def _poll(self) -> None:
+        self._publish(self._player.poll(self.loop_now()))
 
     def _publish(self, messages: Iterable[FrameMessage], arrival: float | None = None) -> None:
-        """Publish messages one by one as they are generated."""
+        """Publish messages one by one as they are generated.
+
+        Args:
+            messages: which.
+            arrival: of the intent that may have made them due, on time.perf_counter [s].
+        """
         before = time.perf_counter()
         for message in messages:
             self._busy += time.perf_counter() - before
