@@ -67,7 +67,7 @@ class SteppedClock(Closing):
 
     def __init__(self, context: Context, processes: Collection[int], period: float) -> None:
         self._context = context
-        self._threads = _Threads(processes)
+        self._threads = _Threads([*processes, os.getpid()])  # here what comes is recorded
         self._period = round(period * 1e9)
         self._time = self._raster = _START_TIME
         self._active: set[str] = set()
@@ -174,10 +174,12 @@ class _Threads:
             self._forget(thread)
 
     def run_so_far(self) -> dict[str, bytes] | None:
-        """Return how long each thread has run; None: one runs or waits for a processor."""
-        result = {}
+        """Return how long each thread but this has run; None: one runs or waits for a processor."""
+        result, own = {}, f"/{threading.get_native_id()}"
         for folder in self._folders:
             for thread in _listed(folder):
+                if thread.endswith(own):
+                    continue
                 try:
                     stat, schedstat = self._files.get(thread) or self._opened(thread)
                     told = os.pread(stat, _MAX_STAT, 0)
