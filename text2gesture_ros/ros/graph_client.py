@@ -38,6 +38,7 @@ from text2gesture_ros.ros.processes import ended, start_processes, stop_processe
 
 _WARM_UP = "warm-up"  # begins the utterance ids of the sentences that show that the nodes are ready
 _READY_TIMEOUT = 60.0  # [s]
+_SIMULATED_TIMEOUT = 600.0  # the same where time waits for the nodes: as slow as the machine is busy [s]
 _DOMAINS, _FIRST_PORT = range(1, 101), 32768  # as in domain_coordinator
 
 
@@ -185,19 +186,20 @@ class GraphClient(Closing):
     def _warm_up(self) -> None:
         # Whether two other nodes have found each other cannot be seen from here; that a sentence comes out at
         # the far end can.
-        deadline = time.monotonic() + _READY_TIMEOUT
+        timeout = _READY_TIMEOUT if self._clock is None else _SIMULATED_TIMEOUT
+        deadline = time.monotonic() + timeout
         attempt = 0
         while not self.wait_until(self._warm, timeout=1.0):
             if time.monotonic() > deadline:
-                raise ConfigurationError(f"the nodes are not ready after {_READY_TIMEOUT:g} s")
+                raise ConfigurationError(f"the nodes are not ready after {timeout:g} s")
             if self._speech.get_subscription_count():
                 attempt += 1
                 self._speech.publish(
                     # No gesture: one would hold the first of the conversation back.
                     Speech(utterance_id=f"{_WARM_UP} {attempt}", text="hello", gesture=NEUTRAL)
                 )
-        if not self.wait_until(self.log.quiet, timeout=_READY_TIMEOUT):
-            raise ConfigurationError(f"the robot is not at rest {_READY_TIMEOUT:g} s after its first gesture")
+        if not self.wait_until(self.log.quiet, timeout=timeout):
+            raise ConfigurationError(f"the nodes run, but the robot is not at rest within {timeout:g} s")
         self.log.start()
 
     def _warm(self) -> bool:

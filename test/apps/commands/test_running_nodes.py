@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from domain_coordinator import domain_id
 from sensor_msgs.msg import JointState
 
@@ -164,11 +165,25 @@ def test_a_parameter_that_is_read_once_is_set_by_configuring_anew_and_a_refusal_
 
 def test_status_tells_of_each_node(capsys):
     capsys.readouterr()
-    status = main(["status", "--json"])
+    status = main(["status", "--json", "--wait", "0"])
     found = json.loads(capsys.readouterr().out)
     assert {node: entry["state"] for node, entry in found.items()} == dict.fromkeys(NODES, "active")
     # A busy machine may make commands late, which is told.
     assert status == any(entry["wrong"] for entry in found.values())
+
+
+def test_status_waits_for_nodes_that_start_but_not_for_ever(capsys, monkeypatch):
+    def told(state):
+        values = [KeyValue(key="state", value=state)]
+        return {node: DiagnosticStatus(level=DiagnosticStatus.OK, values=values) for node in NODES}
+
+    seen = iter([{}, told("inactive"), told("active")])
+    monkeypatch.setattr(RunningNodes, "status", lambda _: next(seen))
+    assert set(run_json(capsys, "status")) == set(NODES)
+    seen = iter([{}, told("active")])
+    assert run_json(capsys, "status", "--wait", "0", status=1)
+    assert main(["status", "--wait", "-1"]) == BAD_INPUT
+    assert "--wait" in capsys.readouterr().err
 
 
 def test_where_no_nodes_are_it_is_said_where_some_are(capsys):
@@ -176,5 +191,5 @@ def test_where_no_nodes_are_it_is_said_where_some_are(capsys):
     said = capsys.readouterr().err
     assert "/elsewhere/stop" in said
     assert "leave --namespace out" in said
-    assert run_json(capsys, "status", "--namespace", "elsewhere", status=1)
+    assert run_json(capsys, "status", "--namespace", "elsewhere", "--wait", "0", status=1)
     assert os.environ["ROS_DOMAIN_ID"]

@@ -1,6 +1,7 @@
 """`text2gesture demo`: plays a conversation through the three nodes and records the result."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,11 @@ from text2gesture_ros.apps.commands.sentences import read_sentences
 from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, add_parameters, write_json
 from text2gesture_ros.apps.tables import show_table
 from text2gesture_ros.resources import share_directory
+
+_BUSY = (
+    "This computer is busy: a load of {:.1f} on {} processors. Where motion was lost, run it again when less "
+    "goes on; if it is lost then too, something is wrong.\n"
+)
 
 
 def add(verbs: Verbs) -> None:
@@ -59,9 +65,11 @@ def run(args: argparse.Namespace) -> Outcome:
             f"{summary['joint_commands']} joint commands, {summary['violations']} limit violations; "
             f"performed of a motion: median {_percent(share['median'])}, worst {_percent(share['worst'])}.\n"
             + "".join(f"LOST: only {line.performed:.0%} performed: {line.sentence}\n" for line in lost)
+            + (_BUSY.format(load, cores) if lost and load > cores else "")
             + f"Bag, GIFs, contact sheet, summary: {output}\n"
         )
 
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
     lost = [line for line in lines if line.lost]
     unexplained = lost or any(line.latency is None and not line.reason for line in lines)
     return Outcome(summary, show, status=1 if unexplained or summary["violations"] else 0)
