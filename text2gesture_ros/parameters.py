@@ -232,7 +232,7 @@ class GestureRetargeterParameters(NodeParameters):
 
     robot: str = parameter(
         "pepper",
-        "Name of a shipped robot, or path of a robot file (.yaml); optionally : and a limit set, as g1:seated.",
+        "Name of a shipped robot, or path of a robot file (.yaml); optionally : and a limit set (g1:seated).",
     )
     robot_description: bool = parameter(
         False,

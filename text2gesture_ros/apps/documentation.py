@@ -111,7 +111,7 @@ def _speed(root: Path) -> str:
     rows = (
         ("text published to first joint trajectory received", figures["median_ms"], figures["p95_ms"], "p95"),
         ("a sentence of 12 words classified", sentence["median_ms"], sentence["p99_ms"], "p99"),
-            )
+    )
     return _table(
         (f"on {machine['cores']} cores of an {machine['cpu']}, load {machine['load']:.1f}", "median", "tail"),
         *((what, f"{median:.1f} ms", f"{tail:.1f} ms ({name})") for what, median, tail, name in rows),
