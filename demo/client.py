@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""A client of running nodes (text2gesture bringup): word times, feedback, cancel, stop."""
+"""A client of running nodes: word times, feedback, cancel, stop.
+
+Run `source env.bash` and `text2gesture bringup` first.
+"""
 
 import rclpy
 from rclpy.action import ActionClient
@@ -33,7 +36,7 @@ result = answer(goal.get_result_async()).result
 print(result.outcome, result.reason)
 
 goal = begin(gesture="wave", emotion="positive")
-answer(goal.cancel_goal_async())  # gently: the robot goes to rest
+answer(goal.cancel_goal_async())  # the robot returns smoothly to rest
 print(answer(goal.get_result_async()).result.outcome)
 
 begin(text="I have no idea.")

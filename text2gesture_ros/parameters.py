@@ -232,7 +232,7 @@ class GestureRetargeterParameters(NodeParameters):
 
     robot: str = parameter(
         "pepper",
-        "Name of a shipped robot, or path of a robot file (.yaml); a set of its limits after a colon.",
+        "Name of a shipped robot, or path of a robot file (.yaml); optionally : and a limit set (g1:seated).",
     )
     robot_description: bool = parameter(
         False,
@@ -240,15 +240,15 @@ class GestureRetargeterParameters(NodeParameters):
     )
     start_from: str = parameter(
         "auto",
-        "Position of the first command: joint_states, which is waited for, the rest pose, or (auto) "
-        "joint_states where that topic has a publisher.",
+        "Pose of the first command. auto: measured pose if joint_states has a publisher, else rest; "
+        "joint_states: wait for it; rest: assume rest.",
         choices=("auto", "joint_states", "rest"),
         live=True,
     )
     pose_tolerance: float = parameter(
         0.25,
-        "Distance between a joint's command and joint_states from which on, while nothing is performed, the "
-        "robot begins anew from where it is; 0: never.",
+        "If a measured joint differs by more than this from its command while idle, restart from the "
+        "measured pose; 0: never.",
         (0.0, 6.3),
         "rad",
         live=True,
