@@ -86,6 +86,31 @@ def test_what_comes_later_or_stops_early_is_apart(commands):
         assert compare(commands, other).largest > 0.05
 
 
+def without_first(part, count):
+    return replace(
+        part,
+        start=part.start + float(part.times[count]),
+        times=part.times[count:] - part.times[count],
+        positions={joint: values[count:] for joint, values in part.positions.items()},
+    )
+
+
+def test_first_commands_that_a_late_loop_left_out_move_nothing_apart(commands):
+    later = [replace(part, start=part.start + 1000.0) for part in commands]
+    later[-1] = without_first(later[-1], 3)
+    assert compare(commands, later).largest < 0.01
+    # All of it a little later is another motion.
+    later[-1] = replace(later[-1], start=later[-1].start + 0.04)
+    assert compare(commands, later).largest > 0.05
+
+
+def test_an_utterance_that_was_said_at_another_time_is_compared_from_its_beginning(commands):
+    spoken = [part for part in commands if part.utterance_id]
+    assert len(spoken) > 1
+    later = [replace(part, start=part.start + 7.0 * number) for number, part in enumerate(spoken)]
+    assert compare(spoken, later).largest == 0.0
+
+
 def test_every_joint_counts_and_every_utterance(commands):
     joint = next(iter(commands[-1].positions))
     less = [

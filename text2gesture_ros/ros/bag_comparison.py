@@ -1,7 +1,7 @@
 """Compares the joint commands of two bags, utterance by utterance."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
 """What can be replayed, and the topics it is made of."""
 
 _AT_REST = 1e-3  # [rad]
+_LEFT_OUT = 0.05  # time for which a late loop leaves commands out, at most [s]
 _MAX_TEXT = 40  # characters of a sentence that names an utterance
 _MAX_COMMANDS = 2_000_000  # 5 hours at 100 Hz
 
@@ -30,11 +31,13 @@ class Commands:
 
     Attributes:
         utterance_id: of the utterance; empty: before any.
+        start: when its first command was due, on the clock of the recording [s].
         times: (T,) after its first command [s], increasing.
         positions: by joint, (T,) [rad]; NaN where the joint was not commanded.
     """
 
     utterance_id: str
+    start: float
     times: Array
     positions: Mapping[str, Array]
 
@@ -111,7 +114,7 @@ def _arranged(utterance_id: str, stamps: Sequence[int], messages: Sequence[Any])
     for row, message in zip(table, messages, strict=True):
         row[[joints.index(name) for name in message.name]] = message.position
     times = np.array([stamp - stamps[0] for stamp in stamps]) * 1e-9
-    return Commands(utterance_id, times, dict(zip(joints, table.T, strict=True)))
+    return Commands(utterance_id, stamps[0] * 1e-9, times, dict(zip(joints, table.T, strict=True)))
 
 
 def control_rate(commands: Sequence[Commands]) -> float | None:
@@ -165,23 +168,29 @@ class Comparison:
 def compare(golden: Sequence[Commands], found: Sequence[Commands]) -> Comparison:
     """Compare the joint commands of two recordings, utterance by utterance.
 
-    Utterances are those of the same id; where no id is in both, those in the same place. Times count from the
-    first command of each. Positions are linear between commands and constant before the first and after the
-    last one.
+    Utterances are those of the same id; where no id is in both, those in the same place. Times are those of
+    both clocks, which are as far apart as the beginnings of most utterances (a late loop leaves commands out,
+    the first of an utterance perhaps). Where an utterance begins at another time than that, they count from
+    its first command. Positions are linear between commands and constant before the first and after the last.
     """
     golden, found = ([part for part in parts if part.utterance_id] for parts in (golden, found))
     names = {part.utterance_id: part for part in found}
     if not any(part.utterance_id in names for part in golden):
         names = {one.utterance_id: other for one, other in zip(golden, found, strict=False)}
+    pairs = [(one, names[one.utterance_id]) for one in golden if one.utterance_id in names]
+    apart = float(np.median([other.start - one.start for one, other in pairs])) if pairs else 0.0
     deviations, missing = [], []
     for number, one in enumerate(golden, start=1):
         other = names.get(one.utterance_id)
         if other is None:
             missing.append(number)
             continue
+        later = other.start - one.start - apart
+        if abs(later) <= _LEFT_OUT:
+            other = replace(other, times=other.times + later)
         joints = dict.fromkeys([*one.positions, *other.positions])
         deviations += [_deviation(number, joint, one, other) for joint in joints]
-    used = [names[part.utterance_id] for part in golden if part.utterance_id in names]
+    used = [other for _, other in pairs]
     added = [part.utterance_id for part in found if not any(part is other for other in used)]
     return Comparison(deviations, missing, added)
 
