@@ -1,7 +1,7 @@
 """Pictures of gestures: the human skeleton and, beside it, the robot, as GIF and as contact sheet."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ class Scene:
     motion: Motion
     times: FloatArray | None = None
     angles: FloatArray | None = None
-    mixed: str = ""
+    mixed: str = field(default="", kw_only=True)
 
     @property
     def title(self) -> str:

@@ -118,7 +118,7 @@ def _origin(nodes: "RunningNodes", node: str) -> str:
     """Return where a node that was configured anew takes its robot to stand; empty: it moves none."""
     told = nodes.status([node]).get(node)
     values = {item.key: item.value for item in told.values} if told else {}
-    return values.get("started from", "")
+    return str(values.get("started from", ""))
 
 
 def _parsed(name: str, text: str, kind: type) -> Any:
