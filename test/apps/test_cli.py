@@ -416,7 +416,7 @@ def test_help_loads_nothing_heavy():
             ["param", "get", "rat", "--node", "gesture_retargeter"],
             "has no parameter 'rat' (did you mean rate?)",
         ),
-        (["param", "set", "zzz", "1"], "no node has a parameter 'zzz'. Known: model, "),
+        (["param", "set", "zzz", "1"], "no node has a parameter 'zzz'. Known: "),
         (
             ["record", "-o", "{dir}/talk.mcap", "--topics", "joint_comand"],
             "(did you mean joint_command?). Known",
