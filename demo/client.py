@@ -25,15 +25,21 @@ def answer(future):
 
 
 def begin(**speech):
-    """Send a goal; its feedback is printed as it comes."""
-    goal = PerformGesture.Goal(speech=Speech(**speech))
-    return answer(perform.send_goal_async(goal, lambda message: print(message.feedback.state)))
+    """Send a goal; its state is printed whenever that changes."""
+    states = []
+
+    def on_feedback(message):
+        if [message.feedback.state] != states[-1:]:
+            states.append(message.feedback.state)
+            print(states[-1])
+
+    return answer(perform.send_goal_async(PerformGesture.Goal(speech=Speech(**speech)), on_feedback))
 
 
 words = {"words": ["Hello,", "my", "friend!"], "word_starts": [0.0, 0.5, 0.7]}
 goal = begin(text="Hello, my friend!", duration=1.4, **words)
 result = answer(goal.get_result_async()).result
-print(result.outcome, result.reason)
+print(f"{result.outcome}: {result.reason}" if result.reason else result.outcome)
 
 goal = begin(gesture="wave", emotion="positive")
 answer(goal.cancel_goal_async())  # the robot returns smoothly to rest

@@ -27,3 +27,10 @@ def test_known_labels_pass_and_unknown_ones_are_answered_with_the_list():
         check_label("gesture", "dance")
     with pytest.raises(InputError, match="unknown task 'mood'"):
         check_label("mood", "wave")
+
+
+def test_a_label_that_is_all_but_right_is_asked_back():
+    with pytest.raises(InputError, match=r"unknown gesture 'wav' \(did you mean wave\?\)\. Known: "):
+        check_label("gesture", "wav")
+    with pytest.raises(InputError, match=r"unknown gesture 'zzz'\. Known: "):
+        check_label("gesture", "zzz")

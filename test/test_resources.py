@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from text2gesture_ros.errors import ConfigurationError
-from text2gesture_ros.resources import find_model, find_robot_file, share_directory
+from text2gesture_ros.resources import find_model, find_robot_file, read_limited, share_directory
 
 
 @pytest.mark.parametrize("robot", ["pepper", "nao"])
@@ -56,3 +56,19 @@ def test_a_model_is_found_by_name_and_by_path(tmp_path):
 def test_an_unknown_model_is_answered_with_the_known_ones(model):
     with pytest.raises(ConfigurationError, match="Known: intent, motion"):
         find_model(model)
+
+
+def test_a_robot_that_is_all_but_right_is_asked_back():
+    with pytest.raises(
+        ConfigurationError, match=r"unknown robot 'peper' \(did you mean pepper\?\)\. Known: "
+    ):
+        find_robot_file("peper")
+
+
+@pytest.mark.parametrize("pattern", ["clips/*/*.npz", "wave?.npz", "take[12].bvh"])
+def test_a_pattern_of_a_shell_that_has_found_nothing_matches_no_file(pattern):
+    with pytest.raises(ConfigurationError) as refusal:
+        read_limited(pattern, 100)
+    assert str(refusal.value) == f"{pattern}: no file matches"
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+        read_limited("wave.npz", 100)

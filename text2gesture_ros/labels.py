@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from text2gesture_ros.errors import InputError
+from text2gesture_ros.errors import InputError, did_you_mean
 
 SUBJECTS = (
     "greeting",
@@ -66,5 +66,6 @@ def check_label(task: str, label: str) -> str:
         raise InputError(f"unknown task {task!r}. Known: {', '.join(TASKS)}")
     if label not in TASKS[task]:
         shown = label if len(label) <= _MAX_SHOWN else f"{label[:_MAX_SHOWN]}..."
-        raise InputError(f"unknown {task} {shown!r}. Known: {', '.join(TASKS[task])}")
+        meant = did_you_mean(label, TASKS[task])
+        raise InputError(f"unknown {task} {shown!r}{meant}. Known: {', '.join(TASKS[task])}")
     return label

@@ -5,9 +5,10 @@ import stat
 import sys
 from pathlib import Path
 
-from text2gesture_ros.errors import ConfigurationError, Text2GestureError
+from text2gesture_ros.errors import ConfigurationError, Text2GestureError, did_you_mean
 
 PACKAGE = "text2gesture_ros"
+_WILDCARDS = frozenset("*?[")
 _LONGEST_NAME = 200  # characters of a path that are quoted in an error
 
 
@@ -57,7 +58,8 @@ def find_robot_file(robot: str) -> Path:
     if not found or not (is_path or path.parent == directory):
         known = sorted(file.stem for file in directory.glob("*.yaml"))
         raise ConfigurationError(
-            f"unknown robot {robot!r}. Known: {', '.join(known)}, or a path to a .yaml file"
+            f"unknown robot {robot!r}{did_you_mean(robot, known)}. Known: {', '.join(known)}, or a path to a "
+            ".yaml file"
         )
     return path
 
@@ -100,7 +102,10 @@ def check_file(
     try:
         found = os.stat(path)
     except (OSError, ValueError) as trouble:  # ValueError: a zero byte in the name
-        raise error(f"{path}: cannot be read: {getattr(trouble, 'strerror', trouble)}") from None
+        why = f"cannot be read: {getattr(trouble, 'strerror', trouble)}"
+        if isinstance(trouble, FileNotFoundError) and _WILDCARDS.intersection(str(path)):
+            why = "no file matches"  # or the shell would have put its name there
+        raise error(f"{path}: {why}") from None
     # A device may have no end, and a pipe without a writer would block.
     if not (stat.S_ISREG(found.st_mode) or (pipe and stat.S_ISFIFO(found.st_mode))):
         raise error(f"{path}: no file")

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 
 from text2gesture_ros.apps.cli import BAD_INPUT, build_parser, main
+from text2gesture_ros.apps.commands.verbs import ending
+from text2gesture_ros.apps.tables import show_plan
 from text2gesture_ros.labels import EMOTIONS, GESTURES, TASKS
 from text2gesture_ros.motion.motion import Motion, load_motion
 from text2gesture_ros.parameters import GestureRetargeterParameters
 from text2gesture_ros.resources import share_directory
 from text2gesture_ros.robots.robot_file import load_robot
 from text2gesture_ros.skeleton import REFERENCE
+from text2gesture_ros.training.pace import Plan, Stage
 
 pytestmark = pytest.mark.usefixtures("loaded_once")
 
@@ -403,3 +406,69 @@ def test_help_loads_nothing_heavy():
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["param", "set", "gesture_scal", "1"], "parameter 'gesture_scal' (did you mean gesture_scale?)"),
+        (
+            ["param", "get", "rat", "--node", "gesture_retargeter"],
+            "has no parameter 'rat' (did you mean rate?)",
+        ),
+        (["param", "set", "zzz", "1"], "no node has a parameter 'zzz'. Known: "),
+        (
+            ["record", "-o", "{dir}/talk.mcap", "--topics", "joint_comand"],
+            "(did you mean joint_command?). Known",
+        ),
+        (["play", "README.md"], ".csv (joint positions, as `retarget` writes them)"),
+        (["verify", "{clip}"], "no CSV text. Needed: the .csv of joint positions that `retarget` writes"),
+        (["recognize", "{dir}/*/*.npz"], "*/*.npz: no file matches"),
+    ],
+)
+def test_what_is_wrong_and_what_is_allowed_is_said(arguments, message, tmp_path, clip, capsys):
+    assert main([argument.format(dir=tmp_path, clip=clip) for argument in arguments]) == BAD_INPUT
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_what_is_interrupted_says_so(monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("text2gesture_ros.apps.commands.robot.list_", stop)
+    assert main(["robot", "list"]) == 130
+    assert capsys.readouterr().err == "\ntext2gesture robot: stopped before its end\n"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "first"), [("degraded", "performed, with deviations"), ("failed", "failed")]
+)
+def test_how_a_motion_ended_is_said_in_words(outcome, first):
+    assert ending(outcome, "the cause") == f"{first}: the cause"
+    assert ending(outcome, "") == first
+
+
+def test_a_label_with_few_clips_is_warned_of_and_one_epoch_is_one(capsys):
+    clips = {"wave": 2, "nod": 285, "yay": 280}
+    show_plan(Plan(clips, held_out=3, making=1.0, stages=(Stage("motion", 1, 1),), per_batch={"motion": 2.0}))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "total" in said
+    assert "few to learn from: wave (2), where others have about 280" in said
+    assert "at least 70" in said
+    assert "motion: 1 epoch of 1 batch, 2.00 s each: about 2 s" in said
+    show_plan(Plan(clips | {"wave": 200}, held_out=3, making=1.0, stages=(), per_batch={}))
+    assert "few" not in capsys.readouterr().out
+
+
+def test_a_demonstration_that_is_interrupted_says_what_is_kept(monkeypatch, capsys, tmp_path):
+    def stop(_robot, _sentences, _pace, bag, _console):
+        bag.write_bytes(b"")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("text2gesture_ros.apps.demo.converse", stop)
+    for kept in ("with what was said until then", "of before"):
+        assert main(["demo", "--output", str(tmp_path)]) == 130
+        said = capsys.readouterr().err
+        assert f"{tmp_path / 'conversation.mcap'} is there, {kept}. Begin again: text2gesture demo" in said

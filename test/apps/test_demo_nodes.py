@@ -50,6 +50,9 @@ def test_every_sentence_becomes_commands_or_has_a_reason(talk):
     assert summary["latency_ms"]["median"] == pytest.approx(np.median(latencies), abs=0.01)
     assert summary["latency_ms"]["p95"] == pytest.approx(np.percentile(latencies, 95), abs=0.01)
     assert [len(row) for row in demo.table_rows(lines)] == [len(demo.TABLE)] * len(lines)
+    assert {"motion [s]", "text to trajectory [ms]"} <= set(demo.TABLE)
+    (row,) = demo.table_rows([replace(lines[0], reason="neutral")])
+    assert row[-1] == "no gesture was called for"
 
 
 def test_bag_holds_every_message_of_every_topic(talk):

@@ -166,3 +166,8 @@ def test_pictures_say_which_colour_is_which_side(robot, clip, tmp_path, monkeypa
     assert [list(entries) for entries in written] == [["its left arm", "its right arm"]] * 2
     colours = {tuple(shape.colour) for shape in robot_shapes(robot, robot.rest, 1.0)}
     assert set(written[0].values()) <= colours
+
+
+def test_a_mixture_is_titled_so():
+    assert Scene("", waving()).title == "wave"
+    assert Scene("", waving(), mixed="wave + 0.4 shrug").title == "wave + 0.4 shrug"

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 from domain_coordinator import domain_id
 
@@ -23,4 +24,6 @@ def test_the_client_speaks_cancels_and_stops(root):
     assert "performing" in told
     assert any(line.startswith(("completed", "degraded")) for line in told)
     assert "cancelled" in told
+    assert not any(one == two == "performing" for one, two in pairwise(told))
+    assert not any(line.endswith(" ") for line in told)
     assert told[-1].startswith("the robot ")

@@ -97,4 +97,4 @@ def test_two_clauses_together_are_as_faithful_as_the_worse_one():
         assert (both.deviation, both.cause) == (0.4, "load")
         assert not both.faithful
     assert "load" in REASONS
-    assert str(bad) == "load: 50% of the motion performed, at most 0.40 rad off"
+    assert str(bad) == "50 % of the time, up to 0.40 rad from the intended motion (cause: load)"

@@ -16,6 +16,7 @@ from text2gesture_ros.generation.generator import GestureGenerator
 from text2gesture_ros.labels import EMOTIONS, GESTURES
 from text2gesture_ros.legibility.answers import FORM, KEY, MOST_LEGIBLE
 from text2gesture_ros.robots.robot import Robot
+from text2gesture_ros.training.pace import paced
 from text2gesture_ros.training.summary import Summary, Table
 
 FORM_FILE, KEY_FILE = "answers.csv", "key.csv"
@@ -52,7 +53,8 @@ def save_blind_test(
 ) -> int:
     """Write strips, GIFs, instructions and an empty form into one folder, the key into another.
 
-    The same arguments make the same test. Robots and emotions take turns; who performs how is drawn.
+    The same arguments make the same test. Robots and emotions take turns; who performs how is drawn. The form
+    comes last, after the key: a folder without one was interrupted, and is begun again.
 
     Args:
         directory: for the viewers; made if missing.
@@ -74,11 +76,14 @@ def save_blind_test(
             raise InputError(f"{path} is there already: give another folder, or move it away")
     for folder in (directory / "strips", directory / "gifs", key_directory):
         folder.mkdir(parents=True, exist_ok=True)
+    for left in (*directory.glob("strips/[0-9]*.png"), *directory.glob("gifs/[0-9]*.gif")):
+        left.unlink()  # of a test that was interrupted, with more strips perhaps
     random = np.random.default_rng(seed)
     turns = [(gesture, turn) for gesture in gestures for turn in range(count)]
     painters = {robot.name: Painter(robot) for robot in robots}
     key = []
-    for number, index in enumerate(random.permutation(len(turns)).tolist(), start=1):
+    order = random.permutation(len(turns)).tolist()
+    for number, index in enumerate(paced(order, "strips"), start=1):
         gesture, turn = turns[index]
         robot = robots[turn % len(robots)]
         emotion = EMOTIONS[(turn // len(robots) + GESTURES.index(gesture)) % len(EMOTIONS)]
@@ -89,9 +94,9 @@ def save_blind_test(
         save_strip(directory / "strips" / f"{strip}.png", painters[robot.name], performance, scene)
         save_side_by_side(directory / "gifs" / f"{strip}.gif", [painters[robot.name]], [scene])
         key.append((strip, gesture, emotion, robot.name, own))
-    _write(directory / FORM_FILE, FORM, [(row[0], "", "", "", "") for row in key])
-    _write(key_directory / KEY_FILE, KEY, key)
     (directory / "README.md").write_text(_INSTRUCTIONS, encoding="utf-8")
+    _write(key_directory / KEY_FILE, KEY, key)
+    _write(directory / FORM_FILE, FORM, [(row[0], "", "", "", "") for row in key])
     return len(key)
 
 
@@ -130,7 +135,7 @@ def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) ->
 
 def summary(report: Mapping[str, Any]) -> Summary:
     """Return tables of scored answers, see `answers.score`."""
-    rows = [("together", report["together"])]
+    rows = [("all", report["together"])]
     rows += [(f"viewer {number}", row) for number, row in enumerate(report["viewers"], start=1)]
     columns = ("#answers", "#first right", "#95 %", "#first or second", "#legibility of 5")
     tables: list[Table] = [("Answers", ("", *columns), [(name, *_cells(row)) for name, row in rows])]

@@ -115,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _fail(args, f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:  # says what is kept, where the verb knows
+        sys.stderr.write(f"\n{PROGRAM} {args.verb}: {str(stop) or 'stopped before its end'}\n")
         return INTERRUPTED
     return int(outcome.status)
 

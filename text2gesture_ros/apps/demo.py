@@ -17,7 +17,7 @@ from text2gesture_ros.apps.rendering import Painter, Scene
 from text2gesture_ros.control.verification import min_clearance_of, verify
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.generation.generator import GestureGenerator
-from text2gesture_ros.labels import GESTURES, TASKS
+from text2gesture_ros.labels import GESTURES, NEUTRAL, TASKS
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.parameters import GestureGeneratorParameters, GestureRetargeterParameters
 from text2gesture_ros.retargeting.executor import retarget_motion
@@ -290,13 +290,16 @@ def table_rows(lines: Sequence[Line]) -> list[tuple[str, ...]]:
             "" if line.latency is None else f"{1000.0 * line.latency:.0f}",
             "" if line.performed is None else f"{line.performed:.0%}",
             str(line.violations),
-            line.reason,
+            "no gesture was called for" if line.reason == NEUTRAL else line.reason,
         )
         for number, line in enumerate(lines, start=1)
     ]
 
 
-TABLE = ("#", "sentence", *TASKS, "#frames", "[s]", "[ms]", "#performed", "#violations", "no gesture because")
+TABLE = (
+    *("#", "sentence", *TASKS, "#frames", "motion [s]", "text to trajectory [ms]"),
+    *("#performed", "#violations", "why no gesture"),
+)
 
 
 def check_pace(pace: str) -> float | None:

@@ -198,7 +198,13 @@ def summary(report: Mapping[str, Any]) -> Summary:
     ]
     columns = ("gesture", "law", "asks", *(f"#{name}" for name in who))
     tables.append(("Laws that fail most: share that keeps it (median measured)", columns, failed[:_FAILED]))
-    return Summary(tables, [f"{report['performances']} performances of each gesture by everybody"])
+    notes = [
+        f"{report['performances']} performances of each gesture by everybody",
+        "How to read it: a performance counts where it keeps every law of its gesture, which even recordings "
+        "of people often do not (--recordings). Compare a robot with the human motion that it follows, not "
+        "with 1; the last table says which law is missed, and by how much.",
+    ]
+    return Summary(tables, notes)
 
 
 def _cell(share: float | None) -> str:

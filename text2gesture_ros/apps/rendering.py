@@ -1,7 +1,7 @@
 """Pictures of gestures: the human skeleton and, beside it, the robot, as GIF and as contact sheet."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,17 +40,19 @@ class Scene:
         motion: what the human does.
         times: (P,) when the robot's joints were commanded, 0 at the first frame [s]; None: no robot.
         angles: (P, N) the commanded joints [rad]; None: no robot.
+        mixed: what the gesture is mixed of; empty: of nothing else.
     """
 
     caption: str
     motion: Motion
     times: FloatArray | None = None
     angles: FloatArray | None = None
+    mixed: str = field(default="", kw_only=True)
 
     @property
     def title(self) -> str:
         """First line of the caption: the gesture, and the emotion if there is one."""
-        gesture, emotion = self.motion.gesture, self.motion.emotion
+        gesture, emotion = self.mixed or self.motion.gesture, self.motion.emotion
         return gesture if emotion in ("", NEUTRAL) else f"{gesture} · {emotion}"
 
     @property

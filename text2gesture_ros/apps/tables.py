@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from text2gesture_ros.labels import GATE
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from text2gesture_ros.training.summary import Summary
     from text2gesture_ros.understanding.explanation import Word
     from text2gesture_ros.understanding.intent import Intent, Prediction
+
+
+_FEW = 0.25  # of what other labels have: the row of a label that is warned of
+
+
+def counted(number: int, what: str, plural: str = "s") -> str:
+    """Return a number with its noun, which has an ending unless it is one."""
+    return f"{number} {what}{plural if number != 1 else ''}"
 
 
 def best(prediction: "Prediction") -> str:
@@ -61,16 +70,24 @@ def show_plan(plan: "Plan") -> None:
     from text2gesture_ros.training.pace import duration
 
     rows = [(label, str(count)) for label, count in sorted(plan.clips.items())]
-    show_table("", ("label", "#to learn from"), [*rows, ("together", str(sum(plan.clips.values())))])
+    show_table("", ("label", "#to learn from"), [*rows, ("total", str(sum(plan.clips.values())))])
+    usual = median(plan.clips.values()) if plan.clips else 0.0
+    few = [f"{label} ({count})" for label, count in sorted(plan.clips.items()) if count < _FEW * usual]
+    if few:
+        sys.stdout.write(
+            f"few to learn from: {', '.join(few)}, where others have about {usual:g}: such a label is learnt "
+            f"badly. Enough is about as many as the others have, at least {_FEW * usual:.0f}\n"
+        )
     sys.stdout.write(f"held out: {plan.held_out}\n")
     for stage in plan.stages:
         seconds = plan.per_batch.get(stage.name, 0.0)
         sys.stdout.write(
-            f"{stage.name}: {stage.epochs} epochs of {stage.batches} batches, {seconds:.2f} s each: about "
+            f"{stage.name}: {counted(stage.epochs, 'epoch')} of {counted(stage.batches, 'batch', 'es')}, "
+            f"{seconds:.2f} s each: about "
             f"{duration(stage.epochs * stage.batches * seconds)}\n"
         )
     sys.stdout.write(f"reading and making them: about {duration(plan.making)}\n")
-    sys.stdout.write(f"together: about {duration(plan.seconds)} on this machine\n")
+    sys.stdout.write(f"total: about {duration(plan.seconds)} on this machine\n")
 
 
 def show_explanations(explained: "Sequence[tuple[Intent, Sequence[Word]]]", speech_threshold: float) -> None:

@@ -66,7 +66,8 @@ class Fidelity:
         )
 
     def __str__(self) -> str:
-        return f"{self.cause}: {self.share:.0%} of the motion performed, at most {self.deviation:.2f} rad off"
+        performed = f"{100.0 * self.share:.0f} % of the time"
+        return f"{performed}, up to {self.deviation:.2f} rad from the intended motion (cause: {self.cause})"
 
 
 NOTHING_MEASURED = Fidelity(0.0, 0.0, 0.0, "")

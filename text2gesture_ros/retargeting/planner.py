@@ -28,7 +28,7 @@ from text2gesture_ros.retargeting.plan_builder import (
     URGENT_RETURN_SPEED_SCALE,
 )
 from text2gesture_ros.retargeting.plan_search import PlanSearch, Situation
-from text2gesture_ros.retargeting.progress import PlanningEvents
+from text2gesture_ros.retargeting.progress import HELD, PlanningEvents
 from text2gesture_ros.retargeting.reference import BlendOffset, JointClip, Reference
 
 _LOGGER = logging.getLogger(__name__)
@@ -38,7 +38,6 @@ _LOGGER = logging.getLogger(__name__)
 _REPLAN_TIME = 0.3
 _BLEND_AFTER = 0.1  # a clip whose frames were missing for this long blends in anew [s]
 _RETRY_TIME = 0.1  # a clip that could not be continued is tried again after this time [s]
-_HELD = "the robot was told to hold still, and hold was not ended in time"
 _TARGET_BATCH = 20  # rows for which targets are recorded at once: much faster than one by one
 _REST_TIME = 0.5  # before breathing begins [s]
 # A robot that was somewhere stays there for so long: until whoever listens to a new node has found it, first
@@ -316,7 +315,7 @@ class Planner:
             return
         ended = playing is None or (before.complete and time > before.end)
         if ended and not self._comes_again(before):
-            self._events.on_clause_end(before.clause, _HELD if self._mode.held else "")
+            self._events.on_clause_end(before.clause, HELD if self._mode.held else "")
         if playing is not None:  # also where neither of them is performed
             self._events.on_preempted(before.clause[0], playing.clause[0])
 

@@ -23,6 +23,9 @@ COMPLETED, DEGRADED, CANCELLED, PREEMPTED, REFUSED, FAILED = OUTCOMES = (
 """How an utterance may end. Degraded: its motion was performed incompletely or inaccurately. Refused: there
 was no motion, for the reason given."""
 
+HELD = "the robot was held, and not released in time: release it with 'text2gesture hold off'"
+"""Why nothing is performed in a hold."""
+
 NEXT_CLAUSE_TIMEOUT = 30.0
 """Timeout for the next clause of an utterance [s]."""
 

@@ -51,8 +51,10 @@ def load_joints(path: Path | str, names: Sequence[str]) -> tuple[FloatArray, Flo
             if row:
                 rows.append(row)
                 lines.append(reader.line_num)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: no CSV text: {error}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise InputError(
+            f"{path}: no CSV text. Needed: the .csv of joint positions that `retarget` writes"
+        ) from None
     if not rows:
         raise InputError(f"{path}: empty. Expected the header time,{','.join(names)}")
     header = [name.strip() for name in rows[0]]

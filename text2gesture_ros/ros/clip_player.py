@@ -15,7 +15,7 @@ from text2gesture_ros.motion.frame_block import ClauseHeader, blocks_of
 from text2gesture_ros.motion.motion import Motion
 from text2gesture_ros.msg import GestureFrames
 from text2gesture_ros.retargeting.fidelity import MIN_SHARE
-from text2gesture_ros.retargeting.progress import CANCELLED, COMPLETED, DEGRADED, FAILED, PREEMPTED
+from text2gesture_ros.retargeting.progress import CANCELLED, COMPLETED, DEGRADED, FAILED, HELD, PREEMPTED
 from text2gesture_ros.ros.conversions import frames_message, to_seconds
 from text2gesture_ros.ros.running_nodes import RunningNodes
 
@@ -129,9 +129,9 @@ def _outcome(nodes: RunningNodes, listener: _Listener, share: float) -> tuple[st
     if share >= MIN_SHARE:
         return COMPLETED, ""
     if listener.stamps:
-        return DEGRADED, f"{share:.0%} of the motion was commanded"
+        return DEGRADED, f"{100.0 * share:.0f} % of the time"
     told = nodes.status(["gesture_retargeter"]).get("gesture_retargeter")
     values = {item.key: item.value for item in told.values} if told else {}
     if values.get("held") == "True":
-        return FAILED, "the robot was told to hold still"
+        return FAILED, HELD
     return FAILED, told.message if told and values.get("state") != told.message else "nothing was commanded"

@@ -129,15 +129,15 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if self._pose.awaited:
             self._wait(self._pose.waiting_for())
         else:
-            self._begin("starts from the rest pose: bring the robot there first")
+            self._begin("the rest pose: bring the robot there first")
         if self.parameters.realtime_priority:
             self.get_logger().info(request_realtime(self.parameters.realtime_priority))
         self._timer = self.create_timer(self._executor.period, self._tick_now, clock=self.loop_clock)
 
-    def _begin(self, how: str) -> None:
+    def _begin(self, origin: str) -> None:
         """Command the robot from now on; one that is taken over little by little, where it stands."""
-        self._pose.awaited = False
-        self.get_logger().info(how)
+        self._pose.awaited, self._pose.origin = False, origin
+        self.get_logger().info(f"starts from {origin}")
         if self._outputs.in_force:
             self._open()
         else:
@@ -165,7 +165,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         if self._pose.missing:
             names = ", ".join(self._pose.missing)
             self.get_logger().warning(f"{TOPIC} does not tell, taken as at rest: {names}")
-        self._begin(f"starts from where {TOPIC} tells that the robot is")
+        self._begin(f"where {TOPIC} tells that the robot is")
 
     def stop(self) -> None:
         """Bring the robot to rest, give it back, and only then fall silent.
@@ -327,7 +327,8 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         response.message = "the node is not active"
         if self.active:
             self._hold(request.data)
-            response.message = "the robot stands still until hold is false" if request.data else "it goes on"
+            held = "the robot stands still until 'text2gesture hold off', or stop"
+            response.message = held if request.data else "it goes on"
         return response
 
     def _hold(self, on: bool) -> None:
@@ -407,6 +408,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         """Return the counts of the loop and of what arrived."""
         counts: dict[str, object] = {
             "robot": self.parameters.robot,
+            "started from": self._pose.origin if self.active else "",
             "goals under way": len(self._goals.utterance_ids),
             "held": self.configured and self._executor.held,
         }

@@ -21,6 +21,7 @@ class MeasuredPose:
     Attributes:
         positions: the latest of each joint that was told, by name [rad].
         awaited: whether the robot is not commanded before they are known.
+        origin: the pose that the robot was taken to stand in at first, for people; empty: awaited.
         refusal: why the robot cannot begin from where it is; empty: it is not known yet where that is.
     """
 
@@ -29,7 +30,7 @@ class MeasuredPose:
         self._node, self._born = node, time.monotonic()
         self._joints: tuple[str, ...] = ()
         self.positions: dict[str, float] = {}
-        self.awaited, self.refusal = False, ""
+        self.awaited, self.refusal, self.origin = False, "", ""
         self._first: float | None = None  # when the first message came, of whichever joints [s]
         self._moves, self._moved = False, 0.0  # whether the robot is moved, and when it was last [s]
 
@@ -39,6 +40,7 @@ class MeasuredPose:
         It is if the parameter `start_from` says so; where that is `auto`, if another node publishes it.
         """
         self._joints, self.positions, self._first, self.refusal = robot.joint_names, {}, None, ""
+        self.origin = ""
         wanted = self._node.parameters.start_from
         self.awaited = wanted == "joint_states" or (wanted == "auto" and self._is_published())
 

@@ -180,6 +180,16 @@ class RunningNodes(Closing):
             self.node.destroy_subscription(subscription)
         return dict(found)
 
+    def running(self) -> list[str]:
+        """Return which of the nodes run; where some do not, when there was time to find them."""
+        deadline, own = time.monotonic() + self._timeout, self.node.get_namespace()
+        while True:
+            seen = set(self.node.get_node_names_and_namespaces())
+            found = [node for node in NODES if (node, own) in seen]
+            if len(found) == len(NODES) or time.monotonic() > deadline:
+                return found
+            time.sleep(_POLL_PERIOD)
+
     # Waiting
 
     def wait_for_subscriber(self, publisher: Any) -> None:
@@ -226,10 +236,10 @@ def parameters_of(namespace: str) -> list[ParameterEvent]:
     """Return the parameters of each node that runs, in the form in which ROS tells of new ones."""
     events = []
     with RunningNodes(namespace, timeout=_DISCOVERY) as nodes:
-        for node in NODES:
+        for node in nodes.running():
             try:
                 values = nodes.get_parameters(node, list(defaults(node)))
-            except ConfigurationError:  # it does not run yet, and will tell itself
+            except ConfigurationError:  # it has only just begun, and will tell itself
                 continue
             given = [
                 ParameterMessage(name=name, value=Parameter(name, value=value).get_parameter_value())

@@ -9,7 +9,7 @@ import pytest
 from legibility_cases import nodding, waving
 from PIL import Image
 
-from text2gesture_ros.apps import legibility
+from text2gesture_ros.apps import blind_test, legibility
 from text2gesture_ros.apps.blind_test import MOMENTS, moments
 from text2gesture_ros.apps.cli import BAD_INPUT, main
 from text2gesture_ros.labels import EMOTIONS, GESTURES
@@ -114,9 +114,47 @@ def test_a_blind_test_tells_nothing_and_its_key_scores_full(capsys, tmp_path):
     assert main(["evaluate", "blind", "--key", str(tmp_path / "test_key"), "--score", str(filled)]) == 0
     assert "viewer 1" in capsys.readouterr().out
 
+    (folder / "answers.csv").rename(tmp_path / "given_away.csv")
+    assert main([*options, "--output", str(folder)]) == BAD_INPUT  # its key would be lost
+    assert "key.csv is there already" in capsys.readouterr().err
+    (tmp_path / "given_away.csv").rename(folder / "answers.csv")
     assert main([*options, "--output", str(folder)]) == BAD_INPUT  # a form may be filled in
     assert "is there already" in capsys.readouterr().err
     again = tmp_path / "again"
     run_json(capsys, *options, "--output", again)
     for name in names:
         assert (again / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_a_blind_test_that_was_interrupted_is_not_whole_and_is_begun_again(capsys, tmp_path, monkeypatch):
+    folder, key = tmp_path / "test", tmp_path / "test_key"
+    line = ["evaluate", "blind", "--gestures", "nod", "--count", "3", "--output", str(folder)]
+    made = []
+
+    def draw(path, *_):
+        made.append(path)
+        path.write_bytes(b"")
+        if path.name == "002.gif" and len(made) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(blind_test, "save_side_by_side", draw)
+    monkeypatch.setattr(blind_test, "save_strip", lambda path, *_: path.write_bytes(b""))
+    assert main(line) == 130
+    said = capsys.readouterr().err
+    assert f"{folder} is not whole: it has no answers.csv yet. Begin again: text2gesture evaluate" in said
+    assert not (folder / "answers.csv").exists()
+    assert main(["evaluate", "blind", "--output", str(folder), "--score", "anna.csv"]) == BAD_INPUT
+    said = capsys.readouterr().err
+    assert f"no key.csv in {key}" in said
+    assert "to its end first" in said
+    assert said.count("\n") == 1
+    line[line.index("--count") + 1] = "1"
+    assert main(line) == 0  # with fewer strips: none of before may stay
+    assert [path.name for path in folder.glob("*/0*")] in (["001.png", "001.gif"], ["001.gif", "001.png"])
+    assert (key / "key.csv").is_file()
+    assert (folder / "answers.csv").is_file()
+
+
+def test_how_to_read_the_shares_is_said():
+    notes = " ".join(legibility.summary(measured({"nod": nodding(40.0)})).notes)
+    assert "Compare a robot with the human motion that it follows, not with 1" in notes

@@ -68,6 +68,26 @@ class TestNew:
             assert note in shown
             assert f"# CHECK {note}" in text
 
+    def test_a_file_that_may_have_been_edited_is_replaced_only_where_asked_for(self, file, capsys):
+        output = file.with_name("small.yaml")
+        output.write_text("# settled by hand\n")
+        line = ["robot", "new", str(file), "-o", str(output)]
+        assert main(line) == BAD_INPUT
+        assert "small.yaml is there already: give another name, or --overwrite" in capsys.readouterr().err
+        assert output.read_text() == "# settled by hand\n"
+        assert main([*line, "--overwrite"]) == 0
+        assert load_robot(str(output)).name == "small"
+
+    def test_a_hand_is_no_joint_of_its_arm(self, file, capsys):
+        limit = 'lower="0" upper="1" velocity="3"'
+        gripper = joint("right_gripper", "right_forearm", "right_finger", limit=limit)
+        file.write_text(urdf([*JOINTS, gripper]))
+        found = run_json(capsys, "robot", "new", file, "-o", file.with_name("small.yaml"))
+        assert found["hands"] == {"right_hand": "right_gripper"}
+        assert "right_gripper" not in found["groups"]["right_arm"]
+        assert main(["robot", "new", str(file), "-o", str(file.with_name("small.yaml")), "--overwrite"]) == 0
+        assert "  right_hand: right_gripper, opens and closes\n" in capsys.readouterr().out
+
     def test_without_output_prints_the_file(self, file, capsys):
         assert main(["robot", "new", str(file)]) == 0
         assert yaml.safe_load(capsys.readouterr().out)["name"] == "small"

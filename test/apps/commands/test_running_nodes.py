@@ -48,14 +48,16 @@ def test_a_sentence_is_said_and_how_it_ended_is_told(capsys):
     assert main(["say", "--gesture", "nod"]) == 0
     shown = capsys.readouterr()
     assert shown.err.split() == ["performing", "returning"] or shown.err.split()[0] == "waiting"
-    assert shown.out.startswith(("completed", "degraded"))
+    assert shown.out.startswith(("completed\n", "performed, with deviations: "))
+    assert shown.out.count("rad from the intended motion") == 1
 
 
 def test_what_is_said_in_a_hold_is_not_performed_and_the_reason_comes_back(capsys):
     assert main(["hold"]) == 0
+    assert "until 'text2gesture hold off', or stop" in capsys.readouterr().out
     found = run_json(capsys, "say", "--gesture", "nod", status=1)
     assert found["outcome"] == "failed"
-    assert "hold" in found["reason"]
+    assert "release it with 'text2gesture hold off'" in found["reason"]
     assert main(["hold", "off"]) == 0
     assert run_json(capsys, "stop")["message"]
 
@@ -97,7 +99,7 @@ def test_what_cannot_be_played_is_said(clip, capsys, tmp_path):
     assert main(["hold"]) == 0
     found = run_json(capsys, "play", str(clip), status=1)
     assert (found["outcome"], found["performed_share"]) == ("failed", 0.0)
-    assert "hold" in found["reason"]
+    assert "release it with 'text2gesture hold off'" in found["reason"]
     assert main(["stop"]) == 0
 
 
@@ -157,10 +159,22 @@ def test_a_parameter_that_is_read_once_is_set_by_configuring_anew_and_a_refusal_
     assert "hal" in capsys.readouterr().err
     assert robot() == before
     assert main(["param", "set", "robot", "pepper", "--reconfigure"]) == 0
+    said = capsys.readouterr().out
+    assert "robot is pepper; it starts from the rest pose: bring the robot there first" in said
     assert robot() == "pepper"
     with RunningNodes() as running:
         states = {item.key: item.value for item in running.status()["gesture_retargeter"].values}
     assert states["state"] == "active"
+
+
+def test_what_is_recorded_and_how_long_is_said(nodes, capsys, tmp_path):
+    line = ["record", "-o", str(tmp_path / "talk.mcap"), "--duration", "1"]
+    assert main(line) == 0
+    said = capsys.readouterr().err
+    assert said.endswith("talk.mcap, for 1 s, or until Ctrl-C\n")
+    assert "no node runs" not in said
+    main([*line, "--overwrite", "--namespace", "nobody"])
+    assert "no node runs yet in namespace /nobody of this ROS domain" in capsys.readouterr().err
 
 
 def test_status_tells_of_each_node(capsys):

@@ -57,7 +57,8 @@ def test_what_is_imported_with_a_label_can_be_learnt_from(
     rows = dict(row.strip("│ ").split("│") for row in shown.replace(" ", "").splitlines() if "│" in row)
     assert (rows["wave"], rows["nod"], rows["together"]) == ("4", "3", "37")
     assert "5000 epochs" in shown
-    assert "together: about" in shown
+    assert "total: about" in shown
+    assert "1 epochs" not in shown
     assert main(["import", *takes, "-o", str(unlabelled)]) == 0
     assert main([*line, "--data", str(unlabelled)]) == 2
     assert "Ways to say it" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from text2gesture_ros.apps.commands.sentences import read_sentences
-from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, add_parameters, write_json
+from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, add_parameters, interruptible, write_json
 from text2gesture_ros.apps.tables import show_table
 from text2gesture_ros.resources import share_directory
 
@@ -49,11 +49,19 @@ def run(args: argparse.Namespace) -> Outcome:
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
     console = Console()
-    conversation = demonstration.converse(args.robot, sentences, pace, output / "conversation.mcap", console)
-    lines = conversation.lines()
-    summary = demonstration.summarise(conversation, lines)
-    write_json(output / "summary.json", summary)
-    demonstration.draw(conversation, output, console)
+    bag = output / "conversation.mcap"
+    kept = "of before" if bag.exists() else "with what was said until then"
+    try:
+        with interruptible():
+            conversation = demonstration.converse(args.robot, sentences, pace, bag, console)
+            kept = "whole"
+            lines = conversation.lines()
+            summary = demonstration.summarise(conversation, lines)
+            write_json(output / "summary.json", summary)
+            demonstration.draw(conversation, output, console)
+    except KeyboardInterrupt:
+        shown = f"{bag} is there, {kept}" if bag.exists() else "nothing is kept"
+        raise KeyboardInterrupt(f"stopped before its end: {shown}. Begin again: {args.line}") from None
 
     def show() -> None:
         show_table("", demonstration.TABLE, demonstration.table_rows(lines))

@@ -97,14 +97,16 @@ def run(args: argparse.Namespace) -> Outcome:
         mix=mix,
     )
     save_motion(output, motion)
+    mixed = " + ".join([gesture, *(f"{share:g} {other}" for other, share in mix.items())])
     if gif is not None:
         from text2gesture_ros.apps.rendering import Painter, Scene
         from text2gesture_ros.retargeting.executor import retarget_motion
 
         commands = retarget_motion(robot, motion, GestureRetargeterParameters().rate) if robot else ()
-        Painter(robot).save_gif(gif, Scene(args.text or "", motion, *commands))
+        Painter(robot).save_gif(gif, Scene(args.text or "", motion, *commands, mixed=mixed))
     data = {
         "gesture": gesture,
+        "mix": mix,
         "reason": reason,
         "emotion": emotion,
         "frames": len(motion),
@@ -115,7 +117,7 @@ def run(args: argparse.Namespace) -> Outcome:
         "output": str(output),
         "gif": str(gif) if gif else None,
     }
-    return Outcome(data, lambda: show_pairs(data))
+    return Outcome(data, lambda: show_pairs(data | {"gesture": mixed, "mix": None}))
 
 
 def _mix(given: Sequence[str]) -> dict[str, float]:

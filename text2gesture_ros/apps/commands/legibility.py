@@ -1,6 +1,7 @@
 """`text2gesture evaluate legibility` and `evaluate blind`: whether gestures can be read on robots."""
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from text2gesture_ros.apps.commands.verbs import (
     add_parameters,
     add_recordings,
     check_output,
+    interruptible,
     number,
     parameters,
     recordings,
@@ -173,9 +175,17 @@ def _blind(args: argparse.Namespace) -> Outcome:
     from text2gesture_ros.apps.blind_test import FORM_FILE, KEY_FILE, save_blind_test
     from text2gesture_ros.generation.generator import GestureGenerator
 
-    strips = save_blind_test(
-        folder, key, robots, args.gestures, count=count, seed=seed, generator=GestureGenerator(given.model)
-    )
+    logging.getLogger("text2gesture_ros.training").setLevel(logging.INFO)  # which tells how far it is
+    generator = GestureGenerator(given.model)
+    try:
+        with interruptible():
+            strips = save_blind_test(
+                folder, key, robots, args.gestures, count=count, seed=seed, generator=generator
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"{folder} is not whole: it has no {FORM_FILE} yet. Begin again: {args.line}"
+        ) from None
     data = {"strips": strips, "form": str(folder / FORM_FILE), "key": str(key / KEY_FILE)}
     return Outcome(data, lambda: show_pairs(data))
 
@@ -184,6 +194,11 @@ def _score(key: Path, forms: list[Path]) -> Outcome:
     from text2gesture_ros.apps.blind_test import KEY_FILE, summary
     from text2gesture_ros.legibility.answers import read_form, read_key, score
 
+    if not (key / KEY_FILE).is_file():
+        raise InputError(
+            f"no {KEY_FILE} in {key}: give --key, the folder it is in, or let `evaluate blind` write the "
+            "test to its end first"
+        )
     shown = read_key(key / KEY_FILE)
     report = score(shown, [read_form(form, shown) for form in forms])
     report = {"forms": [str(form) for form in forms], **report}

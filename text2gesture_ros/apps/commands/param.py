@@ -3,12 +3,15 @@
 import argparse
 from dataclasses import fields
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, add_namespace, namespace
 from text2gesture_ros.apps.tables import show_table
-from text2gesture_ros.errors import InputError
+from text2gesture_ros.errors import InputError, did_you_mean
 from text2gesture_ros.parameters import PARAMETERS, defaults, specification
+
+if TYPE_CHECKING:
+    from text2gesture_ros.ros.running_nodes import RunningNodes
 
 
 def add(verbs: Verbs) -> None:
@@ -53,10 +56,10 @@ def _nodes_with(name: str, node: str | None) -> list[str]:
     among = [node] if node else list(PARAMETERS)
     found = [each for each in among if name in defaults(each)]
     if not found:
-        known = ", ".join(dict.fromkeys(known for each in among for known in defaults(each)))
-        raise InputError(
-            f"{node or 'no node'} has {'no' if node else 'a'} parameter {name!r}. Known: {known}"
-        )
+        known = list(dict.fromkeys(known for each in among for known in defaults(each)))
+        who = f"{node} has no" if node else "no node has a"
+        meant = did_you_mean(name, known) or f". Known: {', '.join(known)}"  # which are many
+        raise InputError(f"{who} parameter {name!r}{meant}")
     return found
 
 
@@ -105,8 +108,17 @@ def _set(args: argparse.Namespace) -> Outcome:
             nodes.set_parameter(node, args.name, value)
         else:
             nodes.reconfigure(node, args.name, value)
+        origin = "" if entry.live else _origin(nodes, node)
     data = {"node": node, "parameter": args.name, "value": value}
-    return Outcome(data, partial(print, f"{node}: {args.name} is {_text(value)}"))
+    line = f"{node}: {args.name} is {_text(value)}"
+    return Outcome(data, partial(print, f"{line}; it starts from {origin}" if origin else line))
+
+
+def _origin(nodes: "RunningNodes", node: str) -> str:
+    """Return where a node that was configured anew takes its robot to stand; empty: it moves none."""
+    told = nodes.status([node]).get(node)
+    values = {item.key: item.value for item in told.values} if told else {}
+    return str(values.get("started from", ""))
 
 
 def _parsed(name: str, text: str, kind: type) -> Any:

@@ -11,6 +11,7 @@ from text2gesture_ros.apps.commands.verbs import (
     Verbs,
     add_cut,
     add_namespace,
+    ending,
     interruptible,
     namespace,
 )
@@ -44,11 +45,15 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> Outcome:
     """Read the file, send its frames, tell how it ended."""
     from text2gesture_ros.gestures import needs_of
-    from text2gesture_ros.motion.formats import read_recording
+    from text2gesture_ros.motion.formats import FORMATS, read_recording
+    from text2gesture_ros.motion.formats.recording import unknown_format
 
     within = namespace(args)
-    joints = Path(args.clip).suffix.lower() == ".csv"
-    if joints and not Path(args.clip).is_file():
+    path = Path(args.clip)
+    joints = path.suffix.lower() == ".csv"
+    if not joints and path.suffix.lower() not in FORMATS:
+        raise unknown_format(path, {".csv": "joint positions, as `retarget` writes them"})
+    if joints and not path.is_file():
         raise InputError(f"{args.clip}: no such file")
     if joints and (args.start or args.end is not None):
         raise InputError("--start and --end cut clips and recordings, not CSV files")
@@ -76,7 +81,7 @@ def run(args: argparse.Namespace) -> Outcome:
     }
 
     def show() -> None:
-        sys.stdout.write(f"{played.outcome}{f': {played.reason}' if played.reason else ''}\n")
+        sys.stdout.write(f"{ending(played.outcome, played.reason)}\n")
 
     performed = played.outcome in ("completed", "degraded")
     return Outcome(data, show, INTERRUPTED if played.outcome == "cancelled" else 0 if performed else 1)

@@ -9,11 +9,11 @@ from text2gesture_ros.apps.commands.verbs import (
     Verbs,
     add_namespace,
     add_overwrite,
-    check_bag,
+    check_unused,
     namespace,
 )
 from text2gesture_ros.apps.tables import show_table
-from text2gesture_ros.errors import InputError
+from text2gesture_ros.errors import InputError, did_you_mean
 
 
 def add(verbs: Verbs) -> None:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> Outcome:
     if args.duration is not None and not 0.0 < args.duration <= 1e7:
         raise InputError(f"--duration must be in (0, 1e7] s but is {args.duration}")
     within = namespace(args)
-    writer = BagWriter(check_bag(args))
+    writer = BagWriter(check_unused(args))
 
     from text2gesture_ros.ros.recorder import TOPIC_TYPES, Recorder
     from text2gesture_ros.ros.running_nodes import parameters_of
@@ -55,13 +55,20 @@ def run(args: argparse.Namespace) -> Outcome:
     topics = args.topics or list(TOPIC_TYPES)
     unknown = [topic for topic in topics if topic not in TOPIC_TYPES]
     if unknown:
-        raise InputError(f"--topics: unknown topic {unknown[0]!r}. Known: {', '.join(TOPIC_TYPES)}")
-    began = time.monotonic()
+        meant = did_you_mean(unknown[0], TOPIC_TYPES)
+        raise InputError(f"--topics: unknown topic {unknown[0]!r}{meant}. Known: {', '.join(TOPIC_TYPES)}")
+    until = "until Ctrl-C" if args.duration is None else f"for {args.duration:g} s, or until Ctrl-C"
     with asked_to_end() as asked, writer, Recorder(topics, writer.write, namespace=within) as recorder:
+        events = parameters_of(within)
         if "/parameter_events" in topics:
-            for event in parameters_of(within):
+            for event in events:
                 writer.write_message("/parameter_events", event, time.time_ns())
-        sys.stderr.write(f"recording {', '.join(topics)} to {args.output}, until Ctrl-C\n")
+        if not events:
+            sys.stderr.write(
+                f"no node runs yet in namespace {within or '/'} of this ROS domain: what comes is recorded\n"
+            )
+        began = time.monotonic()
+        sys.stderr.write(f"recording {', '.join(topics)} to {args.output}, {until}\n")
         while not asked and recorder.error is None:
             left = 0.1 if args.duration is None else began + args.duration - time.monotonic()
             if left <= 0.0:

@@ -15,7 +15,7 @@ from text2gesture_ros.apps.commands.verbs import (
     Verbs,
     add_namespace,
     add_overwrite,
-    check_bag,
+    check_unused,
     interruptible,
     namespace,
 )
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> Outcome:
         rate = control_rate(golden) or GestureRetargeterParameters().rate
         GestureRetargeterParameters(rate=rate)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="text2gesture_"))
-        output = check_bag(args) if args.output else Path(folder) / "outcome.mcap"
+        output = check_unused(args) if args.output else Path(folder) / "outcome.mcap"
         BagWriter(output)
 
         from text2gesture_ros.ros.recorded_session import RecordedSession

@@ -3,9 +3,12 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, check_suffix
+from text2gesture_ros.apps.commands.verbs import Outcome, Verbs, add_overwrite, check_suffix, check_unused
+
+if TYPE_CHECKING:
+    from text2gesture_ros.robots.robot import Robot
 
 
 def add(verbs: Verbs) -> None:
@@ -28,6 +31,7 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument("urdf", metavar="URDF", help="the description, without xacro")
     verb.add_argument("-o", "--output", metavar="FILE.yaml", help="where the robot goes (default: printed)")
+    add_overwrite(verb)
     verb.add_argument("--name", help="of the robot (default: as the output or the URDF is called)")
     verb.add_argument(
         "--arm",
@@ -61,6 +65,8 @@ def new(args: argparse.Namespace) -> Outcome:
     name = args.name or (output or Path(args.urdf)).stem
     if output and output.stem != name:
         raise InputError(f"{output}: the file must be called {name}.yaml, as the robot is")
+    if output:
+        check_unused(args)  # it may have been edited since
     given = _given(args.arm, args.head)
     proposal = propose(load_urdf(Path(args.urdf)), name, given)
     text = written(proposal)
@@ -70,9 +76,8 @@ def new(args: argparse.Namespace) -> Outcome:
     data = {
         "robot": name,
         "base": robot.base,
-        "groups": {
-            group: [robot.joint_names[joint] for joint in joints] for group, joints in robot.groups.items()
-        },
+        "groups": _chains(robot),
+        "hands": _hands(robot),
         "could_not_know": proposal.notes,
         "output": str(output) if output else None,
     }
@@ -82,8 +87,10 @@ def new(args: argparse.Namespace) -> Outcome:
             sys.stdout.write(text)
             return
         sys.stdout.write(f"{output}: {name}, chains from {robot.base}\n")
-        for group, joints in robot.groups.items():
-            sys.stdout.write(f"  {group}: {', '.join(robot.joint_names[joint] for joint in joints)}\n")
+        for group, joints in _chains(robot).items():
+            sys.stdout.write(f"  {group}: {', '.join(joints)}\n")
+        for hand, joint in _hands(robot).items():
+            sys.stdout.write(f"  {hand}: {joint}, opens and closes\n")
         sys.stdout.write("could not know, look for CHECK in the file:\n")
         for key, notes in proposal.notes.items():
             sys.stdout.writelines(f"  {key}: {note}\n" for note in notes)
@@ -115,6 +122,20 @@ def _given(arms: list[str], head: str | None) -> Any:
             raise InputError(f"--arm is {text!r}. Allowed: two arms at most, each LINK:LINK, left= or right=")
         chains[key] = ends(links, "--arm")
     return Given(chains, ends(head, "--head") if head else None)
+
+
+def _chains(robot: "Robot") -> dict[str, list[str]]:
+    """Return the joints of waist, head and arms, each from the base outwards, without the hands."""
+    hands = {hand.joint for hand in robot.hands.values()}
+    return {
+        group: [robot.joint_names[joint] for joint in joints if joint not in hands]
+        for group, joints in robot.groups.items()
+    }
+
+
+def _hands(robot: "Robot") -> dict[str, str]:
+    """Return the joint of each hand that opens and closes."""
+    return {name: robot.joint_names[hand.joint] for name, hand in robot.hands.items()}
 
 
 def check(args: argparse.Namespace) -> Outcome:
@@ -228,7 +249,9 @@ def list_(args: argparse.Namespace) -> Outcome:
         [
             robot.name,
             robot.title,
-            ", ".join(f"{group} {len(joints)}" for group, joints in robot.groups.items()),
+            ", ".join(
+                [*(f"{group} {len(joints)}" for group, joints in _chains(robot).items()), *_hands(robot)]
+            ),
         ]
         for robot in robots
     ]
@@ -237,7 +260,8 @@ def list_(args: argparse.Namespace) -> Outcome:
             "robot": robot.name,
             "title": robot.title,
             "source": robot.source,
-            "joints": {group: len(joints) for group, joints in robot.groups.items()},
+            "joints": {group: len(joints) for group, joints in _chains(robot).items()},
+            "hands": _hands(robot),
         }
         for robot in robots
     ]

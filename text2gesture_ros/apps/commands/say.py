@@ -9,6 +9,7 @@ from text2gesture_ros.apps.commands.verbs import (
     Outcome,
     Verbs,
     add_namespace,
+    ending,
     interruptible,
     namespace,
 )
@@ -96,11 +97,11 @@ def run(args: argparse.Namespace) -> Outcome:
     }
 
     def show() -> None:
-        sys.stdout.write(f"{result.outcome}{f': {result.reason}' if result.reason else ''}\n")
-        if result.duration:
+        sys.stdout.write(f"{ending(result.outcome, result.reason)}\n")
+        if result.duration and result.outcome != "degraded":  # whose reason tells it already
             sys.stdout.write(
-                f"{result.duration:.1f} s of motion, {result.performed_share:.0%} of it performed, "
-                f"at most {result.deviation:.3f} rad off\n"
+                f"{result.duration:.1f} s of motion, performed {100.0 * result.performed_share:.0f} % of the "
+                f"time, up to {result.deviation:.2f} rad from the intended motion\n"
             )
 
     performed = result.outcome in ("completed", "degraded")

@@ -118,8 +118,7 @@ def _train(args: argparse.Namespace, what: str, **options: Any) -> Outcome:
     try:
         training.train(config, output, resume=args.resume, device=args.device, **options)
     except KeyboardInterrupt:
-        sys.stderr.write(_stopped(output, args))
-        raise
+        raise KeyboardInterrupt(_stopped(output, args)) from None
     return Outcome()
 
 
@@ -148,8 +147,8 @@ def _stopped(output: Path, args: argparse.Namespace) -> str:
     from text2gesture_ros.model_directory import CONFIG_FILE, STATE_FILE, unfinished
 
     if not (output / STATE_FILE).is_file():
-        return "\nstopped before the first epoch was done: nothing is kept\n"
+        return "stopped before the first epoch was done: nothing is kept"
     line = args.line if args.resume else f"{args.line} --resume"
     kept = unfinished(output).partition(";")[0] or str(output)
     model = "the model as it is and " if (output / CONFIG_FILE).is_file() else ""
-    return f"\n{kept}. Kept: {model}the state of the last whole epoch. Go on: {line}\n"
+    return f"{kept}. Kept: {model}the state of the last whole epoch. Go on: {line}"

@@ -173,12 +173,12 @@ def namespace(args: argparse.Namespace) -> str:
 
 
 def add_overwrite(verb: argparse.ArgumentParser) -> None:
-    """Add the option without which `check_bag` refuses a bag that is there."""
-    verb.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
+    """Add the option without which `check_unused` refuses an output that is there."""
+    verb.add_argument("--overwrite", action="store_true", help="replace the output if it is there")
 
 
-def check_bag(args: argparse.Namespace) -> Path:
-    """Return the path of the bag to write.
+def check_unused(args: argparse.Namespace) -> Path:
+    """Return the path of the output: what cannot simply be made once more, or is edited by people.
 
     Raises:
         InputError: something is there that nobody has asked to replace.
@@ -202,6 +202,12 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ending(outcome: str, reason: str) -> str:
+    """Return how a motion ended, for people: the word of the outcome, and why."""
+    shown = "performed, with deviations" if outcome == "degraded" else outcome
+    return f"{shown}: {reason}" if reason else shown
 
 
 def add_cut(verb: argparse.ArgumentParser) -> None:

@@ -97,8 +97,7 @@ def read_recording(
             check_label(task, label)
     suffix = path.suffix.lower()
     if suffix not in READERS:
-        known = ", ".join(f"{known} ({what})" for known, (what, _) in READERS.items())
-        raise InputError(f"{path}: unknown format {suffix!r}. Known: {known}")
+        raise unknown_format(path)
     read = READERS[suffix][1]
     options: dict[str, Any] = {}
     if names:
@@ -129,6 +128,13 @@ def read_recording(
     motion = recording.motion
     labelled = replace(motion, gesture=gesture or motion.gesture, emotion=emotion or motion.emotion)
     return replace(recording, motion=labelled)
+
+
+def unknown_format(path: Path, others: Mapping[str, str] = MappingProxyType({})) -> InputError:
+    """Return the error that names the formats that are known, and others that a caller reads itself."""
+    formats = {suffix: what for suffix, (what, _) in READERS.items()} | dict(others)
+    known = ", ".join(f"{suffix} ({what})" for suffix, what in formats.items())
+    return InputError(f"{path}: unknown format {path.suffix.lower()!r}. Known: {known}")
 
 
 def _cut(source: Take | Motion, start: float, end: float | None) -> Take | Motion:

@@ -174,8 +174,9 @@ class Limbs:
         most = _MAX_JOINTS[kind]
         if len(joints) > most:
             left_out = ", ".join(joint.name for joint in joints[most:])
+            matter = "matters" if len(joints) == most + 1 else "matter"
             self._result.note(
-                key, f"whether {left_out} matter: left out, at zero, as {most} joints are the most"
+                key, f"whether {left_out} {matter}: left out, at zero, as {most} joints are the most"
             )
         return joints[:most]
 
