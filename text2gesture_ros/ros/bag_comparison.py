@@ -171,7 +171,7 @@ def compare(golden: Sequence[Commands], found: Sequence[Commands]) -> Comparison
     Utterances are those of the same id; where no id is in both, those in the same place. Times are those of
     both clocks, which are as far apart as the beginnings of most utterances (a late loop leaves commands out,
     the first of an utterance perhaps). Where an utterance begins at another time than that, they count from
-    its first command. Positions are linear between commands and constant before the first and after the last.
+    its first command. Positions are linear between commands and constant after the last.
     """
     golden, found = ([part for part in parts if part.utterance_id] for parts in (golden, found))
     names = {part.utterance_id: part for part in found}
@@ -199,6 +199,7 @@ def _deviation(utterance: int, joint: str, one: Commands, other: Commands) -> De
     if joint not in one.positions or joint not in other.positions:
         return Deviation(utterance, joint, np.inf, np.inf)
     times = np.union1d(one.times, other.times)
+    times = times[times >= max(one.times[0], other.times[0])]
     curves = []
     for part in (one, other):
         there = np.isfinite(part.positions[joint])
