@@ -130,7 +130,10 @@ def test_a_head_on_its_own_is_a_robot():
 
 
 def test_joints_beyond_those_of_a_head_are_left_out_and_named():
-    more = [joint(f"head_{n}", "head" if n == 1 else f"tip_{n - 1}", f"tip_{n}") for n in (1, 2, 3)]
+    more = [
+        joint(f"head_{n}", "head" if n == 1 else f"tip_{n - 1}", f"tip_{n}", xyz="0.02 0 0.05")
+        for n in (1, 2, 3)
+    ]
     said = [" ".join(proposed([*JOINTS, *more[:count]]).notes["head"]) for count in (2, 3)]
     assert "whether head_2 matters: left out" in said[0]
     assert "whether head_2, head_3 matter: left out" in said[1]

@@ -55,7 +55,7 @@ def test_what_is_imported_with_a_label_can_be_learnt_from(
     assert main([*line, "--data", str(clips)]) == 0
     shown = capsys.readouterr().out
     rows = dict(row.strip("│ ").split("│") for row in shown.replace(" ", "").splitlines() if "│" in row)
-    assert (rows["wave"], rows["nod"], rows["together"]) == ("4", "3", "37")
+    assert (rows["wave"], rows["nod"], rows["total"]) == ("4", "3", "37")
     assert "5000 epochs" in shown
     assert "total: about" in shown
     assert "1 epochs" not in shown
