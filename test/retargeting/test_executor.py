@@ -622,7 +622,7 @@ class TestPerforming:
         assert executor.progress("a").outcome == "preempted"
         assert "b took over" in executor.progress("a").reason
         assert executor.progress("b").outcome == "failed"
-        assert "hold still" in executor.progress("b").reason
+        assert "hold off" in executor.progress("b").reason
 
     def test_it_begins_where_the_robot_is(self, robot):
         generator = np.random.default_rng(3)

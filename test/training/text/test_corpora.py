@@ -211,7 +211,11 @@ def test_bad_lines_are_named(tmp_path):
     ("old", "new", "message"),
     [
         ("format: oos-eval", "format: oos", "a: unknown format 'oos'. Known: oos-eval, nlu-evaluation"),
-        ("gesture: wave", "gesture: waive", "a: unknown gesture 'waive'. Known: handshake"),
+        (
+            "gesture: wave",
+            "gesture: waive",
+            "a: unknown gesture 'waive' (did you mean wave?)",
+        ),
         ("gesture: wave", "jesture: wave", "a: labels: unknown jesture, missing gesture"),
         ("licence: free", "", "a: missing licence"),
         ('["yes"]', "[yes]", "a: label True must be in quotes"),

@@ -53,7 +53,7 @@ def test_accepted_labels_are_sets(tmp_path):
         ("a.jsonl", ["{}"], ":1: needs the field text"),
         ("a.jsonl", ['{"text": "a"}', "{"], ":2: not JSON"),
         ("a.jsonl", ["[1]"], ":1: needs the field text"),
-        ("a.jsonl", ['{"text": "a", "gesture": "waive"}'], "unknown gesture 'waive'. Known: handshake"),
+        ("a.jsonl", ['{"text": "a", "gesture": "waive"}'], "'waive' (did you mean wave?). Known: handshake"),
         ("a.jsonl", ['{"text": "a", "gesture_ok": 5}'], ":1: gesture_ok must be a list of labels but is 5"),
         ("a.jsonl", ['{"text": "a", "gesture_ok": {"wave": 1}}'], ":1: gesture_ok must be a list of labels"),
         ("a.jsonl", ["[" * 100_000], ":1: not JSON"),
