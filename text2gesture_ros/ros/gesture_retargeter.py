@@ -379,9 +379,10 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _announce(self, now: float) -> None:
         """Publish the trajectory ahead if there is a new plan."""
-        loop, offset = self._executor.loop, self.clock_offset()
+        loop = self._executor.loop
         if loop.buffer.number == self._announced[0]:
             return
+        offset = self.clock_offset()
         if loop.buffer.number > 0:
             self._decisions.plan(plan_commit(loop.buffer.commit, loop.clock, offset))
         announcement = self._executor.look_ahead(now)

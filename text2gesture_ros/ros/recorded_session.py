@@ -20,6 +20,7 @@ from text2gesture_ros.ros.bag import Bag
 from text2gesture_ros.ros.params_file import NODES
 from text2gesture_ros.ros.recorder import TOPIC_TYPES
 
+_DECISIONS = ("held", "intent_taken", "plan_commit")
 _COMPARED = 200  # characters of a text by which it is known again
 _WINDOW = 10**9  # a message may have to be sent this much before it came, at most [ns]
 # What a replay decides itself, or what decides nothing.
@@ -80,6 +81,8 @@ class RecordedSession:
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for topic in (*self.topics, *_DECISIONS):
+            next(self.bag.messages([topic]), None)  # one of another type is refused before nodes are started
         first: dict[str, int] = {}
         for stamp, node, values in self._parameter_events():
             if stamp <= first.setdefault(node, stamp):

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> Outcome:
     try:
         with interruptible():
             conversation = demonstration.converse(args.robot, sentences, pace, bag, console)
-            kept = "whole"
+            kept, load = "whole", os.getloadavg()[0]
             lines = conversation.lines()
             summary = demonstration.summarise(conversation, lines)
             write_json(output / "summary.json", summary)
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> Outcome:
             + f"Bag, GIFs, contact sheet, summary: {output}\n"
         )
 
-    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0))
     lost = [line for line in lines if line.lost]
     unexplained = lost or any(line.latency is None and not line.reason for line in lines)
     return Outcome(summary, show, status=1 if unexplained or summary["violations"] else 0)
