@@ -223,6 +223,19 @@ def test_what_becomes_of_a_lower_priority(preemption, reason):
         assert everything_due(schedule, 1.7) == [(lower[1].delayed(1.0), 1.7 + DELAY)]
 
 
+@pytest.mark.parametrize("poll", [1.176, 1.19, 1.2])
+def test_the_turn_comes_when_the_one_before_ends_not_when_that_is_noticed(poll):
+    schedule = Schedule(poll_period=0.025)
+    add(schedule, words((True, 0.0)))
+    assert everything_due(schedule, 0.0)
+    lower = words((True, 0.2), utterance_id="two", priority=7)
+    add(schedule, lower, 0.2)
+    schedule.ended(1.2)
+    assert everything_due(schedule, 1.17) == []
+    ((begun, start),) = everything_due(schedule, poll)
+    assert (begun.due, start) == pytest.approx((1.2, 1.2 + DELAY))
+
+
 def test_nobody_waits_for_ever_and_not_too_many_wait():
     schedule = filled(*words((True, 0.0)))
     everything_due(schedule, 0.0)

@@ -197,7 +197,8 @@ class Schedule:
         if self._waiting and not self._busy(now + self._poll_period):
             turn = max(self._waiting, key=lambda turn: turn.priority)  # of equal ones the first
             self._waiting.remove(turn)
-            waited = max(0.0, now - turn.arrival)
+            # Not when that was noticed: polls come at any time, and late on a busy machine.
+            waited = max(now, self._end) - turn.arrival
             turn.pending = deque(request.delayed(waited) for request in turn.pending)
             self._turn = turn
 

@@ -345,6 +345,12 @@ class Planner:
 
     # Plans
 
+    def ready_for(self, wanted: Commit) -> bool:
+        """Return whether the frames have come that a plan is to be made from, or it cannot wait for them."""
+        while self._queue.ready:
+            self.retarget_waiting()
+        return self.reference.knows(wanted) or self.view.row + 1 >= wanted.row
+
     def plan(self, wanted: Commit | None = None) -> Plan | None:
         """Make one attempt at the plan that is wanted, else retarget waiting frames; return a verified plan.
 
@@ -353,8 +359,6 @@ class Planner:
         request, mode, reference, view = self._request, self._mode, self.reference, self.view
         if wanted is not None:
             request.ask(view.row)
-            while self._queue.ready:
-                self.retarget_waiting()
             reference = reference.as_of(wanted)
             request.tried, request.fails_at = wanted.attempt, wanted.failed_at
         if request.row is None or not self._clock.begun:

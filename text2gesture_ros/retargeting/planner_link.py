@@ -1,6 +1,6 @@
 """What a control loop asks of its planner, wherever that runs."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -88,7 +88,7 @@ class InlinePlanner:
         self._planner = Planner(ownership, loop.buffer, loop.clock, events)
         self._exchange = exchange
         self._waits = False  # whether plans are made only when they are asked for
-        self._wanted: Commit | None = None  # of the plan that is asked for
+        self._asked: deque[Commit] = deque()  # of the plans that are asked for
         self._unasked = 0  # times that a plan was wanted since one was asked for
 
     @property
@@ -143,20 +143,26 @@ class InlinePlanner:
         """Make the next plan as this one was made (none if its row is negative), and no further one unasked.
 
         So the plans of a recording are made once more: when a plan is ready depends on the load of a machine.
+        A plan waits for the frames that it was made from until its first row is due.
         """
-        self._waits, self._wanted = True, commit if commit.row >= 0 else None
+        self._waits = True
+        if commit.row >= 0:
+            self._asked.append(commit)
         self._unasked = 0
 
     def _next_plan(self) -> Plan | None:
-        if not (self._waits and (self._planner.wants_plan or self._wanted is not None)):
+        if not (self._waits and (self._planner.wants_plan or self._asked)):
             return self._planner.plan()
-        if self._wanted is None:
+        if not self._asked:
             self._unasked += 1
             if self._unasked > _PATIENCE:  # the recording went another way: better a plan than none
                 return self._planner.plan()
-            self._planner.retarget_waiting()
-            return None
-        wanted, self._wanted = self._wanted, None
+        elif self._planner.ready_for(self._asked[0]):
+            return self._plan_asked(self._asked.popleft())
+        self._planner.retarget_waiting()
+        return None
+
+    def _plan_asked(self, wanted: Commit) -> Plan | None:
         for further in range(_ATTEMPTS):
             plan = self._planner.plan(replace(wanted, attempt=wanted.attempt + further))
             if plan is not None or not self._planner.wants_plan:

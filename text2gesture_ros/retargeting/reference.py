@@ -158,6 +158,12 @@ class Reference:
         known = (latest.clause, latest.end) if latest is not None else (IDLE, 0.0)
         return Commit(row, *known, attempt, failed_at)
 
+    def knows(self, commit: Commit) -> bool:
+        """Return whether the frames have come that a plan was made from."""
+        clips = [clip for clip in (self.playing, self.next) if clip is not None]
+        ends = [clip.end for clip in clips if clip.clause == commit.clause]
+        return commit.clause == IDLE or max(ends, default=-np.inf) >= commit.known_until - _SAME_FRAME
+
     def as_of(self, commit: Commit) -> "Reference":
         """Return the reference as if only those frames were known that a plan was made from."""
         past, until = Reference(self.ownership), commit.known_until + _SAME_FRAME
