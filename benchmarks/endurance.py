@@ -3,8 +3,8 @@
     python -m benchmarks.endurance --output benchmarks/results/endurance.json
 
 Simulated time goes on by one control period when the robot has been commanded for the one before, as fast as
-that goes, up to `--speed`: no tick is late. Processes are watched from beginning to end, so this cannot go on
-where it was stopped.
+that goes, up to `--speed`: no tick is late. Plans are made in real time, in a process of its own: much faster,
+and they come too late. Processes are watched from beginning to end, so this cannot go on where it was stopped.
 """
 
 import sys
@@ -166,7 +166,7 @@ def main() -> int:
     arguments = parser(__doc__)
     arguments.add_argument("--sentences", type=int, default=1200)
     arguments.add_argument("--rate", type=float, default=30.0, help="of the control loop [Hz]")
-    arguments.add_argument("--speed", type=float, default=6.0, help="of simulated time, at most")
+    arguments.add_argument("--speed", type=float, default=2.0, help="of simulated time, at most")
     args = arguments.parse_args()
     clocks: list[LockstepClock] = []
 
