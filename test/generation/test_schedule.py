@@ -24,9 +24,12 @@ def request(utterance_id="one", clause=0, accepted=True, begin=0.0, priority=128
     return GestureRequest(header, 0.0, ClauseTimes(begin), accepted, "" if accepted else "neutral")
 
 
-def words(*clauses, utterance_id="one", priority=128):
-    """Return the clauses of an utterance; each is given as (accepted, begin)."""
-    return [request(utterance_id, number, *clause, priority) for number, clause in enumerate(clauses)]
+def words(*clauses, utterance_id="one", priority=128, said=0.0):
+    """Return the clauses of an utterance; each is given as (accepted, begin), counted from when it was said."""
+    return [
+        replace(request(utterance_id, number, *clause, priority), speech_start=said)
+        for number, clause in enumerate(clauses)
+    ]
 
 
 def add(schedule, clauses, now=0.0, **settings_):
@@ -210,7 +213,7 @@ def test_every_clause_is_begun_or_dropped_for_a_reason_and_no_lower_one_interrup
 def test_what_becomes_of_a_lower_priority(preemption, reason):
     schedule = filled(*words((True, 0.0)))
     assert len(everything_due(schedule, 0.0)) == 1
-    lower = words((True, 0.2), (False, 0.7), utterance_id="two", priority=7)
+    lower = words((True, 0.0), (False, 0.5), utterance_id="two", priority=7, said=0.2)
     add(schedule, lower, 0.2, preemption=preemption)
     assert schedule.dropped == [(clause, reason) for clause in lower if reason]
     assert everything_due(schedule, 0.25) == ([(lower[0], 0.25 + DELAY)] if preemption == REPLACE else [])
@@ -228,7 +231,7 @@ def test_the_turn_comes_when_the_one_before_ends_not_when_that_is_noticed(poll):
     schedule = Schedule(poll_period=0.025)
     add(schedule, words((True, 0.0)))
     assert everything_due(schedule, 0.0)
-    lower = words((True, 0.2), utterance_id="two", priority=7)
+    lower = words((True, 0.0), utterance_id="two", priority=7, said=0.19)  # and understood a little later
     add(schedule, lower, 0.2)
     schedule.ended(1.2)
     assert everything_due(schedule, 1.17) == []
@@ -287,7 +290,7 @@ def test_of_what_is_cancelled_nothing_comes_that_was_said_before_however_late_it
     schedule.cancel("one", 0.5)
     schedule.cancel("two", 0.5)
     assert [reason for _, reason in schedule.dropped] == ["cancelled", "cancelled"]
-    late = [replace(clause, speech_start=0.2) for clause in words((True, 0.0), (True, 1.0), (True, 2.0))]
+    late = words((True, 0.0), (True, 1.0), (True, 2.0), said=0.2)
     anew = replace(request("two"), speech_start=0.6)
     add(schedule, [late[2], anew], 0.7)
     assert schedule.dropped[2:] == [(late[2], "cancelled")]

@@ -26,7 +26,7 @@ class _Turn:
 
     utterance_id: str
     priority: int
-    arrival: float
+    said: float
     pending: deque[GestureRequest] = field(default_factory=deque)
 
 
@@ -169,7 +169,7 @@ class Schedule:
         name, priority = request.header.utterance_id, request.header.priority
         self._drop(lambda turn: turn.utterance_id == name, "the utterance was said again")
         self._next_turn(now)
-        before, new = self._turn, _Turn(name, priority, now)
+        before, new = self._turn, _Turn(name, priority, request.speech_start)
         if not self._busy(now) or priority >= before.priority or preemption == REPLACE:
             everything = preemption == REPLACE
             self._drop(lambda turn: everything or turn is before, f"replaced by utterance {name!r}")
@@ -191,14 +191,14 @@ class Schedule:
     def _next_turn(self, now: float) -> None:
         """Give the turn to the waiting utterance of highest priority, if it is free."""
         self._drop(
-            lambda turn: turn is not self._turn and now - turn.arrival > MAX_WAIT,
+            lambda turn: turn is not self._turn and now - turn.said > MAX_WAIT,
             f"waited {MAX_WAIT:g} s for its turn",
         )
         if self._waiting and not self._busy(now + self._poll_period):
             turn = max(self._waiting, key=lambda turn: turn.priority)  # of equal ones the first
             self._waiting.remove(turn)
-            # Not when that was noticed: polls come at any time, and late on a busy machine.
-            waited = max(now, self._end) - turn.arrival
+            # Its turn began with that end, not with this call: polls come at any time, and late on a busy machine.
+            waited = max(0.0, now - turn.said, self._end - turn.said)
             turn.pending = deque(request.delayed(waited) for request in turn.pending)
             self._turn = turn
 

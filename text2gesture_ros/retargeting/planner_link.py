@@ -143,7 +143,7 @@ class InlinePlanner:
         """Make the next plan as this one was made (none if its row is negative), and no further one unasked.
 
         So the plans of a recording are made once more: when a plan is ready depends on the load of a machine.
-        A plan waits for the frames that it was made from until its first row is due.
+        A plan waits for the frames that it was made from, until its first row or a later plan is due.
         """
         self._waits = True
         if commit.row >= 0:
@@ -157,7 +157,7 @@ class InlinePlanner:
             self._unasked += 1
             if self._unasked > _PATIENCE:  # the recording went another way: better a plan than none
                 return self._planner.plan()
-        elif self._planner.ready_for(self._asked[0]):
+        elif any(map(self._planner.ready_for, self._asked)):
             return self._plan_asked(self._asked.popleft())
         self._planner.retarget_waiting()
         return None
