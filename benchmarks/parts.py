@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ def parser(module: str | None, robots: Sequence[str] = ()) -> argparse.ArgumentP
         module: the docstring of the measurement.
         robots: those that are measured if nothing else is said; none: there is one robot.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nodes that were started are ended with it
     result = argparse.ArgumentParser(description=(module or "").split("\n\n")[0])
     if robots:
         result.add_argument("--robots", nargs="+", default=robots, metavar="ROBOT", help="names or paths")

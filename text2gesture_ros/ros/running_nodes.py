@@ -88,20 +88,27 @@ class RunningNodes(Closing):
         try:
             self._wait_for("the action perform_gesture", client.server_is_ready)
             goal = PerformGesture.Goal(speech=speech)
-            handle = self._answer(client.send_goal_async(goal, lambda message: on_feedback(message.feedback)))
-            if not handle.accepted:
-                raise ConfigurationError("the goal was rejected: gesture_retargeter has logged the reason")
-            future = handle.get_result_async()
+            sent = client.send_goal_async(goal, lambda message: on_feedback(message.feedback))
             try:
-                while not future.done():
+                result = self._accepted(sent).get_result_async()
+                while not result.done():
                     time.sleep(_POLL_PERIOD)
                     if not client.server_is_ready():
                         raise ConfigurationError("gesture_retargeter has ended meanwhile")
-            except KeyboardInterrupt:
+            except KeyboardInterrupt:  # perhaps before the answer, with the robot performing already
+                handle = self._accepted(sent)
                 self._answer(handle.cancel_goal_async())
-            return self._answer(future, LONGEST_RETURN).result
+                result = handle.get_result_async()
+            return self._answer(result, LONGEST_RETURN).result
         finally:
             client.destroy()
+
+    def _accepted(self, sent: Any) -> Any:
+        """Return the handle of a goal that was sent."""
+        handle = self._answer(sent)
+        if not handle.accepted:
+            raise ConfigurationError("the goal was rejected: gesture_retargeter has logged the reason")
+        return handle
 
     def stop(self) -> str:
         """End what is performed and what waits; return what the robot does."""

@@ -4,7 +4,6 @@ import argparse
 import math
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from text2gesture_ros.apps.commands.verbs import (
 from text2gesture_ros.apps.tables import show_table
 from text2gesture_ros.errors import InputError
 from text2gesture_ros.parameters import GestureGeneratorParameters, GestureRetargeterParameters
+from text2gesture_ros.training.pace import Reminder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _SOURCES = ("text", "intents", "frames")
 _TOLERANCE = 0.02
-_PROGRESS_INTERVAL = 2.0  # [s]
 
 
 def add(verbs: Verbs) -> None:
@@ -186,18 +185,15 @@ class _Progress:
 
     def __init__(self, total: float) -> None:
         self._total = total  # of the recording [s]
-        self._began = self._told = time.monotonic()
+        self._reminder = Reminder()
 
     def __call__(self, replayed: float) -> None:
-        """Tell the time of the recording that has been replayed [s]."""
-        now = time.monotonic()
-        if now < self._told + _PROGRESS_INTERVAL or replayed <= 0.0:
-            return
-        self._told = now
-        left = round((now - self._began) * max(0.0, self._total / replayed - 1.0))
-        sys.stderr.write(
-            f"replayed {replayed:.0f} of {self._total:.0f} s, about {left // 60}:{left % 60:02} min left\n"
-        )
+        """Take note of the time of the recording that has been replayed [s]."""
+        if replayed > 0.0 and self._reminder.is_due():
+            left = round(self._reminder.passed * max(0.0, self._total / replayed - 1.0))
+            sys.stderr.write(
+                f"replayed {replayed:.0f} of {self._total:.0f} s, about {left // 60}:{left % 60:02} min left\n"
+            )
 
 
 def _rows(deviations: "Sequence[Deviation]") -> list[tuple[str, ...]]:
