@@ -3,8 +3,9 @@
     python -m benchmarks.endurance --output benchmarks/results/endurance.json
 
 Simulated time goes on by one control period when the robot has been commanded for the one before, as fast as
-that goes, up to `--speed`: no tick is late. Plans are made in real time, in a process of its own: much faster,
-and they come too late. Processes are watched from beginning to end, so this cannot go on where it was stopped.
+that goes, up to `--speed`: no tick is late. Plans are made in real time, in a process of its own: much
+faster, and they come too late. Processes are watched from beginning to end, so this cannot go on where it was
+stopped.
 """
 
 import sys

@@ -25,7 +25,7 @@ def request(utterance_id="one", clause=0, accepted=True, begin=0.0, priority=128
 
 
 def words(*clauses, utterance_id="one", priority=128, said=0.0):
-    """Return the clauses of an utterance; each is given as (accepted, begin), counted from when it was said."""
+    """Return the clauses of an utterance; each is given as (accepted, begin after it was said)."""
     return [
         replace(request(utterance_id, number, *clause, priority), speech_start=said)
         for number, clause in enumerate(clauses)

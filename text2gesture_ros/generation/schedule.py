@@ -197,7 +197,7 @@ class Schedule:
         if self._waiting and not self._busy(now + self._poll_period):
             turn = max(self._waiting, key=lambda turn: turn.priority)  # of equal ones the first
             self._waiting.remove(turn)
-            # Its turn began with that end, not with this call: polls come at any time, and late on a busy machine.
+            # Its turn begins with that end, not with this call: on a busy machine polls come late.
             waited = max(0.0, now - turn.said, self._end - turn.said)
             turn.pending = deque(request.delayed(waited) for request in turn.pending)
             self._turn = turn

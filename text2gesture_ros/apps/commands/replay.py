@@ -191,9 +191,8 @@ class _Progress:
         """Take note of the time of the recording that has been replayed [s]."""
         if replayed > 0.0 and self._reminder.is_due():
             left = round(self._reminder.passed * max(0.0, self._total / replayed - 1.0))
-            sys.stderr.write(
-                f"replayed {replayed:.0f} of {self._total:.0f} s, about {left // 60}:{left % 60:02} min left\n"
-            )
+            rest = f"about {left // 60}:{left % 60:02} min left"
+            sys.stderr.write(f"replayed {replayed:.0f} of {self._total:.0f} s, {rest}\n")
 
 
 def _rows(deviations: "Sequence[Deviation]") -> list[tuple[str, ...]]:
