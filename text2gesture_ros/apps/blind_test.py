@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from text2gesture_ros.apps.canvas import FRONT, View
 from text2gesture_ros.apps.gallery import save_side_by_side
 from text2gesture_ros.apps.legibility import Performance, performed
 from text2gesture_ros.apps.rendering import Painter, Scene
@@ -23,6 +24,8 @@ FORM_FILE, KEY_FILE = "answers.csv", "key.csv"
 MOMENTS = 10
 _CELL = (190, 170)
 _GAP = 4
+# A hand that is held out towards who looks on is seen from the side, one that waves from the front.
+_VIEWS = (FRONT, View(50.0, 6.0))
 _SEEDS = 100_000  # of performances
 _HEAD_WEIGHT = 4.0  # a face moves by centimetres where hands move by half a metre
 _AWAY = 0.2  # share of the furthest from rest from which on something is shown
@@ -30,8 +33,9 @@ _AWAY = 0.2  # share of the furthest from rest from which on something is shown
 _INSTRUCTIONS = f"""\
 # Which gesture is it?
 
-Every strip shows one gesture by a robot, {MOMENTS} moments from left to right, its own left arm in orange,
-its right arm in green; the GIF of the same number shows it moving. Every one is one of these twelve:
+Every strip shows one gesture by a robot, {MOMENTS} moments from left to right, each from the front and, below, from
+its left front. Its own left arm is orange, its right arm green, the palm of a hand is light. The GIF of the same
+number shows it moving. Every one is one of these twelve:
 
 {", ".join(GESTURES)}
 
@@ -101,11 +105,12 @@ def save_blind_test(
 
 
 def save_strip(path: Path, painter: Painter, performance: Performance, scene: Scene) -> None:
-    """Write one PNG: moments of a performance side by side, without a word."""
-    width, height = _CELL
-    strip = Image.new("RGB", (MOMENTS * (width + _GAP) - _GAP, height), "white")
+    """Write one PNG: moments of a performance side by side, each in two views, without a word."""
+    width, height = _CELL[0] + _GAP, _CELL[1] + _GAP
+    strip = Image.new("RGB", (MOMENTS * width - _GAP, len(_VIEWS) * height - _GAP), "white")
     for column, time in enumerate(moments(performance)):
-        strip.paste(painter.portrait(scene, time, _CELL), (column * (width + _GAP), 0))
+        for row, view in enumerate(_VIEWS):
+            strip.paste(painter.portrait(scene, time, _CELL, view=view), (column * width, row * height))
     strip.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 

@@ -1,11 +1,11 @@
 """Human and robot as shapes to draw; on both, left is orange and right is green."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from text2gesture_ros.apps.canvas import INK, Colour, Shape
-from text2gesture_ros.geometry import FloatArray
+from text2gesture_ros.geometry import FloatArray, normalise
 from text2gesture_ros.robots.robot import Robot
 from text2gesture_ros.skeleton import INDEX
 
@@ -20,6 +20,9 @@ _SKIN: Colour = (243, 208, 164)
 _HAIR: Colour = (92, 70, 60)
 _SHELL: Colour = (196, 205, 218)
 _GRIP: Colour = (88, 100, 120)
+_PALMS = {_SKIN: (252, 234, 208), _GRIP: (226, 231, 238)}
+"""Colour of the palm by that of the back of the hand."""
+_HUMAN_HAND = 0.04  # half its thickness [m]
 
 
 def _strand(colour: Colour, *joints: tuple[FloatArray, float], depth: float = 0.0) -> Shape:
@@ -38,6 +41,33 @@ def _face(centre: FloatArray, forward: FloatArray, up: FloatArray, radius: float
         place = (centre + radius * ray)[None]
         eyes.append(Shape(place, np.array([0.13 * radius]), INK, depth=0.03, facing=ray))
     return eyes
+
+
+def _hand(
+    side: str, points: Sequence[FloatArray], size: float, colour: Colour, opening: float | None
+) -> list[Shape]:
+    """Return a hand with its thumb, its fingers as far as they are stretched, and its palm where it is seen.
+
+    Args:
+        side: whose hand.
+        points: wrist, grip and thumb (3,) [m]; the last tells on which side of the hand the thumb is.
+        size: half the thickness of the hand [m].
+        colour: of its back.
+        opening: 0: a fist; 1: fingers stretched; None: it has neither fingers nor thumb.
+    """
+    wrist, grip, thumb = points
+    along, across = normalise(grip - wrist), thumb - wrist
+    across = normalise(across - (across @ along) * along)
+    palm = np.cross(along, across) if side == "left" else np.cross(across, along)
+    middle = grip + 0.3 * size * along + 0.6 * size * palm
+    shapes = [Shape(middle[None], np.array([0.62 * size]), _PALMS[colour], depth=0.08, facing=palm)]
+    if opening is not None:
+        tips = grip + (0.3 + 1.5 * opening) * size * along
+        root = grip - 0.4 * size * along + 0.6 * size * across
+        tip = root + size * (1.3 * across + 0.5 * along)
+        shapes.append(_strand(colour, (grip, size), (tips, 0.75 * size), depth=0.06))
+        shapes.append(_strand(colour, (root, 0.4 * size), (tip, 0.34 * size), depth=0.07))
+    return shapes
 
 
 def human_shapes(positions: FloatArray) -> list[Shape]:
@@ -61,8 +91,8 @@ def human_shapes(positions: FloatArray) -> list[Shape]:
         shapes += [
             _strand(_LEGS, (hip, 0.08), (knee, 0.06), (ankle, 0.045), (toe, 0.035), depth=-0.1),
             _strand(colour, (shoulder, 0.062), (elbow, 0.05), (wrist, 0.038), depth=0.05),
-            _strand(_SKIN, (wrist, 0.034), (hand, 0.042), (hand + 0.4 * (hand - wrist), 0.03), depth=0.06),
-            _strand(_SKIN, (wrist, 0.022), (thumb, 0.02), depth=0.07),
+            _strand(_SKIN, (wrist, 0.034), (hand, 0.042), depth=0.06),
+            *_hand(side, (wrist, hand, thumb), _HUMAN_HAND, _SKIN, 1.0),
         ]
     return shapes
 
@@ -74,7 +104,29 @@ def robot_shapes(robot: Robot, angles: FloatArray, scale: float) -> list[Shape]:
     ends = robot.capsule_ends(pose) @ robot.axes.T
     ground = np.array([0.0, 0.0, vertical_extent(robot)[0] - (0.0 if robot.capsules else 0.04 / scale)])
     at = {name: (point - ground) * scale for name, point in at.items()}
-    return _body(robot, (ends - ground) * scale, at, scale) if robot.capsules else _wire(robot, at)
+    if not robot.capsules:
+        return _wire(robot, pose, at)
+    return [*_body(robot, (ends - ground) * scale, at, scale), *_hands(robot, pose, at, scale)]
+
+
+def _hands(robot: Robot, pose: FloatArray, at: Mapping[str, FloatArray], scale: float) -> list[Shape]:
+    """Return hands as thick as the capsules that stand for them."""
+    shapes = []
+    radii = {capsule.name: capsule.radius * scale for capsule in robot.capsules}
+    for arm in robot.arms:
+        side = arm.removesuffix("_arm")
+        points = [at[f"{side}_{name}"] for name in ("wrist", "hand", "thumb")]
+        if f"{side}_hand" in radii:
+            shapes += _hand(side, points, radii[f"{side}_hand"], _GRIP, _opening(robot, pose, side))
+    return shapes
+
+
+def _opening(robot: Robot, pose: FloatArray, side: str) -> float | None:
+    """Return how far a hand is open, from 0 to 1; None: it cannot be opened."""
+    hand = robot.hands.get(f"{side}_hand")
+    if hand is None:
+        return None
+    return float(np.clip((pose[hand.joint] - hand.closed) / (hand.open - hand.closed), 0.0, 1.0))
 
 
 def _body(robot: Robot, ends: FloatArray, at: dict[str, FloatArray], scale: float) -> list[Shape]:
@@ -94,7 +146,7 @@ def _body(robot: Robot, ends: FloatArray, at: dict[str, FloatArray], scale: floa
     return shapes
 
 
-def _wire(robot: Robot, at: dict[str, FloatArray]) -> list[Shape]:
+def _wire(robot: Robot, pose: FloatArray, at: dict[str, FloatArray]) -> list[Shape]:
     """Return the lines of a robot of which no capsules are known, whose points are `at`, with a face."""
     sides = [arm.removesuffix("arm") for arm in robot.arms]
     shoulders = [at[side + "shoulder"] for side in sides] or [at["neck"]]
@@ -118,7 +170,7 @@ def _wire(robot: Robot, at: dict[str, FloatArray]) -> list[Shape]:
         shapes += [
             _strand(colour, *limb, depth=0.05),
             _strand(_GRIP, (wrist, 0.08 * width), (hand, 0.10 * width), depth=0.06),
-            _strand(_GRIP, (wrist, 0.05 * width), (thumb, 0.05 * width), depth=0.07),
+            *_hand(side[:-1], (wrist, hand, thumb), 0.10 * width, _GRIP, _opening(robot, pose, side[:-1])),
         ]
     for line in robot.lines:
         if not set(line) & {"head", "left_elbow", "right_elbow", "left_wrist", "right_wrist"}:

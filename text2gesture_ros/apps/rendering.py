@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from text2gesture_ros.apps.canvas import FAINT, FRONT, INK, LEFT_SIDE, OBLIQUE, Canvas
+from text2gesture_ros.apps.canvas import FAINT, FRONT, INK, LEFT_SIDE, OBLIQUE, Canvas, View
 from text2gesture_ros.apps.figures import (
     LEGEND,
     height_of,
@@ -113,7 +113,9 @@ class Painter:
             stage.figure(robot_shapes(self._robot, angles, self._scale), (size[0] * 0.755, floor), scale)
         return stage.image()
 
-    def portrait(self, clip: Scene, time: float, size: tuple[int, int], label: str = "") -> Image.Image:
+    def portrait(
+        self, clip: Scene, time: float, size: tuple[int, int], label: str = "", *, view: View = OBLIQUE
+    ) -> Image.Image:
         """Return one moment of the robot, or of the human where there is none: arms and head, large.
 
         Args:
@@ -121,6 +123,7 @@ class Painter:
             time: seconds after its first frame.
             size: of the picture [px].
             label: written below.
+            view: from where.
         """
         stage = Canvas(size)
         angles = clip.robot_at(time)
@@ -139,8 +142,8 @@ class Painter:
             )
         height = size[1] - (_LABEL if label else 0)
         scale = 0.56 * height / reach
-        across, down = OBLIQUE.flat(middle) * scale
-        stage.figure(shapes, (0.5 * size[0] - across, 0.5 * height - down), scale)
+        across, down = view.flat(middle) * scale
+        stage.figure(shapes, (0.5 * size[0] - across, 0.5 * height - down), scale, view)
         picture = stage.image()
         if label:
             below = Canvas((size[0], _LABEL))
