@@ -17,10 +17,10 @@ def human(*, thumbs):
     """Return a human whose hands are stretched ahead with the thumbs towards `thumbs` (3,)."""
     body = REFERENCE.copy()
     for side in ("left", "right"):
-        wrist = body[INDEX[f"{side}_shoulder"]] + [0.5, 0.0, 0.0]
-        body[INDEX[f"{side}_elbow"]] = wrist - [0.25, 0.0, 0.0]
+        wrist = body[INDEX[f"{side}_shoulder"]] + np.array([0.5, 0.0, 0.0])
+        body[INDEX[f"{side}_elbow"]] = wrist - np.array([0.25, 0.0, 0.0])
         body[INDEX[f"{side}_wrist"]] = wrist
-        body[INDEX[f"{side}_hand"]] = wrist + [0.1, 0.0, 0.0]
+        body[INDEX[f"{side}_hand"]] = wrist + np.array([0.1, 0.0, 0.0])
         body[INDEX[f"{side}_thumb"]] = wrist + 0.05 * np.array(thumbs)
     return body
 

@@ -33,9 +33,9 @@ _AWAY = 0.2  # share of the furthest from rest from which on something is shown
 _INSTRUCTIONS = f"""\
 # Which gesture is it?
 
-Every strip shows one gesture by a robot, {MOMENTS} moments from left to right, each from the front and, below,
-from its left front. Its own left arm is orange, its right arm green, the palm of a hand is light. The GIF of
-the same number shows it moving. Every one is one of these twelve:
+Every strip shows one gesture by a robot, {MOMENTS} moments from left to right, each from the front and,
+below, from its left front. Its own left arm is orange, its right arm green, the palm of a hand is light. The
+GIF of the same number shows it moving. Every one is one of these twelve:
 
 {", ".join(GESTURES)}
 
