@@ -18,7 +18,7 @@ from text2gesture_ros.retargeting.progress import PlanningEvents
 # At a plan that is asked for; a planner makes one between two rows, and there are fewer kinds of drafts.
 _ATTEMPTS = 10
 # Control periods for which a plan that is wanted waits to be asked for.
-_PATIENCE = 50
+_PATIENCE = 100
 
 
 class PlannerLink(Protocol):
@@ -89,7 +89,7 @@ class InlinePlanner:
         self._exchange = exchange
         self._waits = False  # whether plans are made only when they are asked for
         self._asked: deque[Commit] = deque()  # of the plans that are asked for
-        self._unasked = 0  # times that a plan was wanted since one was asked for
+        self._unasked: set[int] = set()  # rows before which a plan was wanted, since one was asked for
 
     @property
     def counts(self) -> Counter[str]:
@@ -148,14 +148,14 @@ class InlinePlanner:
         self._waits = True
         if commit.row >= 0:
             self._asked.append(commit)
-        self._unasked = 0
+        self._unasked.clear()
 
     def _next_plan(self) -> Plan | None:
         if not (self._waits and (self._planner.wants_plan or self._asked)):
             return self._planner.plan()
         if not self._asked:
-            self._unasked += 1
-            if self._unasked > _PATIENCE:  # the recording went another way: better a plan than none
+            self._unasked.add(self._planner.view.row)
+            if len(self._unasked) > _PATIENCE:  # the recording went another way: better a plan than none
                 return self._planner.plan()
         elif any(map(self._planner.ready_for, self._asked)):
             return self._plan_asked(self._asked.popleft())
