@@ -337,19 +337,16 @@ class Planner:
                 mode.rest_rows = 0
                 self._request.ask(self.view.row)
 
-    def retarget_waiting(self) -> None:
-        """Begin another control period: retarget as many of the frames that wait as it has time for."""
+    def retarget_waiting(self, *, everything: bool = False) -> None:
+        """Begin another control period: retarget as many waiting frames as it has time for, or all."""
         self._queue.reset_budget()
-        if self._queue.ready:
+        while self._queue.ready:
             self._retarget()
+            if not everything:
+                break
+            self._queue.reset_budget()
 
     # Plans
-
-    def ready_for(self, wanted: Commit) -> bool:
-        """Return whether the frames have come that a plan is to be made from, or it cannot wait for them."""
-        while self._queue.ready:
-            self.retarget_waiting()
-        return self.reference.knows(wanted) or self.view.row + 1 >= wanted.row
 
     def plan(self, wanted: Commit | None = None) -> Plan | None:
         """Make one attempt at the plan that is wanted, else retarget waiting frames; return a verified plan.

@@ -157,10 +157,15 @@ class InlinePlanner:
             self._unasked.add(self._planner.view.row)
             if len(self._unasked) > _PATIENCE:  # the recording went another way: better a plan than none
                 return self._planner.plan()
-        elif any(map(self._planner.ready_for, self._asked)):
+        elif any(map(self._ready_for, self._asked)):
             return self._plan_asked(self._asked.popleft())
         self._planner.retarget_waiting()
         return None
+
+    def _ready_for(self, wanted: Commit) -> bool:
+        """Return whether the frames have come that a plan is to be made from, or it cannot wait for them."""
+        self._planner.retarget_waiting(everything=True)
+        return self._planner.reference.knows(wanted) or self._planner.view.row + 1 >= wanted.row
 
     def _plan_asked(self, wanted: Commit) -> Plan | None:
         for further in range(_ATTEMPTS):
