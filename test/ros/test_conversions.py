@@ -173,6 +173,12 @@ def test_a_time_comes_back(seconds):
     assert to_seconds(to_time(seconds)) == pytest.approx(seconds, abs=1e-6)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1.7e9 + 0.1, 1796104371.029101])
+def test_a_time_comes_back_to_the_nanosecond_whatever_the_clocks_differ_by(offset):
+    for seconds in (0.0, 41573.123456789, 1000.0 + 1.0 / 3.0):
+        assert to_seconds(to_time(seconds, offset), offset) == pytest.approx(seconds, abs=1e-9)
+
+
 def test_a_time_before_1970_is_zero():
     assert to_seconds(to_time(-5.0)) == 0.0
 

@@ -54,9 +54,10 @@ def to_time(seconds: float, offset: float = 0.0) -> Time:
     return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
 
 
-def to_seconds(stamp: Time) -> float:
-    """Return a stamp in seconds."""
-    return float(stamp.sec) + float(stamp.nanosec) * 1e-9
+def to_seconds(stamp: Time, offset: float = 0.0) -> float:
+    """Return a stamp less an offset [s]; the inverse of `to_time`, and as exact."""
+    nanoseconds = int(stamp.sec) * 10**9 + int(stamp.nanosec) - round(offset * 1e9)
+    return nanoseconds * 1e-9
 
 
 def plan_commit(commit: Commit, clock: "RowClock", offset: float) -> PlanCommit:
@@ -70,11 +71,11 @@ def plan_commit(commit: Commit, clock: "RowClock", offset: float) -> PlanCommit:
 
 def read_plan_commit(message: PlanCommit, clock: "RowClock", offset: float) -> Commit:
     """Return what a message tells of a plan; `offset` leads to the ROS clock [s]."""
-    begin = to_seconds(message.header.stamp) - offset
+    begin = to_seconds(message.header.stamp, offset)
     return Commit(
         round((begin - clock.origin) / clock.period),
         (message.header.frame_id, message.clause),
-        to_seconds(message.known_until) - offset,
+        to_seconds(message.known_until, offset),
         message.attempt,
         message.failed_at,
     )
@@ -171,8 +172,9 @@ def read_intent(message: GestureIntent, now: float, clock_offset: float) -> Gest
     for name in ("start", "stroke", "end"):
         if not in_speech(value := getattr(times, name)):
             raise InputError(f"{name} must be in [0, {MAX_SPEECH_DURATION:g}] s but is {value}")
-    stamp = to_seconds(message.header.stamp)
-    arrival = stamp if 0.0 <= now - stamp <= _MAX_TRANSPORT_TIME else now
+    arrival = to_seconds(message.header.stamp, clock_offset)
+    if not 0.0 <= now - clock_offset - arrival <= _MAX_TRANSPORT_TIME:
+        arrival = now - clock_offset
     check_label("gesture", message.gesture.chosen)
     check_label("emotion", message.emotion.chosen)
     text_end = len(message.text)
@@ -192,7 +194,7 @@ def read_intent(message: GestureIntent, now: float, clock_offset: float) -> Gest
     return request_of(
         intent,
         _check_id(message.utterance_id),
-        arrival - clock_offset,
+        arrival,
         clause=int(message.clause),
         priority=int(message.priority),
     )
@@ -232,7 +234,7 @@ def frames_message(block: FrameMessage, clock_offset: float) -> GestureFrames:
         message.last = bool(block.last)
     else:
         message.reason = block.reason
-    message.header.stamp = to_time(block.due + clock_offset)
+    message.header.stamp = to_time(block.due, clock_offset)
     message.header.frame_id = "pelvis"
     return message
 
@@ -259,7 +261,7 @@ def read_frames(message: GestureFrames, clock_offset: float) -> FrameMessage:
         raise InputError(
             f"{len(message.positions)} positions, expected {count} frames x {len(JOINTS)} joints x 3"
         )
-    header, due = _header(message), to_seconds(message.header.stamp) - clock_offset
+    header, due = _header(message), to_seconds(message.header.stamp, clock_offset)
     if not count:
         if not message.last:
             raise InputError("frames: a block without frames must be the last of its clause")

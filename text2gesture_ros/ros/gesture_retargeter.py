@@ -258,7 +258,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         refusal = "" if message.accepted else message.reason[:MAX_REASON_LENGTH]
         self._goals.on_intent(message.utterance_id, self.loop_now() + max(times), refusal)
         if message.clause == 0:
-            arrival = to_seconds(message.header.stamp) - self.clock_offset()
+            arrival = to_seconds(message.header.stamp, self.clock_offset())
             self._statistics.on_text(message.utterance_id, arrival)
 
     def _plan_at(self, message: PlanCommit) -> None:
