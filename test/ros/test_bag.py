@@ -162,6 +162,7 @@ def test_a_bag_that_was_there_is_back_after_an_error(tmp_path):
 def test_what_came_is_on_the_disk_while_the_bag_is_written(tmp_path):
     path = tmp_path / "talk.mcap"
     with BagWriter(path) as bag:
+        assert texts(path) == ([], True)  # a bag from the beginning
         write(bag, MESSAGES)
         deadline = time.monotonic() + 10.0
         while time.monotonic() < deadline and texts(path)[0] != ["Café 你好", "again"]:

@@ -128,7 +128,7 @@ class BagWriter:
         self._thread.submit(self._writer.open).result()
         if self._path.suffix == _MCAP:
             (self._writer.path / self._path.name).rename(self._path)
-        self._thread.submit(self._flush)
+        self._thread.submit(self._flush).result()  # so that what is killed now is a bag all the same
         self._ended = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         self._keeper.start()
@@ -152,7 +152,7 @@ class BagWriter:
         """Bring to the disk what has come, again and again."""
         while not self._ended.wait(_KEPT_EVERY):
             if self._kept:
-                self._thread.submit(self._flush)
+                self._thread.submit(self._flush).result()  # so that what is killed now is a bag all the same
 
     def _flush(self) -> None:
         storage = self._writer.storage
