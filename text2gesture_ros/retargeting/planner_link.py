@@ -19,6 +19,8 @@ from text2gesture_ros.retargeting.progress import PlanningEvents
 _ATTEMPTS = 10
 # Control periods for which a plan that is wanted waits to be asked for.
 _PATIENCE = 100
+# Plans that may wait to be made; the oldest is forgotten. A recording has one or two.
+_MAX_ASKED = 32
 
 
 class PlannerLink(Protocol):
@@ -88,7 +90,7 @@ class InlinePlanner:
         self._planner = Planner(ownership, loop.buffer, loop.clock, events)
         self._exchange = exchange
         self._waits = False  # whether plans are made only when they are asked for
-        self._asked: deque[Commit] = deque()  # of the plans that are asked for
+        self._asked: deque[Commit] = deque(maxlen=_MAX_ASKED)  # of the plans that are asked for
         self._unasked: set[int] = set()  # rows before which a plan was wanted, since one was asked for
 
     @property

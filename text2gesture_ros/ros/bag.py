@@ -152,7 +152,7 @@ class BagWriter:
         """Bring to the disk what has come, again and again."""
         while not self._ended.wait(_KEPT_EVERY):
             if self._kept:
-                self._thread.submit(self._flush).result()  # so that what is killed now is a bag all the same
+                self._thread.submit(self._flush)
 
     def _flush(self) -> None:
         storage = self._writer.storage

@@ -248,7 +248,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         # of an utterance is worth the risk of a late command: people wait for it.
         begins = block.sequence == 0 or block.header.utterance_id != self._announced[1]
         if begins or self.parameters.planner_process:
-            self._plan()
+            self._plan(now)
 
     def _note_intent(self, message: GestureIntent) -> None:
         """Take note of what may still come, and of how old the text is."""
@@ -266,7 +266,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         clock, planner = self._executor.loop.clock, self._executor.planner
         if isinstance(planner, InlinePlanner) and clock.begun:
             planner.plan_at(read_plan_commit(message, clock, self.clock_offset()))
-        self._plan()
+        self._plan(self.loop_now())
 
     def _observe(self, message: JointState) -> None:
         now = self.loop_now()
@@ -351,7 +351,7 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
         self._pose.on_command(command.moving, now)
         self._outputs.publish_command(command, self.clock_offset())
         self._loop.on_tick(now, self._executor.period, command)
-        self._plan()
+        self._plan(now)
         if self._is_turn(_FEEDBACK_RATE):
             self._goals.update()
             for name, progress in self._statistics.settle(now):
@@ -372,20 +372,20 @@ class GestureRetargeterNode(ManagedNode[GestureRetargeterParameters]):
 
     def _take_over(self) -> None:
         if self.active and self._commanding:
-            self._plan()
+            self._plan(self.loop_now())
 
-    def _plan(self) -> None:
+    def _plan(self, now: float) -> None:
         """Take plans over that there are, or make them if that is done in this thread, and publish them."""
         while self._executor.prepare():
-            self._announce()
-        self._announce()
+            self._announce(now)
+        self._announce(now)
 
-    def _announce(self) -> None:
+    def _announce(self, now: float) -> None:
         """Publish the trajectory ahead if there is a new plan."""
         loop = self._executor.loop
         if loop.buffer.number == self._announced[0]:
             return
-        now, offset = self.loop_now(), self.clock_offset()
+        offset = self.clock_offset()
         if loop.buffer.number > 0:
             self._decisions.plan(plan_commit(loop.buffer.commit, loop.clock, offset))
         announcement = self._executor.look_ahead(now)
