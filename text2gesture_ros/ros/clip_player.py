@@ -22,6 +22,9 @@ from text2gesture_ros.ros.running_nodes import RunningNodes
 _BLOCK = 0.5  # of motion in a message [s]
 _LEAD = 2.0  # how early before it is due a block is sent [s]
 _START = 0.4  # until the first frame [s]
+_MATCHING = (
+    0.3  # a subscriber that is known knows of its publisher a little later; before, frames are lost [s]
+)
 _SETTLING = 1.0  # after the last frame: commands are behind it, and on their way [s]
 _POLL_PERIOD = 0.02  # [s]
 _LONGEST_STEP = 0.1  # commands further apart leave a gap [s]
@@ -51,19 +54,19 @@ class _Listener:
         self.stamps: list[float] = []  # of the commands that perform it [s]
         self.cancelled = False
         self.successor = ""
-        self._name = name
+        self.name = name
 
     def on_command(self, message: JointState) -> None:
         """Note a command."""
         performed = message.header.frame_id
-        if performed == self._name:
+        if performed == self.name:
             self.stamps.append(to_seconds(message.header.stamp))
         elif performed and self.stamps:
             self.successor = performed
 
     def on_cancel(self, message: String) -> None:
         """Note a cancellation."""
-        self.cancelled |= message.data in ("", self._name)
+        self.cancelled |= message.data in ("", self.name)
 
 
 def play_clip(nodes: RunningNodes, motion: Motion, needs: GestureNeeds) -> PlayedClip:
@@ -89,6 +92,7 @@ def play_clip(nodes: RunningNodes, motion: Motion, needs: GestureNeeds) -> Playe
     node.create_subscription(String, "gesture_cancel", listener.on_cancel, 10)
     for publisher in (frames, cancels):
         nodes.wait_for_subscriber(publisher)
+    time.sleep(_MATCHING)
     header = ClauseHeader(name, gesture=motion.gesture, emotion=motion.emotion, needs=needs)
     try:
         _stream(node, frames, motion, header, listener)
@@ -134,4 +138,5 @@ def _outcome(nodes: RunningNodes, listener: _Listener, share: float) -> tuple[st
     values = {item.key: item.value for item in told.values} if told else {}
     if values.get("held") == "True":
         return FAILED, HELD
-    return FAILED, told.message if told and values.get("state") != told.message else "nothing was commanded"
+    # What is told of others, of an utterance before this one perhaps, is no reason.
+    return FAILED, told.message if told and listener.name in told.message else "nothing was commanded"
